@@ -1,0 +1,40 @@
+//! All SQL. Every statement that changes a process is a compare-and-set: it names the states it may leave, writes the
+//! process's history in the same transaction (it is one statement, so one round trip), and tells apart "changed", "there, but
+//! not in that state" and "missing".
+//!
+//! Statements that move a process begin with `before AS (SELECT … FOR UPDATE)`: the lock makes what they decide by the row's
+//! newest version, whoever else is moving it, and gives the history its `from_status`.
+
+mod database;
+mod health;
+mod processes;
+mod settling;
+mod submission;
+mod worker;
+
+pub use self::{
+    database::{Credentials, Database, failure_of},
+    processes::Seen,
+    settling::{Actor, Cancelling, Ending},
+    submission::{Retry, Submission, Submitted},
+    worker::{Claim, Completion, NewSubGoals},
+};
+
+/// The store: what the functions may do with the database.
+#[derive(Debug)]
+pub struct Store {
+    database: Database,
+}
+
+impl Store {
+    /// A store on `database`.
+    #[must_use]
+    pub const fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// Connects ahead of the first request, so that it need not wait. A failure is left for that request to report.
+    pub async fn warm_up(&self) {
+        drop(self.database.connection().await);
+    }
+}

@@ -1,0 +1,150 @@
+//! Reads the fields of a JSON object and notes every violation on the way, so that a caller hears of all of them at once.
+
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::violation::{Rule, Violation};
+
+/// How a text may look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Text {
+    /// One line: no control characters at all.
+    Line,
+    /// Several lines: line feeds, carriage returns and tabs are allowed.
+    Lines,
+}
+
+/// What is wrong with `text`, if anything. Lengths count Unicode characters.
+#[must_use]
+pub fn check_text(text: &str, kind: Text, length: RangeInclusive<usize>) -> Option<Rule> {
+    let actual = text.chars().count();
+    let allowed = |c: char| kind == Text::Lines && matches!(c, '\n' | '\r' | '\t');
+    if !length.contains(&actual) {
+        Some(Rule::Length { min: *length.start(), max: *length.end(), actual })
+    } else if text.chars().any(|c| c.is_control() && !allowed(c)) {
+        Some(Rule::ControlCharacter)
+    } else if *length.start() > 0 && text.trim().is_empty() {
+        Some(Rule::Blank)
+    } else {
+        None
+    }
+}
+
+/// A JSON object under validation.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    path: String,
+    object: &'a Map<String, Value>,
+    known: Vec<&'static str>,
+    violations: Vec<Violation>,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads `object`, which stands at `path` (empty for the body itself).
+    pub fn new(path: impl Into<String>, object: &'a Map<String, Value>) -> Self {
+        Self { path: path.into(), object, known: Vec::new(), violations: Vec::new() }
+    }
+
+    fn path_of(&self, field: &str) -> String {
+        if self.path.is_empty() { field.to_owned() } else { format!("{}.{field}", self.path) }
+    }
+
+    /// Notes that `field` breaks `rule`.
+    pub fn violate(&mut self, field: &str, rule: Rule) {
+        self.violations.push(Violation::new(self.path_of(field), rule));
+    }
+
+    /// The value of `field`; JSON null counts as missing.
+    pub fn optional(&mut self, field: &'static str) -> Option<&'a Value> {
+        self.known.push(field);
+        self.object.get(field).filter(|value| !value.is_null())
+    }
+
+    /// The value of `field`, which must be there.
+    pub fn required(&mut self, field: &'static str) -> Option<&'a Value> {
+        let value = self.optional(field);
+        if value.is_none() {
+            self.violate(field, Rule::Required);
+        }
+        value
+    }
+
+    /// The text of `field`, which must be there.
+    pub fn text(&mut self, field: &'static str, kind: Text, length: RangeInclusive<usize>) -> Option<String> {
+        let value = self.required(field)?;
+        self.checked_text(field, value, kind, length)
+    }
+
+    /// The text of `field`, if it is there.
+    pub fn optional_text(&mut self, field: &'static str, kind: Text, length: RangeInclusive<usize>) -> Option<String> {
+        let value = self.optional(field)?;
+        self.checked_text(field, value, kind, length)
+    }
+
+    fn checked_text(&mut self, field: &'static str, value: &Value, kind: Text, length: RangeInclusive<usize>) -> Option<String> {
+        let text = self.typed(field, value.as_str(), "string")?;
+        match check_text(text, kind, length) {
+            Some(rule) => {
+                self.violate(field, rule);
+                None
+            }
+            None => Some(text.to_owned()),
+        }
+    }
+
+    /// The UUID of `field`, which must be there.
+    pub fn uuid(&mut self, field: &'static str) -> Option<Uuid> {
+        let value = self.required(field)?;
+        let text = self.typed(field, value.as_str(), "string")?;
+        let id = Uuid::try_parse(text).ok();
+        if id.is_none() {
+            self.violate(field, Rule::Uuid);
+        }
+        id
+    }
+
+    /// The time of `field`, which must be there and lie after `now`.
+    pub fn future_time(&mut self, field: &'static str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let value = self.required(field)?;
+        let text = self.typed(field, value.as_str(), "string")?;
+        let Ok(time) = DateTime::parse_from_rfc3339(text) else {
+            self.violate(field, Rule::Time);
+            return None;
+        };
+        let time = time.to_utc();
+        if time <= now {
+            self.violate(field, Rule::Past);
+            return None;
+        }
+        Some(time)
+    }
+
+    /// The truth of `field`; `false` when it is missing.
+    pub fn flag(&mut self, field: &'static str) -> bool {
+        let Some(value) = self.optional(field) else { return false };
+        self.typed(field, value.as_bool(), "boolean").unwrap_or(false)
+    }
+
+    /// `value` if it had the wanted type.
+    pub fn typed<T>(&mut self, field: &str, value: Option<T>, expected: &'static str) -> Option<T> {
+        if value.is_none() {
+            self.violate(field, Rule::Type { expected });
+        }
+        value
+    }
+
+    /// Ends the reading: fields that nobody asked for are violations too.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Violation> {
+        for field in self.object.keys() {
+            if !self.known.contains(&field.as_str()) {
+                let known = self.known.join(", ");
+                self.violations.push(Violation::new(self.path_of(field), Rule::Unknown { known }));
+            }
+        }
+        self.violations
+    }
+}

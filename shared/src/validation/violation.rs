@@ -1,0 +1,142 @@
+//! What is wrong with one field, and the sentence that tells a person.
+
+use crate::language::Language;
+
+/// One field that breaks one rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Path of the field, such as `params.title` or `subGoals[3].title`; `body` for the whole.
+    pub field: String,
+    /// The rule.
+    pub rule: Rule,
+}
+
+/// The rules a field can break. Lengths are Unicode characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rule {
+    /// It is missing.
+    Required,
+    /// It has another JSON type.
+    Type {
+        /// The type it must have.
+        expected: &'static str,
+    },
+    /// It has fewer or more characters than allowed.
+    Length {
+        /// At least.
+        min: usize,
+        /// At most.
+        max: usize,
+        /// It has.
+        actual: usize,
+    },
+    /// It has fewer or more items than allowed.
+    Count {
+        /// At least.
+        min: usize,
+        /// At most.
+        max: usize,
+        /// It has.
+        actual: usize,
+    },
+    /// It is below or above the allowed range.
+    Range {
+        /// At least.
+        min: i64,
+        /// At most.
+        max: i64,
+        /// It is.
+        actual: i64,
+    },
+    /// It is white space only.
+    Blank,
+    /// It holds a control character that no text needs.
+    ControlCharacter,
+    /// It is not a UUID.
+    Uuid,
+    /// It is not an RFC 3339 time.
+    Time,
+    /// It is a time that has passed.
+    Past,
+    /// It is none of the allowed values.
+    OneOf {
+        /// The allowed values.
+        allowed: &'static str,
+    },
+    /// There is no such field.
+    Unknown {
+        /// The fields that there are.
+        known: String,
+    },
+    /// It repeats another item's value.
+    Duplicate,
+    /// A model's answer stops in the middle, at its limit of tokens.
+    Truncated,
+    /// A model answered without calling the tool.
+    NoToolCall,
+    /// The text is not JSON.
+    Json {
+        /// Where it stops being JSON.
+        line: usize,
+        /// Column, in bytes.
+        column: usize,
+    },
+}
+
+impl Violation {
+    /// A violation of `rule` at `field`.
+    pub fn new(field: impl Into<String>, rule: Rule) -> Self {
+        Self { field: field.into(), rule }
+    }
+
+    /// What is wrong and what would be right, in one sentence.
+    #[must_use]
+    pub fn message(&self, language: Language) -> String {
+        match language {
+            Language::Japanese => self.japanese(),
+            Language::English => self.english(),
+        }
+    }
+
+    fn japanese(&self) -> String {
+        match &self.rule {
+            Rule::Required => "必須です。".into(),
+            Rule::Type { expected } => format!("{expected} で指定してください。"),
+            Rule::Length { min, max, actual } => format!("{min}〜{max}文字で入力してください(現在{actual}文字)。"),
+            Rule::Count { min, max, actual } => format!("{min}〜{max}件にしてください(現在{actual}件)。"),
+            Rule::Range { min, max, actual } => format!("{min}〜{max}の範囲で指定してください(現在{actual})。"),
+            Rule::Blank => "空白だけの値は使えません。".into(),
+            Rule::ControlCharacter => "制御文字は使えません。".into(),
+            Rule::Uuid => "UUIDの形式で指定してください。".into(),
+            Rule::Time => "RFC 3339 形式の日時で指定してください(例: 2030-01-01T00:00:00Z)。".into(),
+            Rule::Past => "未来の日時を指定してください。".into(),
+            Rule::OneOf { allowed } => format!("次のいずれかを指定してください: {allowed}。"),
+            Rule::Unknown { known } => format!("この項目はありません。使える項目: {known}。"),
+            Rule::Duplicate => "ほかの項目と重複しています。".into(),
+            Rule::Truncated => "回答が途中で切れています。より短くまとめてください。".into(),
+            Rule::NoToolCall => "ツールが呼び出されていません。".into(),
+            Rule::Json { line, column } => format!("JSONとして読めません({line}行{column}列)。"),
+        }
+    }
+
+    fn english(&self) -> String {
+        match &self.rule {
+            Rule::Required => "is required".into(),
+            Rule::Type { expected } => format!("must be a {expected}"),
+            Rule::Length { min, max, actual } => format!("must have {min} to {max} characters, has {actual}"),
+            Rule::Count { min, max, actual } => format!("must have {min} to {max} items, has {actual}"),
+            Rule::Range { min, max, actual } => format!("must be from {min} to {max}, is {actual}"),
+            Rule::Blank => "must not be blank".into(),
+            Rule::ControlCharacter => "must not contain control characters".into(),
+            Rule::Uuid => "must be a UUID".into(),
+            Rule::Time => "must be an RFC 3339 time, such as 2030-01-01T00:00:00Z".into(),
+            Rule::Past => "must lie in the future".into(),
+            Rule::OneOf { allowed } => format!("must be one of {allowed}"),
+            Rule::Unknown { known } => format!("is not a known field; known are {known}"),
+            Rule::Duplicate => "repeats another item".into(),
+            Rule::Truncated => "was cut off; make it shorter".into(),
+            Rule::NoToolCall => "does not call the tool".into(),
+            Rule::Json { line, column } => format!("is not JSON (line {line}, column {column})"),
+        }
+    }
+}

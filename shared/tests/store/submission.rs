@@ -1,0 +1,84 @@
+//! What may stand in the way of a submission, and that many at once make one.
+
+use shared::{
+    process::Status,
+    store::{Retry, Submission, Submitted},
+};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::fixture::{Fixture, at, goal, id, submission};
+
+#[sqlx::test(migrations = "../infra/migrations")]
+async fn an_accepted_process_is_a_pending_row_with_its_params(_: PgPoolOptions, options: PgConnectOptions) {
+    let fixture = Fixture::new(options).await;
+    assert_eq!(fixture.store.submit(&submission(1, "hanako")).await.unwrap(), Submitted::Accepted { recent_seconds: None });
+    let process = fixture.process(1).await;
+    assert_eq!((process.status, process.progress, process.attempt, process.retry_count), (Status::Pending, 0, 0, 0));
+    assert_eq!(process.params["title"], goal().title);
+    assert_eq!((process.created_at, process.execution_arn), (at(0), None));
+}
+
+#[sqlx::test(migrations = "../infra/migrations")]
+async fn a_second_process_for_the_target_is_pointed_to_the_first(_: PgPoolOptions, options: PgConnectOptions) {
+    let fixture = Fixture::new(options).await;
+    fixture.submitted(1).await;
+    assert_eq!(fixture.store.submit(&submission(2, "hanako")).await.unwrap(), Submitted::AlreadyRunning { process_id: id(1) });
+    assert_eq!(fixture.store.submit(&submission(3, "taro")).await.unwrap(), Submitted::Forbidden);
+    assert_eq!(fixture.count("processing_state").await, 1);
+}
+
+#[sqlx::test(migrations = "../infra/migrations")]
+async fn twenty_at_once_for_one_target_make_one_process(_: PgPoolOptions, options: PgConnectOptions) {
+    let fixture = Fixture::new(options.clone()).await;
+    let attempts = (1..=20).map(|number| {
+        let options = options.clone();
+        tokio::spawn(async move { Fixture::new(options).await.store.submit(&submission(number, "hanako")).await.unwrap() })
+    });
+    let mut accepted = 0;
+    for attempt in attempts.collect::<Vec<_>>() {
+        match attempt.await.unwrap() {
+            Submitted::Accepted { .. } => accepted += 1,
+            Submitted::AlreadyRunning { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((accepted, fixture.count("processing_state").await, fixture.count("processing_event").await), (1, 1, 1));
+}
+
+#[sqlx::test(migrations = "../infra/migrations")]
+async fn a_goal_with_sub_goals_is_refused_unless_they_may_go(_: PgPoolOptions, options: PgConnectOptions) {
+    let fixture = Fixture::new(options).await;
+    fixture.in_status(1, Status::Completed).await;
+    assert_eq!(fixture.store.submit(&submission(2, "hanako")).await.unwrap(), Submitted::TargetNotEmpty);
+    assert_eq!(fixture.store.submit(&submission(3, "taro")).await.unwrap(), Submitted::Forbidden);
+    let mut replacing = goal();
+    replacing.replace = true;
+    let replacing = Submission { params: shared::params::Params::SubGoals(replacing), ..submission(4, "hanako") };
+    assert!(
+        matches!(fixture.store.submit(&replacing).await.unwrap(), Submitted::Accepted { recent_seconds: Some(seconds) } if seconds > 0.0)
+    );
+}
+
+#[sqlx::test(migrations = "../infra/migrations")]
+async fn a_process_is_retried_once_until_that_retry_is_cancelled(_: PgPoolOptions, options: PgConnectOptions) {
+    let fixture = Fixture::new(options).await;
+    fixture.in_status(1, Status::Failed).await;
+    let retry = |number| Submission { retry: Some(Retry { of: id(1), count: 1 }), ..submission(number, "hanako") };
+    assert!(matches!(fixture.store.submit(&retry(2)).await.unwrap(), Submitted::Accepted { .. }));
+    assert_eq!(fixture.store.submit(&retry(3)).await.unwrap(), Submitted::AlreadyRetried { process_id: id(2) });
+    let process = fixture.process(2).await;
+    assert_eq!((process.retry_count, process.original_process_id), (1, Some(id(1))));
+    fixture.store.cancel(id(2), None, None, shared::store::Actor::User, at(5)).await.unwrap();
+    assert!(matches!(fixture.store.submit(&retry(4)).await.unwrap(), Submitted::Accepted { .. }));
+}
+
+#[sqlx::test(migrations = "../infra/migrations")]
+async fn noting_the_start_twice_notes_it_once(_: PgPoolOptions, options: PgConnectOptions) {
+    let fixture = Fixture::new(options).await;
+    fixture.submitted(1).await;
+    for _ in 0..2 {
+        fixture.store.record_start(id(1), "arn:1", shared::store::Actor::User, at(1)).await.unwrap();
+    }
+    assert_eq!(fixture.process(1).await.execution_arn.as_deref(), Some("arn:1"));
+    assert_eq!(fixture.history(1).await.iter().filter(|(kind, ..)| kind == "started").count(), 1);
+}
