@@ -1,0 +1,189 @@
+//! What the system tests share: the local stack as its users see it, over HTTP, by the AWS command line and in the database.
+//!
+//! Tests run at the same time on one stack. Each has users, goals and prompts of its own, and aims the model double's faults
+//! at the text of its own goal, so that none can disturb another.
+#![allow(
+    clippy::missing_errors_doc,
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that meets the unexpected should stop at once and say where"
+)]
+
+mod answer;
+mod goal;
+
+use std::time::Duration;
+
+use aigen::stack::{self, StackEnv};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use tokio::{process::Command, time::Instant};
+
+pub use self::{answer::Answer, goal::Goal};
+
+/// How long a test waits for what must happen, before it says that it did not. Generous: it only matters when a test fails.
+pub const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A local stack that is up.
+#[derive(Debug, Clone)]
+pub struct Stack {
+    /// Where its parts are.
+    pub env: StackEnv,
+    /// Its database.
+    pub database: PgPool,
+    http: reqwest::Client,
+}
+
+/// A user who is logged in.
+#[derive(Debug, Clone)]
+pub struct User {
+    stack: Stack,
+    token: String,
+}
+
+impl Stack {
+    /// The stack that `cargo aigen test` brought up.
+    ///
+    /// # Panics
+    /// Without one, saying what to run.
+    pub async fn up() -> Self {
+        let env = StackEnv::from_env().unwrap();
+        let database = PgPoolOptions::new().max_connections(2).connect(&env.database_url).await.unwrap();
+        Self { env, database, http: reqwest::Client::new() }
+    }
+
+    /// Logs a user in whom no other test knows.
+    pub async fn new_user(&self) -> User {
+        let name = format!("user-{}", fresh_id());
+        User { stack: self.clone(), token: stack::token(&self.env, &name).await.unwrap() }
+    }
+
+    /// A caller with `token`, whatever it is worth.
+    #[must_use]
+    pub fn bearer(&self, token: &str) -> User {
+        User { stack: self.clone(), token: token.to_owned() }
+    }
+
+    /// A request without a token.
+    pub async fn get_anonymously(&self, path: &str) -> Answer {
+        Answer::of(self.http.get(self.url(path)).send().await).await
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}/api/ai/async{path}", self.env.api_url)
+    }
+
+    /// Has the model double treat the next calls whose prompt contains `goal` as `faults` say.
+    pub async fn fault(&self, goal: &Goal, mut faults: Value) {
+        faults["match"] = json!(goal.title);
+        let answer = Answer::of(self.http.post(format!("{}/_faults", self.env.model_url)).json(&faults).send().await).await;
+        assert!(answer.status < 300, "{answer:?}");
+    }
+
+    /// Runs the stack's `aws` and reads its JSON.
+    pub async fn aws(&self, args: &[&str]) -> Result<Value> {
+        let output = Command::new("aws")
+            .args(args)
+            .args(["--output", "json"])
+            .envs(self.env.variables())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .context("the stack's aws cannot be started")?;
+        ensure!(output.status.success(), "aws {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr));
+        if output.stdout.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_slice(&output.stdout)?) }
+    }
+
+    /// Invokes a function directly, as an operator does, and gives its payload.
+    pub async fn invoke(&self, function: &str, payload: &Value) -> Value {
+        let file = std::env::temp_dir().join(format!("invoke-{}.json", fresh_id()));
+        let payload = payload.to_string();
+        let args = ["lambda", "invoke", "--function-name", function, "--payload", &payload];
+        let path = file.to_str().unwrap().to_owned();
+        self.aws(&[&args[..], &[path.as_str()]].concat()).await.unwrap();
+        let answer = std::fs::read(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        serde_json::from_slice(&answer).unwrap()
+    }
+
+    /// The execution that drives `process_id`.
+    pub async fn execution(&self, process_id: &str) -> Value {
+        let arn = format!("{}:{process_id}", self.env.state_machine_arn.replacen(":stateMachine:", ":execution:", 1));
+        self.aws(&["stepfunctions", "describe-execution", "--execution-arn", &arn]).await.unwrap()
+    }
+
+    /// The types of the events in the history of the execution of `process_id`.
+    pub async fn execution_events(&self, process_id: &str) -> Vec<String> {
+        let arn = format!("{}:{process_id}", self.env.state_machine_arn.replacen(":stateMachine:", ":execution:", 1));
+        let history = self.aws(&["stepfunctions", "get-execution-history", "--execution-arn", &arn]).await.unwrap();
+        history["events"].as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The titles of the goal's sub-goals by position.
+    pub async fn sub_goals(&self, goal: &Goal) -> Vec<(i16, String)> {
+        sqlx::query_as("SELECT position, title FROM sub_goals WHERE goal_id = $1 ORDER BY position")
+            .bind(goal.id)
+            .fetch_all(&self.database)
+            .await
+            .unwrap()
+    }
+}
+
+impl User {
+    /// `GET path`.
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.stack.http.get(self.stack.url(path)).bearer_auth(&self.token).send().await).await
+    }
+
+    /// `POST path` with a JSON body.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.post_text(path, &body.to_string()).await
+    }
+
+    /// `POST path` with whatever body, said to be JSON.
+    pub async fn post_text(&self, path: &str, body: &str) -> Answer {
+        let request = self.stack.http.post(self.stack.url(path)).bearer_auth(&self.token);
+        Answer::of(request.header("content-type", "application/json").body(body.to_owned()).send().await).await
+    }
+
+    /// Submits `goal` and gives the process id of the 202.
+    pub async fn submit(&self, goal: &Goal) -> String {
+        let answer = self.post("/generate", &goal.request()).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+        answer.data()["processId"].as_str().unwrap().to_owned()
+    }
+
+    /// The process as the API tells it.
+    pub async fn status(&self, process_id: &str) -> Value {
+        let answer = self.get(&format!("/status/{process_id}")).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.data().clone()
+    }
+
+    /// Polls until `reached`.
+    pub async fn wait_until(&self, process_id: &str, what: &str, reached: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let process = self.status(process_id).await;
+            if reached(&process) {
+                return process;
+            }
+            assert!(Instant::now() < deadline, "never came to be {what}: {process}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Polls until the process has ended.
+    pub async fn wait_for_end(&self, process_id: &str) -> Value {
+        self.wait_until(process_id, "terminal", |process| !matches!(process["status"].as_str(), Some("PENDING" | "PROCESSING"))).await
+    }
+}
+
+/// An id that no other run has used.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "a test stack may live on between runs")]
+pub fn fresh_id() -> uuid::Uuid {
+    uuid::Uuid::new_v4()
+}
