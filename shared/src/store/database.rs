@@ -20,8 +20,9 @@ use crate::{
 
 /// How long to wait for a connection before the request is told that there is none.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection that was idle longer than this may have been closed while the environment was frozen, and is asked first.
-const TRUSTED_IDLE: Duration = Duration::from_secs(10);
+/// A connection that was idle longer than this is asked first, for one round trip: it may have been closed meanwhile, above all
+/// while Lambda had the environment frozen. One that breaks within this time costs its user a 503 that says to come back.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
 /// Where the database's address and password come from.
 #[derive(Debug)]
