@@ -1,0 +1,115 @@
+//! The verbs, and how an error reaches the person: one sentence, then why, then exit code 1.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::stack::{self, InstanceName, Reporter};
+use crate::{demo, model_double, output};
+
+#[derive(Parser)]
+#[command(
+    name = "aigen",
+    bin_name = "cargo aigen",
+    about = "The local stack, the demo and the tests of the AI generation pipeline",
+    disable_help_subcommand = true
+)]
+struct Cli {
+    /// Which local stack: yours, or the one that `test` makes for itself.
+    #[arg(long, global = true, env = "AIGEN_INSTANCE", default_value = "dev", hide = true)]
+    instance: InstanceName,
+
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Show the main job: a goal becomes eight sub-goals, through the real path.
+    Demo(demo::DemoArgs),
+    /// Bring the local stack up: make what is missing, start what is down, deploy what has changed.
+    Up,
+    /// End exactly what `up` started; the data stay.
+    Down {
+        /// Throw the database away as well.
+        #[arg(long)]
+        wipe: bool,
+    },
+    /// What runs, where, and since when; exit code 1 when a part is down.
+    Status,
+    /// Print the exports that point plain commands at the stack: eval "$(cargo aigen env)".
+    Env,
+    /// Print a JWT of the local user NAME, who is made on first use.
+    Token {
+        /// The user's name.
+        name: String,
+    },
+    /// Run all tests on a stack of their own, which is ended afterwards.
+    Test(stack::TestArgs),
+    /// Apply infra/migrations to `DATABASE_URL`.
+    Migrate {
+        /// Where to; by default the running stack's database.
+        #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+        database_url: Option<String>,
+    },
+    /// Write .sqlx anew: what PostgreSQL says of each compile-time checked query.
+    Prepare {
+        /// Only say whether it is as it should be.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Make the pinned tools only (sam, cfn-lint, aws, psql) and print the PATH that has them in front.
+    Tools,
+    /// Serve the model double in the foreground (started by `up`).
+    #[command(hide = true)]
+    ModelDouble {
+        /// Where to listen, on 127.0.0.1.
+        #[arg(long, env = "AIGEN_MODEL_PORT", default_value_t = 4590)]
+        port: u16,
+    },
+}
+
+/// Runs the verb that the arguments name.
+pub async fn run() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli).await {
+        Ok(code) => code,
+        Err(error) => {
+            output::aside(format_args!("error: {error}"));
+            for cause in error.chain().skip(1) {
+                output::aside(format_args!("  because: {cause}"));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<ExitCode> {
+    // `test` listens to signals by itself: it has a stack to end first.
+    let cleans_up = matches!(cli.verb, Verb::Test(_));
+    let work = Box::pin(run_verb(cli));
+    if cleans_up { work.await } else { stack::interruptible(work).await }
+}
+
+async fn run_verb(cli: Cli) -> Result<ExitCode> {
+    let instance = cli.instance;
+    let reporter = Reporter::to_stderr();
+    match cli.verb {
+        Verb::Demo(args) => demo::run(&args).await?,
+        Verb::Up => stack::up_verb(instance, &reporter).await?,
+        Verb::Down { wipe } => stack::down(instance, wipe, &reporter).await?,
+        Verb::Status => return stack::status(instance).await,
+        Verb::Env => output::line(stack::current(instance)?.exports().trim_end()),
+        Verb::Token { name } => {
+            let env = stack::current(instance)?;
+            output::line(stack::token(&env, &name).await?);
+        }
+        Verb::Test(args) => return stack::test(&args, &reporter).await,
+        Verb::Migrate { database_url } => stack::migrate(instance, database_url, &reporter).await?,
+        Verb::Prepare { check } => stack::prepare(instance, check, &reporter).await?,
+        Verb::Tools => output::line(stack::tools(&reporter).await?),
+        Verb::ModelDouble { port } => model_double::serve(port).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

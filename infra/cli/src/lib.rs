@@ -1,0 +1,16 @@
+//! What `aigen` is made of. The system tests use the part that knows the local stack ([`stack`]); the rest is the
+//! command line's own.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this crate is a command line: standard output is its answer, standard error its progress"
+)]
+
+mod chart;
+mod cli;
+mod demo;
+mod model_double;
+mod output;
+pub mod stack;
+
+pub use cli::run;

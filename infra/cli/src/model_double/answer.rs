@@ -1,0 +1,280 @@
+//! A good answer: made from the tool's own schema, filled from the bank where a property's name says what it is.
+//!
+//! The schema rules the shape (types, enums, array sizes, lengths, ranges). Where it is silent, the limits of the product
+//! hold for the properties it knows, because some models are given them in words only.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    bank::{self, Entry, Kind},
+    prompt::{Language, Prompt},
+};
+
+/// Schemas may refer to themselves; no answer needs to go deeper than this.
+const DEEPEST: usize = 12;
+
+/// An input for the tool that satisfies the schema.
+pub fn answer(schema: &Value, prompt: &Prompt) -> Value {
+    Writer { root: schema, prompt }.value(schema, Place::default(), 0)
+}
+
+/// The inclusive size of an array: what the schema says, or else what the product asks of a property of that name.
+pub fn array_bounds(schema: &Value, property: &str) -> (usize, usize) {
+    let (least, most) = match kind_of(property) {
+        Some(Kind::SubGoal | Kind::Action) => (8, 8),
+        Some(Kind::Task) => (1, 8),
+        None => (1, 3),
+    };
+    match (size(schema, "minItems"), size(schema, "maxItems")) {
+        (None, None) => (least, most),
+        (Some(min), None) => (min, most.max(min)),
+        (None, Some(max)) => (least.min(max), max),
+        (Some(min), Some(max)) => (min, max.max(min)),
+    }
+}
+
+fn kind_of(property: &str) -> Option<Kind> {
+    match normal(property).as_str() {
+        "subgoals" => Some(Kind::SubGoal),
+        "actions" => Some(Kind::Action),
+        "tasks" => Some(Kind::Task),
+        _ => None,
+    }
+}
+
+/// `estimatedMinutes` and `estimated_minutes` are one name.
+fn normal(property: &str) -> String {
+    property.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+fn size(schema: &Value, key: &str) -> Option<usize> {
+    schema.get(key).and_then(Value::as_u64).and_then(|size| usize::try_from(size).ok())
+}
+
+/// Where in the answer a value stands.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place<'a> {
+    property: &'a str,
+    item: Option<(Kind, &'static Entry)>,
+    /// Place in the nearest array, from 0.
+    index: usize,
+    /// How often the bank has been used up before this item; later rounds are numbered to stay unique.
+    round: usize,
+}
+
+struct Writer<'a> {
+    root: &'a Value,
+    prompt: &'a Prompt,
+}
+
+impl Writer<'_> {
+    fn value(&self, schema: &Value, place: Place<'_>, depth: usize) -> Value {
+        let schema = self.resolve(schema);
+        if depth > DEEPEST {
+            return Value::Null;
+        }
+        if let Some(constant) = schema.get("const") {
+            return constant.clone();
+        }
+        if let Some(choices) = schema.get("enum").and_then(Value::as_array).filter(|choices| !choices.is_empty()) {
+            return choose(choices, place);
+        }
+        for key in ["anyOf", "oneOf", "allOf"] {
+            let options = schema.get(key).and_then(Value::as_array).into_iter().flatten();
+            if let Some(option) = options.map(|option| self.resolve(option)).find(|option| type_of(option) != "null") {
+                return self.value(option, place, depth + 1);
+            }
+        }
+        match type_of(schema) {
+            "object" => self.object(schema, place, depth),
+            "array" => self.array(schema, place, depth),
+            "string" => Value::String(self.string(schema, place)),
+            "integer" => json!(integer(schema, place)),
+            "number" => json!(schema.get("minimum").or_else(|| schema.get("maximum")).and_then(Value::as_f64).unwrap_or(1.0)),
+            "boolean" => Value::Bool(true),
+            _ => Value::Null,
+        }
+    }
+
+    fn object(&self, schema: &Value, place: Place<'_>, depth: usize) -> Value {
+        let mut out = Map::new();
+        for (property, inner) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            out.insert(property.clone(), self.value(inner, Place { property, ..place }, depth + 1));
+        }
+        Value::Object(out)
+    }
+
+    fn array(&self, schema: &Value, place: Place<'_>, depth: usize) -> Value {
+        let (min, max) = array_bounds(schema, place.property);
+        // Where there is a choice, between three and five: what a person would call a short list.
+        let spread = usize::try_from(self.prompt.seed % 3).unwrap_or(0);
+        let count = (3 + spread).clamp(min, max);
+        let kind = kind_of(place.property);
+        let picked = kind.map(|kind| self.pick(kind, count)).unwrap_or_default();
+        let no_items = json!({"type": "string"});
+        let items = schema.get("items").unwrap_or(&no_items);
+        let item = |index: usize| {
+            let (item, round) = match (kind, picked.len()) {
+                (Some(kind), length @ 1..) => (Some((kind, picked[index % length])), index / length),
+                _ => (None, 0),
+            };
+            self.value(items, Place { item, index, round, ..place }, depth + 1)
+        };
+        Value::Array((0..count).map(item).collect())
+    }
+
+    /// Some of the bank's entries, other ones for other goals, in the bank's order.
+    fn pick(&self, kind: Kind, count: usize) -> Vec<&'static Entry> {
+        let entries = bank::entries(kind, self.prompt.language);
+        let mut order: Vec<usize> = (0..entries.len()).collect();
+        let mut state = self.prompt.seed | 1;
+        for last in (1..order.len()).rev() {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let other = usize::try_from(state % (last as u64 + 1)).unwrap_or(0);
+            order.swap(last, other);
+        }
+        order.truncate(count);
+        order.sort_unstable();
+        order.into_iter().map(|index| &entries[index]).collect()
+    }
+
+    fn string(&self, schema: &Value, place: Place<'_>) -> String {
+        match schema.get("format").and_then(Value::as_str) {
+            Some("date-time") => return "2030-01-01T00:00:00Z".to_owned(),
+            Some("date") => return "2030-01-01".to_owned(),
+            Some("uuid") => return format!("00000000-0000-4000-8000-{:012x}", place.index),
+            Some("uri") => return format!("https://example.com/{}", place.index),
+            _ => {}
+        }
+        let (least, most) = usual_lengths(place);
+        let max = size(schema, "maxLength").unwrap_or(most);
+        let min = size(schema, "minLength").unwrap_or(least).min(max);
+        let property = normal(place.property);
+        match (place.item, property.as_str()) {
+            (Some((_, entry)), "title") => self.title(entry, place.round, min, max),
+            (Some((_, entry)), "description") => self.fit(&self.weave(entry.description), min, max),
+            (Some((_, entry)), "background") if !entry.background.is_empty() => self.fit(&self.weave(entry.background), min, max),
+            (Some((_, entry)), "type") => entry.nature.to_owned(),
+            _ => self.fit(&self.plain(place), min, max),
+        }
+    }
+
+    fn title(&self, entry: &Entry, round: usize, min: usize, max: usize) -> String {
+        let number = if round == 0 { String::new() } else { format!(" {}", round + 1) };
+        let room = max.saturating_sub(number.chars().count());
+        let title = capital(&self.weave(entry.title));
+        let title = if title.chars().count() <= room { title } else { self.weave(entry.plain_title) };
+        self.fit(&title, min.min(room), room) + &number
+    }
+
+    /// For a property that the bank does not know: a short line about the topic.
+    fn plain(&self, place: Place<'_>) -> String {
+        let (topic, property, number) = (&self.prompt.topic, place.property, place.index + 1);
+        match self.prompt.language {
+            Language::Japanese => format!("{topic}の{property} {number}"),
+            Language::English => format!("{topic}: {property} {number}"),
+        }
+    }
+
+    fn weave(&self, text: &str) -> String {
+        text.replace("{t}", &self.prompt.topic).replace("{g}", &self.prompt.goal_topic)
+    }
+
+    /// Makes a text as long as it must be, in characters: more sentences, or fewer, or a plain cut where a sentence is too long.
+    fn fit(&self, text: &str, min: usize, max: usize) -> String {
+        let mut out = text.to_owned();
+        let japanese = self.prompt.language == Language::Japanese;
+        for filler in bank::fillers(self.prompt.language).iter().cycle() {
+            if out.chars().count() >= min {
+                break;
+            }
+            if !japanese && !out.is_empty() {
+                out.push(' ');
+            }
+            out.push_str(filler);
+        }
+        if out.chars().count() <= max {
+            return out;
+        }
+        let cut: String = out.chars().take(max).collect();
+        let sentence = cut.rfind(if japanese { '。' } else { '.' }).map(|at| &cut[..at + if japanese { '。'.len_utf8() } else { 1 }]);
+        match sentence.filter(|sentence| sentence.chars().count() >= min.max(1)) {
+            Some(sentence) => sentence.to_owned(),
+            None => cut,
+        }
+    }
+
+    /// Follows `$ref` into the schema's own definitions, a few steps at most.
+    fn resolve<'s>(&'s self, schema: &'s Value) -> &'s Value {
+        let mut schema = schema;
+        for _ in 0..DEEPEST {
+            let target = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#'));
+            match target.and_then(|path| self.root.pointer(path)) {
+                Some(found) => schema = found,
+                None => break,
+            }
+        }
+        schema
+    }
+}
+
+/// One of the choices: what the bank says of the item, or else by turns.
+fn choose(choices: &[Value], place: Place<'_>) -> Value {
+    let nature = place.item.map(|(_, entry)| Value::from(entry.nature));
+    match nature.filter(|nature| choices.contains(nature)) {
+        Some(nature) => nature,
+        None => choices[place.index % choices.len()].clone(),
+    }
+}
+
+/// A whole number in the schema's range: the bank's minutes where that is what is asked for.
+fn integer(schema: &Value, place: Place<'_>) -> i64 {
+    let bound = |key: &str, off: i64| schema.get(key).and_then(Value::as_i64).map(|value| value + off);
+    let minutes = normal(place.property) == "estimatedminutes";
+    let min = bound("minimum", 0).or_else(|| bound("exclusiveMinimum", 1)).unwrap_or(if minutes { 15 } else { 1 });
+    let max = bound("maximum", 0).or_else(|| bound("exclusiveMaximum", -1)).unwrap_or(if minutes { 120 } else { min.saturating_add(99) });
+    let wanted = match place.item {
+        Some((_, entry)) if minutes => entry.minutes,
+        _ => min.saturating_add(i64::try_from(place.index).unwrap_or(0)),
+    };
+    let wanted = wanted.clamp(min, max.max(min));
+    match schema.get("multipleOf").and_then(Value::as_i64) {
+        Some(step) if step > 0 && wanted - wanted.rem_euclid(step) >= min => wanted - wanted.rem_euclid(step),
+        Some(step) if step > 0 => min + (step - min.rem_euclid(step)) % step,
+        _ => wanted,
+    }
+}
+
+/// The type, or the first that is not null, or what the keywords tell.
+fn type_of(schema: &Value) -> &str {
+    match schema.get("type") {
+        Some(Value::String(name)) => name,
+        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).find(|name| *name != "null").unwrap_or("null"),
+        _ if schema.get("properties").is_some() => "object",
+        _ if schema.get("items").is_some() => "array",
+        _ => "string",
+    }
+}
+
+/// The product's own lengths, where the schema gives none.
+fn usual_lengths(place: Place<'_>) -> (usize, usize) {
+    match (place.item.map(|(kind, _)| kind), normal(place.property).as_str()) {
+        (Some(Kind::Task), "title") => (1, 50),
+        (_, "title") => (1, 30),
+        (Some(Kind::Task), "description") => (1, 200),
+        (_, "description") => (50, 200),
+        (_, "background") => (1, 100),
+        _ => (0, 200),
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;

@@ -1,0 +1,73 @@
+//! The AWS gateway: ministack, which runs the functions as its own children. They inherit its environment, so what
+//! they need to find the stack is set here.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::command;
+use super::health;
+use super::http;
+use super::instance::{Instance, Part};
+use super::ports;
+use super::process::{self, Record};
+use super::report::Reporter;
+use super::stamp::Fingerprint;
+use super::tools::Tools;
+
+/// Where the stack is deployed; the `local` environment of samconfig.toml says the same.
+pub(super) const REGION: &str = "us-east-1";
+/// Both halves of the credentials: the gateway takes any.
+pub(super) const CREDENTIAL: &str = "test";
+
+/// Starts the gateway, unless it runs. Its state is in memory: whoever finds another record deploys again.
+pub(super) async fn ensure(instance: &Instance, tools: &Tools, reporter: &Reporter) -> Result<Record> {
+    let config = Fingerprint::new()
+        .text(&instance.gateway_url())
+        .text(&instance.model_url())
+        .tree(&instance.root, "infra/requirements/gateway.txt")?
+        .finish();
+    if let Some(record) = Record::read(&instance.dir, Part::Gateway)
+        && record.is_alive()
+        && record.config == config
+    {
+        return Ok(record);
+    }
+    process::end(instance, Part::Gateway).await?;
+    ports::ensure_free(Part::Gateway, instance.ports.gateway)?;
+    let what = format!("Starting the AWS gateway on {}", instance.gateway_url());
+    reporter.step(&what, start(instance, tools, &config)).await
+}
+
+async fn start(instance: &Instance, tools: &Tools, config: &str) -> Result<Record> {
+    let state = scratch(instance);
+    let mut command = command::clean(tools.gateway());
+    command
+        .env("GATEWAY_PORT", instance.ports.gateway.to_string())
+        .env("BIND_HOST", "127.0.0.1")
+        .env("MINISTACK_REGION", REGION)
+        .env("AWS_DEFAULT_REGION", REGION)
+        .env("AWS_ACCESS_KEY_ID", CREDENTIAL)
+        .env("AWS_SECRET_ACCESS_KEY", CREDENTIAL)
+        .env("AWS_ENDPOINT_URL", instance.gateway_url())
+        .env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", instance.model_url())
+        // Listeners and folders that two stacks on one machine would share.
+        .env("IOT_MTLS_ENABLED", "0")
+        .env("SFTP_ENABLED", "0")
+        .env("TMPDIR", &state)
+        .env("S3_DATA_DIR", state.join("s3"))
+        .env("STATE_DIR", state.join("state"))
+        // A function that misses its database must not find the one of the person's shell.
+        .env_remove("DATABASE_URL")
+        .env("PYTHONUNBUFFERED", "1");
+    let record = process::start(instance, Part::Gateway, &mut command, config)?;
+    let client = http::client()?;
+    let url = format!("{}/_ministack/ready", instance.gateway_url());
+    health::wait(instance, Part::Gateway, &record, Duration::from_secs(90), || http::ask(&client, &url)).await?;
+    Ok(record)
+}
+
+fn scratch(instance: &Instance) -> PathBuf {
+    instance.dir.join("tmp")
+}

@@ -1,0 +1,43 @@
+//! One `up`, `down` or `test` at a time on what they share. The lock ends with the process, however that ends.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::report::Reporter;
+
+/// Held until dropped.
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock, and says so when it has to wait for another run.
+    pub(super) async fn take(path: &Path, reporter: &Reporter) -> Result<Self> {
+        let open = || -> std::io::Result<File> {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            File::options().create(true).append(true).open(path)
+        };
+        let file = open().with_context(|| format!("the lock {} cannot be opened", path.display()))?;
+        let mut told = false;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(TryLockError::WouldBlock) => {
+                    if !told {
+                        reporter.note("another aigen is at work on this clone's stack: waiting for it");
+                        told = true;
+                    }
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Err(TryLockError::Error(error)) => {
+                    return Err(error).with_context(|| format!("the lock {} cannot be taken", path.display()));
+                }
+            }
+        }
+    }
+}

