@@ -47,7 +47,8 @@ impl Worker {
         };
         tracing::info!(processId = %id, userId = %user_id, r#type = %params.process_type(), status = %Status::Processing, attempt, "claimed");
         let Params::SubGoals(goal) = &params;
-        let work = self.sub_goals(id, attempt, goal);
+        // Boxed: the SDK's call alone makes a future of 20 KB, which every caller would carry on its stack.
+        let work = Box::pin(self.sub_goals(id, attempt, goal));
         let (sub_goals, usage) = match self.guard(id, attempt, time_left, work).await? {
             Guarded::Done(Some(written)) => written,
             Guarded::Done(None) | Guarded::Stopped => {

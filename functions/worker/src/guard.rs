@@ -45,7 +45,7 @@ impl Worker {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(failure) => {
-                    tracing::warn!(processId = %id, errorCode = %failure.code, cause = failure.cause, "cannot watch the process")
+                    tracing::warn!(processId = %id, errorCode = %failure.code, cause = failure.cause, "cannot watch the process");
                 }
             }
         }
