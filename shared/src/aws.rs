@@ -1,10 +1,14 @@
 //! How every AWS client of ours is set up.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use aws_config::{
     BehaviorVersion, SdkConfig, environment::EnvironmentVariableCredentialsProvider, retry::RetryConfig,
     stalled_stream_protection::StalledStreamProtectionConfig, timeout::TimeoutConfig,
+};
+use aws_sdk_sfn::{
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
 };
 use aws_smithy_http_client::{Builder, tls};
 
@@ -28,4 +32,30 @@ pub async fn load_config() -> SdkConfig {
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .load()
         .await
+}
+
+/// What an error of the SDK says, in words for operators. Not by `DisplayErrorContext`, which also prints the raw answer: it may
+/// hold a secret or a user's text. Of an answer that cannot be read only its HTTP status is told.
+#[must_use]
+pub fn said<E>(error: &SdkError<E, HttpResponse>) -> String
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    match error {
+        SdkError::ServiceError(service) => {
+            let error = service.err();
+            format!("{}: {}", error.code().unwrap_or("unknown error"), error.message().unwrap_or("no message"))
+        }
+        SdkError::ResponseError(response) => format!("the answer cannot be read (HTTP {})", response.raw().status().as_u16()),
+        other => {
+            let mut said = other.to_string();
+            let mut source = other.source();
+            while let Some(cause) = source {
+                said.push_str(": ");
+                said.push_str(&cause.to_string());
+                source = cause.source();
+            }
+            said
+        }
+    }
 }

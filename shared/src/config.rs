@@ -35,8 +35,14 @@ fn seconds(lookup: &dyn Fn(&str) -> Option<String>, name: &str, default: u64) ->
 /// Where the database is and how to reach it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseConfig {
-    /// `DATABASE_SECRET_ARN`: the secret with host, port, name, user and password.
+    /// `DATABASE_SECRET_ARN`: the secret with user and password, and perhaps with host, port and name.
     pub secret_arn: String,
+    /// `DATABASE_HOST`: for a secret that names no host, such as those that RDS manages.
+    pub host: Option<String>,
+    /// `DATABASE_PORT`: for a secret that names no port; 5432 by default.
+    pub port: u16,
+    /// `DATABASE_NAME`: for a secret that names no database.
+    pub name: Option<String>,
     /// `DATABASE_TLS`: `disable`, `require` (default) or `verify-full`.
     pub tls: DatabaseTls,
 }
@@ -53,7 +59,12 @@ impl DatabaseConfig {
             Some("verify-full") => DatabaseTls::VerifyFull,
             Some(_) => return Err(Failure::internal("DATABASE_TLS must be disable, require or verify-full")),
         };
-        Ok(Self { secret_arn: required(lookup, "DATABASE_SECRET_ARN")?, tls })
+        let port = match lookup("DATABASE_PORT") {
+            None => 5432,
+            Some(text) => text.parse().map_err(|_| Failure::internal("DATABASE_PORT must be a port number"))?,
+        };
+        let secret_arn = required(lookup, "DATABASE_SECRET_ARN")?;
+        Ok(Self { secret_arn, host: lookup("DATABASE_HOST"), port, name: lookup("DATABASE_NAME"), tls })
     }
 }
 

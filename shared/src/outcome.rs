@@ -52,12 +52,14 @@ fn foreign(name: &str) -> ErrorCode {
     }
 }
 
-/// Lambda puts `{"errorType", "errorMessage"}` into the cause; the message alone reads better. At most 1,000 characters.
+/// Lambda puts `{"errorType", "errorMessage"}` into the cause; the message alone reads better. At most 1,000 characters, none of
+/// them a control character: Postgres cannot store a NUL in JSON, and a cause that cannot be stored would keep its process from
+/// ever ending.
 fn readable(cause: Option<&str>) -> String {
     const LIMIT: usize = 1_000;
     let cause = cause.unwrap_or("no cause given");
     let message = serde_json::from_str::<Value>(cause).ok().and_then(|cause| cause.get("errorMessage")?.as_str().map(str::to_owned));
-    message.as_deref().unwrap_or(cause).chars().take(LIMIT).collect()
+    message.as_deref().unwrap_or(cause).chars().take(LIMIT).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -89,6 +91,12 @@ mod tests {
         let cause = r#"{"errorType":"AI_THROTTLING","errorMessage":"every model was throttled"}"#;
         assert_eq!(of_execution_error("AI_THROTTLING", Some(cause)).error.cause.unwrap(), "AI_THROTTLING: every model was throttled");
         assert_eq!(of_execution_error("X", Some("plain")).error.cause.unwrap(), "X: plain");
+    }
+
+    #[test]
+    fn a_cause_holds_nothing_that_postgres_cannot_store() {
+        let cause = r#"{"errorType":"X","errorMessage":"a\u0000b\nc"}"#;
+        assert_eq!(of_execution_error("X", Some(cause)).error.cause.unwrap(), "X: a b c");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use aws_sdk_bedrockruntime::{
     operation::converse::ConverseError,
 };
 
-use crate::{error_code::ErrorCode, failure::Failure};
+use crate::{aws, error_code::ErrorCode, failure::Failure};
 
 /// Why a model did not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl ModelFault {
                 let name = service.err().code().unwrap_or("unknown error");
                 (of_exception(name), format!("{name}: {}{}", service.err().message().unwrap_or("no message"), advice(name)))
             }
-            other => (Fault::Unavailable, format!("no answer: {}", aws_sdk_bedrockruntime::error::DisplayErrorContext(other))),
+            other => (Fault::Unavailable, format!("no answer: {}", aws::said(other))),
         };
         Self { model_id: model_id.to_owned(), fault, words }
     }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use sqlx::{
-    Connection, PgPool, Postgres,
+    Connection, Executor, PgPool, Postgres,
     pool::{PoolConnection, PoolOptions},
     postgres::{PgConnectOptions, PgSslMode},
 };
 use tokio::sync::OnceCell;
 
 use crate::{
+    aws,
     config::{DatabaseConfig, DatabaseTls},
     error_code::ErrorCode,
     failure::Failure,
@@ -23,6 +24,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that was idle longer than this is asked first, for one round trip: it may have been closed meanwhile, above all
 /// while Lambda had the environment frozen. One that breaks within this time costs its user a 503 that says to come back.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+
+/// A connection is renewed after this time, so that one to a server that has been demoted is not kept for good.
+const MAX_LIFETIME: Duration = Duration::from_mins(5);
+/// How long the server lets a statement run, and wait for a row that somebody else (perhaps by hand, in an open transaction)
+/// holds: the request then fails with words of its own, well before its Lambda is killed.
+const PATIENCE: &str = "SET statement_timeout = '8s'; SET lock_timeout = '4s'";
 
 /// Where the database's address and password come from.
 #[derive(Debug)]
@@ -38,20 +45,16 @@ pub enum Credentials {
     Given(Box<PgConnectOptions>),
 }
 
-/// The parts of the secret, as RDS writes them; others are ignored.
+/// The parts of the secret that matter; others are ignored. The secrets that Secrets Manager makes for a database have all of
+/// them, those that RDS itself manages have user and password only
+/// (<https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html>).
 #[derive(Deserialize)]
 struct DatabaseSecret {
-    host: String,
-    #[serde(default = "default_port")]
-    port: u16,
     username: String,
     password: String,
-    #[serde(alias = "dbInstanceIdentifier")]
-    dbname: String,
-}
-
-const fn default_port() -> u16 {
-    5432
+    host: Option<String>,
+    port: Option<u16>,
+    dbname: Option<String>,
 }
 
 /// A database that is connected to on first use.
@@ -92,45 +95,48 @@ impl Database {
             Credentials::Secret { client, config } => {
                 let unreachable =
                     |what: String| Failure::new(ErrorCode::DatabaseConnectionError, format!("the database secret cannot be read: {what}"));
-                let secret = client
-                    .get_secret_value()
-                    .secret_id(&config.secret_arn)
-                    .send()
-                    .await
-                    .map_err(|error| unreachable(aws_sdk_secretsmanager::error::DisplayErrorContext(error).to_string()))?;
+                let secret = client.get_secret_value().secret_id(&config.secret_arn).send().await;
+                let secret = secret.map_err(|error| unreachable(aws::said(&error)))?;
                 let text = secret.secret_string().ok_or_else(|| unreachable("it is binary".to_owned()))?;
                 // The parser's message would quote the secret, so only the position is told.
                 let secret: DatabaseSecret = serde_json::from_str(text).map_err(|error| {
                     unreachable(format!(
-                        "it is not the JSON {{host, port, dbname, username, password}} (line {}, column {})",
+                        "it is not the JSON {{username, password, host, port, dbname}} (line {}, column {})",
                         error.line(),
                         error.column()
                     ))
                 })?;
-                Ok(connect_options(&secret, config.tls))
+                connect_options(&secret, config)
+                    .ok_or_else(|| unreachable("it names no host or database, and neither does DATABASE_HOST or DATABASE_NAME".to_owned()))
             }
         }
     }
 }
 
-fn connect_options(secret: &DatabaseSecret, tls: DatabaseTls) -> PgConnectOptions {
-    PgConnectOptions::new_without_pgpass()
-        .host(&secret.host)
-        .port(secret.port)
-        .database(&secret.dbname)
+/// What the secret says, and for what it leaves out the configuration. `None`: neither names a host, or a database.
+fn connect_options(secret: &DatabaseSecret, config: &DatabaseConfig) -> Option<PgConnectOptions> {
+    let options = PgConnectOptions::new_without_pgpass()
+        .host(secret.host.as_ref().or(config.host.as_ref())?)
+        .port(secret.port.unwrap_or(config.port))
+        .database(secret.dbname.as_ref().or(config.name.as_ref())?)
         .username(&secret.username)
         .password(&secret.password)
         .application_name("aigen")
-        .ssl_mode(match tls {
+        .ssl_mode(match config.tls {
             DatabaseTls::Disable => PgSslMode::Disable,
             DatabaseTls::Require => PgSslMode::Require,
             DatabaseTls::VerifyFull => PgSslMode::VerifyFull,
-        })
+        });
+    Some(options)
 }
 
 fn pool_options() -> PoolOptions<Postgres> {
-    let options = PoolOptions::<Postgres>::new().max_connections(1).acquire_timeout(CONNECT_TIMEOUT).idle_timeout(None).max_lifetime(None);
-    options
+    PoolOptions::<Postgres>::new()
+        .max_connections(1)
+        .acquire_timeout(CONNECT_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(MAX_LIFETIME)
+        .after_connect(|connection, _| Box::pin(async move { connection.execute(PATIENCE).await.map(drop) }))
         .test_before_acquire(false)
         .before_acquire(|connection, meta| Box::pin(async move { Ok(meta.idle_for < TRUSTED_IDLE || connection.ping().await.is_ok()) }))
 }
@@ -143,7 +149,8 @@ pub fn failure_of(error: &sqlx::Error) -> Failure {
             let state = database.code().unwrap_or_default().into_owned();
             let code = match state.get(..2).unwrap_or_default() {
                 // Connection, authorisation, resources (too many connections), operator intervention (shutting down).
-                "08" | "28" | "53" | "57" => ErrorCode::DatabaseConnectionError,
+                // "25": read-only, as a server is that has been demoted.
+                "08" | "25" | "28" | "53" | "57" => ErrorCode::DatabaseConnectionError,
                 "23" => ErrorCode::DatabaseConstraintViolation,
                 _ => ErrorCode::DatabaseError,
             };
@@ -179,15 +186,28 @@ mod tests {
         assert_eq!(failure_of(&sqlx::Error::RowNotFound).code, ErrorCode::DatabaseError);
     }
 
+    fn options(secret: &str) -> Option<(String, u16, Option<String>)> {
+        let config = DatabaseConfig {
+            secret_arn: "arn".into(),
+            host: Some("configured".into()),
+            port: 6432,
+            name: None,
+            tls: DatabaseTls::VerifyFull,
+        };
+        let options = connect_options(&serde_json::from_str(secret).unwrap(), &config)?;
+        Some((options.get_host().to_owned(), options.get_port(), options.get_database().map(str::to_owned)))
+    }
+
     #[test]
-    fn the_secret_is_read_as_rds_writes_it() {
-        let secret: DatabaseSecret =
-            serde_json::from_str(r#"{"engine":"postgres","host":"db","port":5433,"dbname":"aigen","username":"app","password":"p"}"#)
-                .unwrap();
-        let options = connect_options(&secret, DatabaseTls::VerifyFull);
-        assert_eq!(
-            (options.get_host(), options.get_port(), options.get_username(), options.get_database()),
-            ("db", 5433, "app", Some("aigen"))
-        );
+    fn a_whole_secret_wins_over_the_configuration() {
+        let whole = r#"{"engine":"postgres","host":"db","port":5433,"dbname":"aigen","dbInstanceIdentifier":"db-1","username":"app","password":"p"}"#;
+        assert_eq!(options(whole), Some(("db".to_owned(), 5433, Some("aigen".to_owned()))));
+    }
+
+    #[test]
+    fn what_a_secret_leaves_out_comes_from_the_configuration() {
+        let without_address = r#"{"dbname":"aigen","username":"app","password":"p"}"#;
+        assert_eq!(options(without_address), Some(("configured".to_owned(), 6432, Some("aigen".to_owned()))));
+        assert_eq!(options(r#"{"username":"app","password":"p"}"#), None);
     }
 }

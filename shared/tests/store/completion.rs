@@ -1,5 +1,7 @@
 //! What is generated appears with COMPLETED, all of it at once, or not at all.
 
+use std::sync::Arc;
+
 use shared::{
     process::Status,
     store::{Actor, Claim, Completion, Submission},
@@ -85,20 +87,43 @@ async fn replacing_swaps_the_old_sub_goals_for_the_new_in_one_step(_: PgPoolOpti
     assert_eq!((by, fixture.count("sub_goals").await), (vec![id(2).0], 8));
 }
 
-/// Cancel and completion race for the row's lock: whoever comes first decides, and sub-goals exist only with COMPLETED.
+/// Cancel and completion wait for the row's lock at the same time, in both orders: whoever is first decides, and sub-goals exist
+/// only with COMPLETED.
 #[sqlx::test(migrations = "../infra/migrations")]
 async fn cancel_and_completion_racing_end_in_one_status_with_rows_only_when_completed(_: PgPoolOptions, options: PgConnectOptions) {
-    let fixture = Fixture::new(options.clone()).await;
-    for number in 1..=50 {
+    let fixture = Arc::new(Fixture::new(options.clone()).await);
+    let rival = Arc::new(Fixture::new(options).await);
+    for (number, cancel_first) in [(1, true), (2, false), (3, true), (4, false)] {
         sqlx::raw_sql("DELETE FROM processing_state; DELETE FROM goals").execute(&fixture.pool).await.unwrap();
         fixture.in_status(number, Status::Processing).await;
-        let rival = Fixture { store: Fixture::new(options.clone()).await.store, pool: fixture.pool.clone() };
-        let goal = goal();
-        let (completion, cancelling) =
-            tokio::join!(fixture.complete(number, 1, &goal), rival.store.cancel(id(number), None, None, Actor::User, at(3)));
-        let cancelled = cancelling.unwrap().unwrap().cancelled;
-        assert_ne!(completion == Completion::Completed, cancelled);
-        let expected = if cancelled { (Status::Cancelled, 0) } else { (Status::Completed, 8) };
+        let mut holder = fixture.pool.begin().await.unwrap();
+        sqlx::query("SELECT FROM processing_state WHERE id = $1 FOR UPDATE").bind(id(number).0).execute(&mut *holder).await.unwrap();
+
+        let completing = {
+            let fixture = Arc::clone(&fixture);
+            async move { fixture.complete(number, 1, &goal()).await == Completion::Completed }
+        };
+        let cancelling = {
+            let rival = Arc::clone(&rival);
+            async move { rival.store.cancel(id(number), None, None, Actor::User, at(3)).await.unwrap().unwrap().cancelled }
+        };
+        let (completed, cancelled) = if cancel_first {
+            let cancelled = tokio::spawn(cancelling);
+            fixture.until_waiting(1).await;
+            let completed = tokio::spawn(completing);
+            fixture.until_waiting(2).await;
+            (completed, cancelled)
+        } else {
+            let completed = tokio::spawn(completing);
+            fixture.until_waiting(1).await;
+            let cancelled = tokio::spawn(cancelling);
+            fixture.until_waiting(2).await;
+            (completed, cancelled)
+        };
+        holder.commit().await.unwrap();
+
+        assert_eq!((completed.await.unwrap(), cancelled.await.unwrap()), (!cancel_first, cancel_first));
+        let expected = if cancel_first { (Status::Cancelled, 0) } else { (Status::Completed, 8) };
         assert_eq!((fixture.process(number).await.status, fixture.count("sub_goals").await), expected);
     }
 }

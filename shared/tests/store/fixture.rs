@@ -121,6 +121,21 @@ impl Fixture {
         all
     }
 
+    /// Waits until `sessions` of this database wait for a lock.
+    pub async fn until_waiting(&self, sessions: i64) {
+        loop {
+            let waiting: i64 =
+                sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+                    .fetch_one(&self.pool)
+                    .await
+                    .unwrap();
+            if waiting >= sessions {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     pub async fn count(&self, table: &str) -> i64 {
         sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"))).fetch_one(&self.pool).await.unwrap()
     }
