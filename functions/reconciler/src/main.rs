@@ -72,7 +72,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
         let deadline = i64::try_from(event.context.deadline).ok().and_then(DateTime::from_timestamp_millis);
         let stop_at = deadline.unwrap_or_else(|| reconciler.clock.now() + TimeDelta::seconds(60)) - MARGIN;
-        reconciler.handle(event.payload, stop_at).await.map_err(Diagnostic::from)
+        Box::pin(reconciler.handle(event.payload, stop_at)).await.map_err(Diagnostic::from)
     }))
     .await
 }

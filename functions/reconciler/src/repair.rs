@@ -80,7 +80,7 @@ impl<'a> Run<'a> {
             stop_execution: calls.stop_execution - before.stop_execution,
             filter_log_events: calls.filter_log_events - before.filter_log_events,
         };
-        self.report.waited = u64::try_from((engine.waited() - self.waited_before).as_millis()).unwrap_or(u64::MAX);
+        self.report.waited = u64::try_from(engine.waited().saturating_sub(self.waited_before).as_millis()).unwrap_or(u64::MAX);
         self.report.duration = (self.now() - self.began).num_milliseconds();
         self.report
     }

@@ -37,6 +37,7 @@ fn row(status: Status) -> Row {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is written where a row has it, or not")]
 fn tries(count: i16, first: i64, last: i64) -> Option<StartTries> {
     Some(StartTries { count, first_at: ago(first), last_at: ago(last) })
 }
@@ -102,47 +103,60 @@ fn cell(plan: &Plan) -> String {
     format!("{}: {action}", plan.rule.expect("only agreement has no rule"))
 }
 
-fn whole_table() -> String {
-    let executions = executions();
-    let mut table = String::from("| process \\ execution |");
-    executions.iter().for_each(|(name, _)| table.push_str(&format!(" {name} |")));
-    table.push_str(&format!("\n|---|{}\n", "---|".repeat(executions.len())));
-    for (name, row) in rows() {
-        table.push_str(&format!("| {name} |"));
-        executions.iter().for_each(|(_, execution)| table.push_str(&format!(" {} |", cell(&plan(&row, execution, now(), &limits())))));
-        table.push('\n');
+/// A table in Markdown.
+fn markdown(lines: Vec<Vec<String>>) -> String {
+    let mut table = String::new();
+    for (n, cells) in lines.into_iter().enumerate() {
+        if n == 1 {
+            table = format!("{table}|{}\n", "---|".repeat(cells.len()));
+        }
+        table = format!("{table}| {} |\n", cells.join(" | "));
     }
     table
+}
+
+fn whole_table() -> String {
+    let executions = executions();
+    let mut lines = vec![vec!["process \\ execution".to_owned()]];
+    lines[0].extend(executions.iter().map(|(name, _)| (*name).to_owned()));
+    for (name, row) in rows() {
+        let mut line = vec![name.to_owned()];
+        line.extend(executions.iter().map(|(_, execution)| cell(&plan(&row, execution, now(), &limits()))));
+        lines.push(line);
+    }
+    markdown(lines)
+}
+
+fn mended(row: &Row) -> String {
+    let said = mends(row).into_iter().map(|(rule, mend)| match mend {
+        Mend::Progress(progress) => format!("{rule}: {progress}"),
+        Mend::CompletedAt(CompletedAt::Set(_)) => format!("{rule}: `updated_at`"),
+        Mend::CompletedAt(CompletedAt::Clear) => format!("{rule}: clear"),
+    });
+    let said: Vec<_> = said.collect();
+    if said.is_empty() { "–".to_owned() } else { said.join(", ") }
 }
 
 fn mends_table() -> String {
-    let mut table = String::from(
-        "| process | progress −5 | progress 0 | progress 99 | progress 100 | progress 130 | `completed_at` missing | `completed_at` set |\n",
-    );
-    table.push_str("|---|---|---|---|---|---|---|---|\n");
+    const PROGRESS: [i16; 5] = [-5, 0, 99, 100, 130];
+    let mut lines = vec![vec!["process".to_owned()]];
+    lines[0].extend(PROGRESS.iter().map(|progress| format!("progress {progress}")));
+    lines[0].extend(["`completed_at` missing", "`completed_at` set"].map(str::to_owned));
     for status in Status::ALL {
         let right = row(*status);
-        table.push_str(&format!("| {status} |"));
-        let broken = [-5, 0, 99, 100, 130].map(|progress| Row { progress, ..right.clone() });
+        let broken = PROGRESS.map(|progress| Row { progress, ..right.clone() });
         let times = [None, Some(ago(1))].map(|completed_at| Row { completed_at, ..right.clone() });
-        for row in broken.iter().chain(&times) {
-            let said = mends(row).into_iter().map(|(rule, mend)| match mend {
-                Mend::Progress(progress) => format!("{rule}: {progress}"),
-                Mend::CompletedAt(CompletedAt::Set(_)) => format!("{rule}: `updated_at`"),
-                Mend::CompletedAt(CompletedAt::Clear) => format!("{rule}: clear"),
-            });
-            let said: Vec<_> = said.collect();
-            table.push_str(&format!(" {} |", if said.is_empty() { "–".to_owned() } else { said.join(", ") }));
-        }
-        table.push('\n');
+        let mut line = vec![status.to_string()];
+        line.extend(broken.iter().chain(&times).map(mended));
+        lines.push(line);
     }
-    table
+    markdown(lines)
 }
 
 fn rules_table() -> String {
-    let mut table = String::from("| rule | means |\n|---|---|\n");
-    Rule::ALL.iter().for_each(|rule| table.push_str(&format!("| {rule} | {} |\n", rule.meaning())));
-    table
+    let mut lines = vec![vec!["rule".to_owned(), "means".to_owned()]];
+    lines.extend(Rule::ALL.iter().map(|rule| vec![rule.to_string(), rule.meaning().to_owned()]));
+    markdown(lines)
 }
 
 /// What stands between `<!-- name -->` and `<!-- /name -->`.
@@ -155,7 +169,9 @@ fn documented(name: &str) -> &'static str {
 #[test]
 fn the_documented_tables_are_what_the_planner_does() {
     let tables = [("rules", rules_table()), ("plans", whole_table()), ("mends", mends_table())];
-    tables.iter().for_each(|(name, table)| println!("<!-- {name} -->\n{table}<!-- /{name} -->"));
+    for (name, table) in &tables {
+        println!("<!-- {name} -->\n{table}<!-- /{name} -->");
+    }
     for (name, table) in tables {
         assert_eq!(documented(name), table, "docs/reconciler.md, section {name}; the test's output has the table as it should be");
     }
