@@ -14,6 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use shared::{
     failure::Failure,
+    metrics::{self, Metric},
     process::ProcessId,
     reconcile::{Action, Execution, Row, Rule, plan},
     store::{Lease, Point},
@@ -87,6 +88,9 @@ impl Reconciler {
             Err(failure) => (false, json!({"failed": failure.code, "cause": failure.cause})),
         };
         let given_back = self.store.give_lease_back(holder, complete, &told, self.clock.now()).await;
+        if concluded.is_err() {
+            (self.emit)(&metrics::line(self.clock.now(), &[], &[(Metric::RepairFailures, 1.0)]));
+        }
         let report = concluded?;
         given_back?;
         self.measure(&report).await;
