@@ -138,11 +138,11 @@ impl Deaf {
         self.change(&result_lost, "status = 'PROCESSING', progress = 50, completed_at = NULL, result = NULL").await;
         made.push((result_lost, &["R4"], "FAILED", Some("RESULT_MISSING")));
 
-        // Without an input neither the work nor its settling can be called, so the execution fails behind everybody's back.
+        // Without a process id neither the work nor its settling can be done, so the execution fails behind everybody's back.
         let failed = self.row_like(&model, "").await;
         self.start(&failed, "{}").await;
         self.wait_for_execution(&failed, "FAILED").await;
-        made.push((failed, &["R5"], "FAILED", Some("STEP_FUNCTIONS_ERROR")));
+        made.push((failed, &["R5"], "FAILED", Some("INTERNAL_ERROR")));
 
         let aborted = self.running(user, "外から止められる目標").await;
         self.abort(&aborted).await;
@@ -283,4 +283,23 @@ async fn an_execution_aborted_from_outside_is_settled_by_its_event() {
     let arn = stack.execution(&id).await["executionArn"].as_str().unwrap().to_owned();
     stack.aws(&["stepfunctions", "stop-execution", "--execution-arn", &arn]).await.unwrap();
     assert_eq!(user.wait_for_end(&id).await["status"], "CANCELLED");
+}
+
+#[tokio::test]
+async fn a_process_whose_work_failed_keeps_the_workers_last_errors_for_operators_only() {
+    let stack = Stack::up().await;
+    let user = stack.new_user().await;
+    let goal = Goal::new("証拠が残る目標");
+    stack.fault(&goal, json!({"garbage": 100})).await;
+    let id = user.submit(&goal).await;
+    let shown = user.wait_for_end(&id).await;
+    assert_eq!(shown["error"]["code"], "AI_RESPONSE_INVALID", "{shown}");
+    assert_eq!(shown["error"].get("evidence"), None);
+    let error: Value = sqlx::query_scalar("SELECT error FROM processing_state WHERE id = $1")
+        .bind(Uuid::parse_str(&id).unwrap())
+        .fetch_one(&stack.database)
+        .await
+        .unwrap();
+    let evidence = error["evidence"].as_array().unwrap();
+    assert!(!evidence.is_empty() && evidence.iter().all(|line| line["errorCode"] == "AI_RESPONSE_INVALID"), "{error}");
 }

@@ -79,6 +79,7 @@ async fn measure(args: &ReconcileArgs, table: &Table) -> Result<[Invoked; 2]> {
     ];
     let mut function = Function::start(&args.function, "reconciler", &variables).await?;
     let first = function.invoke(json!({})).await?;
+    ensure!(first.answer["success"] == json!(true), "the sweep was refused: {}", first.answer);
     engine.agrees_with(&first.answer["data"]["calls"])?;
     let second = function.invoke(json!({})).await?;
     function.end().await?;

@@ -16,18 +16,20 @@ pub(super) fn id(number: u32) -> uuid::Uuid {
 pub(super) struct Table {
     server: PgConnectOptions,
     options: PgConnectOptions,
+    password: String,
     name: String,
 }
 
 impl Table {
     pub(super) async fn make(server: &str, rows: u32, args: &ReconcileArgs) -> Result<Self> {
+        let password = reqwest::Url::parse(server).ok().and_then(|url| url.password().map(str::to_owned)).unwrap_or_default();
         let server: PgConnectOptions = server.parse().context("that is no database URL")?;
         let name = format!("bench_reconcile_{rows}_{}", std::process::id());
         let options = server.clone().database(&name);
         let mut connection = server.connect().await.context("the database server does not let the benchmark in")?;
         execute(&mut connection, format!("CREATE DATABASE {name}")).await?;
         connection.close().await.context("closing")?;
-        let table = Self { server, options, name };
+        let table = Self { server, options, password, name };
         match table.fill(rows, args).await {
             Ok(()) => Ok(table),
             Err(error) => {
@@ -63,7 +65,7 @@ impl Table {
     pub(super) fn secret(&self) -> Value {
         json!({
             "host": self.options.get_host(), "port": self.options.get_port(), "dbname": self.name,
-            "username": self.options.get_username(), "password": std::env::var("PGPASSWORD").unwrap_or_default(),
+            "username": self.options.get_username(), "password": self.password,
         })
     }
 
