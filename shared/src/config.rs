@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::failure::Failure;
+use chrono::TimeDelta;
+
+use crate::{failure::Failure, limiter::Rate, reconcile::Limits};
 
 /// How the connection to the database is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +94,72 @@ impl ModelConfig {
     }
 }
 
+/// How the reconciler goes about it. Everything has a default.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ReconcilerConfig {
+    /// `PROCESS_TIME_LIMIT_SECONDS`, `RECONCILER_START_GRACE_SECONDS`, `RECONCILER_GRACE_SECONDS`; the rest is fixed.
+    pub limits: Limits,
+    /// `LIST_EXECUTIONS_PER_SECOND`.
+    pub list: Rate,
+    /// `DESCRIBE_EXECUTION_PER_SECOND`.
+    pub describe: Rate,
+    /// `START_EXECUTION_PER_SECOND`.
+    pub start: Rate,
+    /// `STOP_EXECUTION_PER_SECOND`.
+    pub stop: Rate,
+    /// `FILTER_LOG_EVENTS_PER_SECOND`.
+    pub filter: Rate,
+    /// `RECONCILER_EVIDENCE_LIMIT`: how many processes' logs one sweep looks into.
+    pub evidence: u64,
+}
+
+impl ReconcilerConfig {
+    /// Reads it through `lookup`.
+    ///
+    /// The rates are Step Functions' quotas in the smaller regions, or below; its buckets hold more than the bursts here, which
+    /// leaves the rest to others who call the same APIs.
+    ///
+    /// # Errors
+    /// Names the variable that is wrong.
+    pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Failure> {
+        let limits = Limits::default();
+        let span = |name, default: TimeDelta| -> Result<TimeDelta, Failure> {
+            let read = seconds(lookup, name, default.num_seconds().unsigned_abs())?;
+            TimeDelta::from_std(read).map_err(|_| Failure::internal(format!("{name} is too long")))
+        };
+        let rate = |name, per_second: f64, burst: f64| match lookup(name).filter(|text| !text.is_empty()) {
+            None => Ok(Rate { per_second, burst }),
+            Some(text) => match text.parse::<f64>() {
+                Ok(per_second) if per_second.is_finite() && per_second > 0.0 => Ok(Rate { per_second, burst: burst.max(per_second) }),
+                _ => Err(Failure::internal(format!("{name} must be a number above 0"))),
+            },
+        };
+        Ok(Self {
+            limits: Limits {
+                start_grace: span("RECONCILER_START_GRACE_SECONDS", limits.start_grace)?,
+                time_limit: span("PROCESS_TIME_LIMIT_SECONDS", limits.time_limit)?,
+                grace: span("RECONCILER_GRACE_SECONDS", limits.grace)?,
+                ..limits
+            },
+            list: rate("LIST_EXECUTIONS_PER_SECOND", 5.0, 50.0)?,
+            describe: rate("DESCRIBE_EXECUTION_PER_SECOND", 15.0, 200.0)?,
+            start: rate("START_EXECUTION_PER_SECOND", 100.0, 300.0)?,
+            stop: rate("STOP_EXECUTION_PER_SECOND", 20.0, 200.0)?,
+            filter: rate("FILTER_LOG_EVENTS_PER_SECOND", 4.0, 5.0)?,
+            evidence: match lookup("RECONCILER_EVIDENCE_LIMIT").filter(|text| !text.is_empty()) {
+                None => 50,
+                Some(text) => text.parse().map_err(|_| Failure::internal("RECONCILER_EVIDENCE_LIMIT must be a whole number"))?,
+            },
+        })
+    }
+}
+
+/// `WORKER_LOG_GROUP`: where the worker logs. Without it, repairs are made without evidence.
+#[must_use]
+pub fn worker_log_group(lookup: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    lookup("WORKER_LOG_GROUP").filter(|group| !group.is_empty())
+}
+
 /// `STATE_MACHINE_ARN`.
 ///
 /// # Errors
@@ -131,6 +199,19 @@ mod tests {
         let config = ModelConfig::read(&lookup(&[("MODEL_IDS", "first, second")])).unwrap();
         assert_eq!(config.ids, ["first", "second"]);
         assert_eq!(config.timeout, Duration::from_mins(2));
+    }
+
+    #[test]
+    fn the_reconciler_has_defaults_and_names_what_is_wrong() {
+        let config = ReconcilerConfig::read(&lookup(&[])).unwrap();
+        assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.describe, Rate { per_second: 15.0, burst: 200.0 });
+        let config =
+            ReconcilerConfig::read(&lookup(&[("PROCESS_TIME_LIMIT_SECONDS", "90"), ("DESCRIBE_EXECUTION_PER_SECOND", "1000")])).unwrap();
+        assert_eq!((config.limits.time_limit, config.describe.burst), (TimeDelta::seconds(90), 1_000.0));
+        for name in ["RECONCILER_GRACE_SECONDS", "LIST_EXECUTIONS_PER_SECOND", "RECONCILER_EVIDENCE_LIMIT"] {
+            assert!(ReconcilerConfig::read(&lookup(&[(name, "-1")])).unwrap_err().cause.contains(name));
+        }
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //!
 //! | part | modules |
 //! |---|---|
-//! | domain, pure | [`process`], [`transition`], [`error_code`], [`params`], [`validation`], [`generated`], [`prompt`], [`outcome`], [`estimate`], [`retry_policy`], [`language`] |
-//! | ports | [`store`] (all SQL), [`workflow`] (Step Functions), [`model`] (Bedrock), [`clock`] |
-//! | edges | [`http`], [`accept`], [`setup`], [`config`], [`aws`], [`telemetry`], [`failure`] |
+//! | domain, pure | [`process`], [`transition`], [`error_code`], [`params`], [`validation`], [`generated`], [`prompt`], [`outcome`], [`estimate`], [`retry_policy`], [`reconcile`], [`language`] |
+//! | ports | [`store`] (all SQL), [`workflow`] (Step Functions), [`model`] (Bedrock), [`logs`] (CloudWatch Logs), [`limiter`] (their quotas), [`clock`] |
+//! | edges | [`http`], [`accept`], [`setup`], [`config`], [`aws`], [`telemetry`], [`metrics`], [`failure`] |
 
 pub mod accept;
 pub mod aws;
@@ -16,11 +16,15 @@ pub mod failure;
 pub mod generated;
 pub mod http;
 pub mod language;
+pub mod limiter;
+pub mod logs;
+pub mod metrics;
 pub mod model;
 pub mod outcome;
 pub mod params;
 pub mod process;
 pub mod prompt;
+pub mod reconcile;
 pub mod retry_policy;
 pub mod setup;
 pub mod store;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::error_code::ErrorCode;
+use crate::{error_code::ErrorCode, logs::Evidence};
 
 /// Id of a process, and the name of the execution that drives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -129,13 +129,21 @@ pub struct ProcessError {
     /// What happened, in words for operators: never shown to users, never containing user text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+    /// The last errors in the log about it, for operators.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
 }
 
 impl ProcessError {
     /// An error with the code's own message.
     #[must_use]
     pub fn new(code: ErrorCode, cause: impl Into<String>) -> Self {
-        Self { code, message: code.message(crate::language::Language::default()).to_owned(), cause: Some(cause.into()) }
+        Self {
+            code,
+            message: code.message(crate::language::Language::default()).to_owned(),
+            cause: Some(cause.into()),
+            evidence: Vec::new(),
+        }
     }
 
     /// Reads the `error` column, which foreign hands may have written: whatever is not ours counts as manual intervention.
@@ -146,6 +154,7 @@ impl ProcessError {
             code: ErrorCode::ManualIntervention,
             message: message.unwrap_or_else(|| ErrorCode::ManualIntervention.message(crate::language::Language::default()).to_owned()),
             cause: None,
+            evidence: Vec::new(),
         })
     }
 }

@@ -4,8 +4,9 @@ use aws_config::SdkConfig;
 
 use crate::{
     aws,
-    config::{DatabaseConfig, ModelConfig, environment, state_machine_arn},
+    config::{DatabaseConfig, ModelConfig, environment, state_machine_arn, worker_log_group},
     failure::Failure,
+    logs::Logs,
     model::Models,
     store::{Credentials, Database, Store},
     telemetry,
@@ -43,6 +44,12 @@ impl Setup {
     /// When a variable is missing or wrong.
     pub fn workflow(&self) -> Result<Workflow, Failure> {
         Ok(Workflow::new(&self.aws, state_machine_arn(&environment)?))
+    }
+
+    /// The worker's log, if it is known where that is.
+    #[must_use]
+    pub fn worker_logs(&self) -> Option<Logs> {
+        worker_log_group(&environment).map(|group| Logs::new(&self.aws, group))
     }
 
     /// The models.

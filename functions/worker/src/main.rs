@@ -25,12 +25,17 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let worker = &Worker { store: setup.store().await?, models: setup.models()?, clock: SystemClock };
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
         let time_left = time_left(event.context.deadline);
+        let process_id = event.payload.get("processId").and_then(Value::as_str).unwrap_or_default().to_owned();
         let job = serde_json::from_value(event.payload).map_err(|error| Failure::internal(format!("not a job: {error}")));
         let done = match job {
             Ok(job) => worker.attempt(&job, time_left).await,
             Err(failure) => Err(failure),
         };
-        done.map_err(Diagnostic::from)
+        done.map_err(|failure| {
+            // What the reconciler finds as evidence when it ends the process.
+            tracing::error!(processId = process_id, errorCode = %failure.code, cause = failure.cause, "the attempt failed");
+            Diagnostic::from(failure)
+        })
     }))
     .await
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::stack::{self, InstanceName, Reporter};
-use crate::{demo, model_double, output};
+use crate::{bench, demo, model_double, output};
 
 #[derive(Parser)]
 #[command(
@@ -47,6 +47,9 @@ enum Verb {
     },
     /// Run all tests on a stack of their own, which is ended afterwards.
     Test(stack::TestArgs),
+    /// Measure the functions as they are deployed.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Apply infra/migrations to `DATABASE_URL`.
     Migrate {
         /// Where to; by default the running stack's database.
@@ -106,6 +109,7 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
             output::line(stack::token(&env, &name).await?);
         }
         Verb::Test(args) => return stack::test(&args, &reporter).await,
+        Verb::Bench(bench) => bench::run(&bench, instance, &reporter).await?,
         Verb::Migrate { database_url } => stack::migrate(instance, database_url, &reporter).await?,
         Verb::Prepare { check } => stack::prepare(instance, check, &reporter).await?,
         Verb::Tools => output::line(stack::tools(&reporter).await?),

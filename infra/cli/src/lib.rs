@@ -6,6 +6,7 @@
     reason = "this crate is a command line: standard output is its answer, standard error its progress"
 )]
 
+mod bench;
 mod chart;
 mod cli;
 mod demo;

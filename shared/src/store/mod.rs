@@ -8,6 +8,7 @@
 mod database;
 mod health;
 mod processes;
+mod reconcile;
 mod settling;
 mod submission;
 mod worker;
@@ -15,6 +16,7 @@ mod worker;
 pub use self::{
     database::{Credentials, Database, failure_of},
     processes::Seen,
+    reconcile::{EndingNote, Gauges, Lease, Point, Repaired},
     settling::{Actor, Cancelling, Ending},
     submission::{Retry, Submission, Submitted},
     worker::{Claim, Completion, NewSubGoals},

@@ -3,5 +3,6 @@
 
 mod completion;
 mod fixture;
+mod reconciling;
 mod submission;
 mod transitions;

@@ -16,10 +16,15 @@ pub(super) async fn apply(database_url: &str, reporter: &Reporter) -> Result<()>
     }
     reporter
         .step("Applying infra/migrations", async {
-            MIGRATOR.run(&mut connection).await.map_err(explained)?;
+            apply_to(&mut connection).await?;
             connection.close().await.context("closing")
         })
         .await
+}
+
+/// Applies what is not applied yet, quietly.
+pub(super) async fn apply_to(connection: &mut PgConnection) -> Result<()> {
+    MIGRATOR.run(connection).await.map_err(explained)
 }
 
 /// Whether exactly the built-in migrations are applied, with the texts they have now.

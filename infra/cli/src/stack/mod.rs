@@ -128,6 +128,11 @@ pub(crate) async fn migrate(name: InstanceName, database_url: Option<String>, re
     migrations::apply(&url, reporter).await
 }
 
+/// The schema on a connection of one's own.
+pub(crate) async fn migrate_connection(connection: &mut sqlx::PgConnection) -> Result<()> {
+    migrations::apply_to(connection).await
+}
+
 /// `prepare`: the descriptions of the queries in `.sqlx`.
 pub(crate) async fn prepare(name: InstanceName, check: bool, reporter: &Reporter) -> Result<()> {
     let instance = Instance::find(name)?;

@@ -1,0 +1,227 @@
+//! What an invocation found and did: the answer to whoever asked, one log line, and metrics.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use shared::{
+    metrics::{self, Metric},
+    process::{ProcessId, Status},
+    reconcile::Rule,
+    store::Gauges,
+};
+
+use crate::engine::Calls;
+
+/// So many actions are told one by one.
+const TOLD: usize = 100;
+
+/// What became of one finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Outcome {
+    /// It is repaired.
+    Repaired,
+    /// A dry run only says what would be done.
+    Planned,
+    /// The row moved meanwhile: whoever moved it knew better.
+    Moved,
+    /// It could not be repaired; the next sweep tries again.
+    Failed,
+    /// There is nothing to repair (R11).
+    Reported,
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Finding {
+    pub(crate) process_id: ProcessId,
+    pub(crate) rule: Rule,
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) outcome: Outcome,
+}
+
+/// The report.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Report {
+    /// Whether nothing was changed.
+    pub(crate) dry_run: bool,
+    /// Whether everything was looked at; otherwise the next sweep goes on.
+    pub(crate) complete: bool,
+    /// Whether it went on where the one before had come to.
+    pub(crate) resumed: bool,
+    /// Rows that were read.
+    pub(crate) scanned: u64,
+    /// How often each rule held, R2 included.
+    pub(crate) rules: BTreeMap<Rule, u64>,
+    /// Disagreements: the sum of all rules but R2.
+    pub(crate) drift: u64,
+    pub(crate) repaired: u64,
+    pub(crate) moved: u64,
+    pub(crate) failed: u64,
+    pub(crate) calls: Calls,
+    /// Milliseconds, all told.
+    pub(crate) duration: i64,
+    /// Milliseconds of them that were spent waiting for the quotas.
+    pub(crate) waited: u64,
+    /// The first actions.
+    pub(crate) actions: Vec<Finding>,
+    /// How often a process reached each final status by our doing.
+    #[serde(skip)]
+    ended: BTreeMap<&'static str, (Metric, u64)>,
+}
+
+impl Report {
+    /// The report of a run that has not found anything yet.
+    pub(crate) fn new(dry_run: bool) -> Self {
+        Self { dry_run, complete: true, ..Self::default() }
+    }
+
+    pub(crate) fn healthy(&mut self) {
+        *self.rules.entry(Rule::R2).or_default() += 1;
+    }
+
+    /// A look or a statement that failed before it was known what there is to find.
+    pub(crate) const fn could_not_look(&mut self) {
+        self.failed += 1;
+    }
+
+    pub(crate) fn ended(&mut self, status: Status) {
+        if let Some(metric) = Metric::of_status(status) {
+            self.ended.entry(metric.as_str()).or_insert((metric, 0)).1 += 1;
+        }
+    }
+
+    pub(crate) fn add(&mut self, finding: Finding) {
+        *self.rules.entry(finding.rule).or_default() += 1;
+        if finding.rule.is_drift() {
+            self.drift += 1;
+        }
+        match finding.outcome {
+            Outcome::Repaired => self.repaired += 1,
+            Outcome::Moved => self.moved += 1,
+            Outcome::Failed => self.failed += 1,
+            Outcome::Planned | Outcome::Reported => {}
+        }
+        let Finding { process_id, rule, from, to, outcome } = &finding;
+        match outcome {
+            Outcome::Failed => tracing::error!(processId = %process_id, rule = %rule, from, to, outcome = ?outcome, "not repaired"),
+            Outcome::Reported => tracing::warn!(processId = %process_id, rule = %rule, from, to, outcome = ?outcome, "left as it is"),
+            _ => tracing::info!(processId = %process_id, rule = %rule, from, to, outcome = ?outcome, "drift"),
+        }
+        if self.actions.len() < TOLD {
+            self.actions.push(finding);
+        }
+    }
+
+    /// One line that tells all.
+    pub(crate) fn log(&self) {
+        let rules: Vec<_> = self.rules.iter().map(|(rule, count)| format!("{rule}={count}")).collect();
+        let Calls { list_executions, describe_execution, start_execution, stop_execution, filter_log_events } = self.calls;
+        tracing::info!(
+            dryRun = self.dry_run,
+            complete = self.complete,
+            resumed = self.resumed,
+            scanned = self.scanned,
+            rules = rules.join(" "),
+            drift = self.drift,
+            repaired = self.repaired,
+            moved = self.moved,
+            failed = self.failed,
+            listExecutions = list_executions,
+            describeExecution = describe_execution,
+            startExecution = start_execution,
+            stopExecution = stop_execution,
+            filterLogEvents = filter_log_events,
+            duration = self.duration,
+            waited = self.waited,
+            "reconciled"
+        );
+    }
+
+    /// The lines of metrics. `gauges`: what a sweep measures besides.
+    pub(crate) fn metrics(&self, gauges: Option<Gauges>, now: DateTime<Utc>) -> Vec<Value> {
+        #[expect(clippy::cast_precision_loss, reason = "no count comes near 2^53")]
+        let number = |count: u64| count as f64;
+        let mut values: Vec<_> = self.ended.values().map(|(metric, count)| (*metric, number(*count))).collect();
+        if let Some(Gauges { waiting, ended_badly, ended_well }) = gauges {
+            let [waiting, badly, well] = [waiting, ended_badly, ended_well].map(|count| number(count.unsigned_abs()));
+            values.extend([
+                (Metric::Drift, number(self.drift)),
+                (Metric::RepairFailures, number(self.failed)),
+                (Metric::QueueDepth, waiting),
+            ]);
+            // A rate of nothing is no number.
+            if badly + well > 0.0 {
+                values.push((Metric::ErrorRate, 100.0 * badly / (badly + well)));
+            }
+        } else if self.failed > 0 {
+            values.push((Metric::RepairFailures, number(self.failed)));
+        }
+        let mut lines = Vec::new();
+        if !values.is_empty() {
+            lines.push(metrics::line(now, &[], &values));
+        }
+        for (rule, count) in self.rules.iter().filter(|(rule, _)| rule.is_drift()) {
+            lines.push(metrics::line(now, &[("Rule", rule.as_str())], &[(Metric::Drift, number(*count))]));
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn finding(rule: Rule, outcome: Outcome) -> Finding {
+        Finding { process_id: ProcessId(Uuid::nil()), rule, from: "PROCESSING".into(), to: "FAILED".into(), outcome }
+    }
+
+    #[test]
+    fn what_is_well_is_counted_and_is_no_drift() {
+        let mut report = Report::default();
+        report.healthy();
+        report.add(finding(Rule::R5, Outcome::Repaired));
+        report.add(finding(Rule::R5, Outcome::Moved));
+        report.add(finding(Rule::R11, Outcome::Reported));
+        let told = serde_json::to_value(&report).unwrap();
+        assert_eq!(told["rules"], json!({"R2": 1, "R5": 2, "R11": 1}));
+        assert_eq!((report.drift, report.repaired, report.moved, report.failed), (3, 1, 1, 0));
+        assert_eq!(
+            told["actions"][0],
+            json!({"processId": Uuid::nil(), "rule": "R5", "from": "PROCESSING", "to": "FAILED", "outcome": "repaired"})
+        );
+    }
+
+    #[test]
+    fn a_hundred_actions_are_told_and_all_are_counted() {
+        let mut report = Report::default();
+        (0..150).for_each(|_| report.add(finding(Rule::R8, Outcome::Repaired)));
+        assert_eq!((report.actions.len(), report.repaired), (100, 150));
+    }
+
+    #[test]
+    fn drift_is_measured_by_rule_and_all_together() {
+        let mut report = Report::default();
+        report.add(finding(Rule::R5, Outcome::Repaired));
+        report.ended(Status::Failed);
+        let lines = report.metrics(Some(Gauges { waiting: 4, ended_badly: 1, ended_well: 3 }), DateTime::UNIX_EPOCH);
+        assert_eq!(lines.len(), 2);
+        assert_eq!((&lines[0]["QueueDepth"], &lines[0]["ErrorRate"], &lines[0]["Drift"]), (&json!(4.0), &json!(25.0), &json!(1.0)));
+        assert_eq!((&lines[0]["AsyncProcessingFailed"], &lines[0]["RepairFailures"]), (&json!(1.0), &json!(0.0)));
+        assert_eq!((&lines[1]["Rule"], &lines[1]["Drift"]), (&json!("R5"), &json!(1.0)));
+    }
+
+    #[test]
+    fn an_error_rate_of_nothing_is_not_measured() {
+        let lines = Report::default().metrics(Some(Gauges { waiting: 0, ended_badly: 0, ended_well: 0 }), DateTime::UNIX_EPOCH);
+        assert_eq!(lines[0].get("ErrorRate"), None);
+    }
+}

@@ -1,0 +1,161 @@
+//! A reconciler on the test's own database, and rows in whatever state a foreign hand may leave them.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use shared::{
+    clock::Clock,
+    config::ReconcilerConfig,
+    logs::Logs,
+    process::ProcessId,
+    reconcile::Rule,
+    store::{Credentials, Database, Store},
+    workflow::Workflow,
+};
+use sqlx::{PgPool, postgres::PgConnectOptions};
+use uuid::Uuid;
+
+use super::double::{Double, MACHINE};
+use crate::{Reconciler, engine::Engine, report::Report, sweep::Swept};
+
+pub(super) struct Fixture {
+    pub(super) double: Double,
+    pub(super) pool: PgPool,
+    options: PgConnectOptions,
+}
+
+pub(super) fn began() -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::days(20_000)
+}
+
+pub(super) fn ago(seconds: i64) -> DateTime<Utc> {
+    began() - TimeDelta::seconds(seconds)
+}
+
+pub(super) fn id(number: u128) -> ProcessId {
+    ProcessId(Uuid::from_u128(number))
+}
+
+#[derive(Debug)]
+struct DoublesClock(Double);
+
+#[expect(clippy::disallowed_methods, reason = "the holder of a lease must be unique in the test's database too")]
+impl Clock for DoublesClock {
+    fn now(&self) -> DateTime<Utc> {
+        self.0.now()
+    }
+
+    fn new_id(&self) -> Uuid {
+        Uuid::new_v4()
+    }
+}
+
+/// What a test looks at of a row.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub(super) struct Seen {
+    pub(super) status: String,
+    pub(super) progress: i16,
+    pub(super) error: Option<Value>,
+    pub(super) completed_at: Option<DateTime<Utc>>,
+    pub(super) execution_arn: Option<String>,
+}
+
+impl Seen {
+    pub(super) fn code(&self) -> &str {
+        self.error.as_ref().and_then(|error| error["code"].as_str()).unwrap_or_default()
+    }
+}
+
+impl Fixture {
+    pub(super) async fn new(options: PgConnectOptions) -> Self {
+        let pool = PgPool::connect_with(options.clone()).await.unwrap();
+        Self { double: Double::new(pool.clone(), began()), pool, options }
+    }
+
+    /// A reconciler of its own, as another Lambda environment has one.
+    pub(super) fn reconciler(&self) -> Reconciler {
+        let config = ReconcilerConfig::read(&|_| None).unwrap();
+        let aws = self.double.config();
+        let logs = Logs::new(&aws, "/aws/lambda/ai-generation-worker".to_owned());
+        let engine = Engine::new(Workflow::new(&aws, MACHINE.to_owned()), Some(logs), &config);
+        let store = Store::new(Database::new(Credentials::Given(Box::new(self.options.clone()))));
+        Reconciler { store, engine, config, clock: Box::new(DoublesClock(self.double.clone())), emit: |_| {} }
+    }
+
+    pub(super) async fn sql(&self, sql: &str) {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&self.pool).await.unwrap();
+    }
+
+    /// A row in `status` of ten minutes ago, as the product leaves it; then `changes` by a foreign hand.
+    pub(super) async fn row(&self, number: u128, status: &str, changes: &str) -> ProcessId {
+        let id = id(number);
+        let old = ago(600).to_rfc3339();
+        self.sql(&format!(
+            "INSERT INTO processing_state (id, user_id, type, status, target_id, params, progress, result, error, attempt, execution_arn, created_at, started_at, updated_at, completed_at)
+             SELECT '{id}', 'hanako', 'SUBGOAL_GENERATION', s, '{id}', '{{}}', CASE s WHEN 'COMPLETED' THEN 100 ELSE 0 END,
+                    CASE s WHEN 'COMPLETED' THEN '{{}}'::jsonb END, CASE WHEN s IN ('FAILED', 'TIMEOUT') THEN '{{\"code\":\"AI_ERROR\",\"message\":\"x\"}}'::jsonb END,
+                    CASE s WHEN 'PENDING' THEN 0 ELSE 1 END, CASE s WHEN 'PENDING' THEN NULL ELSE 'arn' END, '{old}', CASE s WHEN 'PENDING' THEN NULL ELSE '{old}'::timestamptz END, '{old}',
+                    CASE WHEN s IN ('PENDING', 'PROCESSING') THEN NULL ELSE '{old}'::timestamptz END
+             FROM (SELECT '{status}'::text AS s) status"
+        ))
+        .await;
+        if !changes.is_empty() {
+            self.change(number, changes).await;
+        }
+        id
+    }
+
+    pub(super) async fn change(&self, number: u128, changes: &str) {
+        self.sql(&format!("UPDATE processing_state SET {changes} WHERE id = '{}'", id(number))).await;
+    }
+
+    pub(super) async fn seen(&self, number: u128) -> Seen {
+        sqlx::query_as("SELECT status, progress, error, completed_at, execution_arn FROM processing_state WHERE id = $1")
+            .bind(id(number).0)
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    /// The history: kind, actor, rule.
+    pub(super) async fn history(&self, number: u128) -> Vec<(String, String, Option<String>)> {
+        sqlx::query_as("SELECT kind, actor, detail ->> 'rule' FROM processing_event WHERE process_id = $1 ORDER BY id")
+            .bind(id(number).0)
+            .fetch_all(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    /// Everything that a sweep could change.
+    pub(super) async fn everything(&self) -> Vec<Value> {
+        let mut all = Vec::new();
+        for table in ["processing_state", "processing_event", "processing_start", "processing_output", "reconciler_sweep"] {
+            let rows: Vec<Value> =
+                sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT to_jsonb(row) FROM {table} row ORDER BY to_jsonb(row)::text")))
+                    .fetch_all(&self.pool)
+                    .await
+                    .unwrap();
+            all.extend(rows);
+        }
+        all
+    }
+
+    pub(super) fn far(&self) -> DateTime<Utc> {
+        self.double.now() + TimeDelta::hours(10)
+    }
+
+    pub(super) async fn sweep(&self) -> Report {
+        self.sweep_until(false, self.far()).await
+    }
+
+    pub(super) async fn sweep_until(&self, dry_run: bool, stop_at: DateTime<Utc>) -> Report {
+        match self.reconciler().sweep(dry_run, stop_at).await.unwrap() {
+            Swept::Report(report) => *report,
+            Swept::Another { since, .. } => panic!("another sweep is running since {since}"),
+        }
+    }
+}
+
+/// How often the rule held.
+pub(super) fn count(report: &Report, rule: Rule) -> u64 {
+    report.rules.get(&rule).copied().unwrap_or_default()
+}

@@ -1,0 +1,9 @@
+//! The reconciler against a real Postgres and a double of Step Functions in the same process, which keeps executions, counts
+//! calls, and can fail before or after it has done what it was asked.
+
+mod double;
+mod drift;
+mod endings;
+mod fixture;
+mod interrupted;
+mod invocations;

@@ -1,0 +1,105 @@
+//! One sweep of the deployed reconciler, over tables that differ in nothing but their size.
+
+mod engine;
+mod table;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use self::{engine::Engine, table::Table};
+use super::lambda::{Function, Invoked};
+use crate::{
+    output,
+    stack::{self, InstanceName, Reporter},
+};
+
+/// What can be chosen.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReconcileArgs {
+    /// Rows of the large table.
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: u32,
+    /// Rows of the small one.
+    #[arg(long, default_value_t = 10_000)]
+    small: u32,
+    /// Active processes in each.
+    #[arg(long, default_value_t = 10_000)]
+    active: u32,
+    /// How many of them disagree with their executions.
+    #[arg(long, default_value_t = 1_000)]
+    drifted: u32,
+    /// The server to make the tables on, in databases of their own; by default the running stack's.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database_url: Option<String>,
+    /// The function as `cargo aigen up` builds and deploys it.
+    #[arg(long, default_value = ".aws-sam/build/Reconciler/bootstrap")]
+    function: PathBuf,
+}
+
+pub(super) async fn run(args: &ReconcileArgs, instance: InstanceName, reporter: &Reporter) -> Result<()> {
+    ensure!(args.drifted <= args.active && args.active <= args.small.min(args.rows), "more drifted than active, or more active than rows");
+    ensure!(args.function.exists(), "{} is not there: run `cargo aigen up`, or say --function", args.function.display());
+    let server = match &args.database_url {
+        Some(url) => url.clone(),
+        None => stack::current(instance).context("no DATABASE_URL is given")?.database_url,
+    };
+    output::line("|  | List | Describe | other calls | wall (s) | own time (s) | CPU (s) | peak RSS (MB) | repaired |");
+    output::line("|---|---|---|---|---|---|---|---|---|");
+    for rows in [args.small, args.rows] {
+        let table = reporter.step(&format!("Filling a table of {rows} rows"), Table::make(&server, rows, args)).await?;
+        let measured = measure(args, &table).await;
+        table.drop().await?;
+        let [first, second] = measured?;
+        output::line(line(&format!("{rows} rows, {} active, {} drifted", args.active, args.drifted), &first));
+        output::line(line(&format!("{rows} rows, the sweep after"), &second));
+        ensure!(first.answer["data"]["repaired"] == json!(args.drifted), "not all was repaired: {}", first.answer["data"]);
+        ensure!(second.answer["data"]["drift"] == json!(0), "the second sweep found something: {}", second.answer["data"]);
+    }
+    Ok(())
+}
+
+async fn measure(args: &ReconcileArgs, table: &Table) -> Result<[Invoked; 2]> {
+    let engine = Engine::serve(args.active, args.drifted, table.secret()).await?;
+    // The quotas are those of an account, not of this machine: here calls cost what they cost.
+    let unlimited = || "1000000".to_owned();
+    let variables = [
+        ("AWS_ENDPOINT_URL", engine.url()),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+        ("DATABASE_SECRET_ARN", "bench".to_owned()),
+        ("DATABASE_TLS", "disable".to_owned()),
+        ("STATE_MACHINE_ARN", engine::MACHINE.to_owned()),
+        ("WORKER_LOG_GROUP", "/aws/lambda/ai-generation-worker".to_owned()),
+        ("LIST_EXECUTIONS_PER_SECOND", unlimited()),
+        ("DESCRIBE_EXECUTION_PER_SECOND", unlimited()),
+        ("FILTER_LOG_EVENTS_PER_SECOND", unlimited()),
+    ];
+    let mut function = Function::start(&args.function, "reconciler", &variables).await?;
+    let first = function.invoke(json!({})).await?;
+    ensure!(first.answer["success"] == json!(true), "the sweep was refused: {}", first.answer);
+    engine.agrees_with(&first.answer["data"]["calls"])?;
+    let second = function.invoke(json!({})).await?;
+    function.end().await?;
+    Ok([first, second])
+}
+
+fn line(what: &str, invoked: &Invoked) -> String {
+    let data = &invoked.answer["data"];
+    let number = |value: &Value| value.as_f64().unwrap_or_default();
+    let calls = &data["calls"];
+    let other = number(&calls["startExecution"]) + number(&calls["stopExecution"]) + number(&calls["filterLogEvents"]);
+    #[expect(clippy::cast_precision_loss, reason = "no memory comes near 2^53")]
+    let megabytes = invoked.peak_rss as f64 / 1e6;
+    format!(
+        "| {what} | {} | {} | {other} | {:.2} | {:.2} | {:.2} | {megabytes:.1} | {} |",
+        calls["listExecutions"],
+        calls["describeExecution"],
+        invoked.took.as_secs_f64(),
+        (number(&data["duration"]) - number(&data["waited"])) / 1_000.0,
+        invoked.cpu.as_secs_f64(),
+        data["repaired"],
+    )
+}

@@ -1,0 +1,120 @@
+//! What a plan is made from.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::process::{ProcessId, Status};
+
+/// What matters of a process's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its id, and the name of its execution.
+    pub id: ProcessId,
+    /// Where it stands.
+    pub status: Status,
+    /// The current worker run.
+    pub attempt: i32,
+    /// As stored, by whatever hand.
+    pub progress: i16,
+    /// Whether an execution is known to have been started.
+    pub has_arn: bool,
+    /// Whether everything it should generate is stored, so that only COMPLETED is missing.
+    pub result_ready: bool,
+    /// Whether it has ended, and not by our own hands: COMPLETED without a result, FAILED or TIMEOUT without an error of ours.
+    pub ended_by_hand: bool,
+    /// When it was accepted.
+    pub created_at: DateTime<Utc>,
+    /// When the first worker claimed it.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When it ended.
+    pub completed_at: Option<DateTime<Utc>>,
+    /// The starts that the reconciler has tried.
+    pub start_tries: Option<StartTries>,
+}
+
+/// Starts that the reconciler has tried for one process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StartTries {
+    /// How many.
+    pub count: i16,
+    /// When the first was.
+    pub first_at: DateTime<Utc>,
+    /// When the last was.
+    pub last_at: DateTime<Utc>,
+}
+
+/// What Step Functions says about the execution of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Execution {
+    /// There is none by this name: never started, or its history has expired.
+    Missing,
+    /// It is running.
+    Running {
+        /// Since when.
+        since: DateTime<Utc>,
+    },
+    /// It ended well.
+    Succeeded,
+    /// It ended with an error.
+    Failed {
+        /// The error's name.
+        error: String,
+        /// Its cause.
+        cause: Option<String>,
+    },
+    /// Step Functions ended it for its time limit.
+    TimedOut,
+    /// Somebody stopped it.
+    Aborted {
+        /// What they gave as the error's name.
+        error: Option<String>,
+        /// What they gave as the cause.
+        cause: Option<String>,
+    },
+}
+
+impl Execution {
+    /// Its status as Step Functions writes it.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Missing => "NOT_FOUND",
+            Self::Running { .. } => "RUNNING",
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed { .. } => "FAILED",
+            Self::TimedOut => "TIMED_OUT",
+            Self::Aborted { .. } => "ABORTED",
+        }
+    }
+}
+
+/// How long things may take before they count as drift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// A process may wait this long for its execution (R1).
+    pub start_grace: TimeDelta,
+    /// An execution may run this long.
+    pub time_limit: TimeDelta,
+    /// What is added to the time limit (R9), and how long an execution may outlive its process (R10).
+    pub grace: TimeDelta,
+    /// How long Step Functions may not find an execution that it has just started (R8).
+    pub visibility: TimeDelta,
+    /// So many starts must have failed (R1) …
+    pub start_tries: i16,
+    /// … over so long a time, before the process ends.
+    pub start_tries_over: TimeDelta,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            start_grace: TimeDelta::seconds(60),
+            time_limit: TimeDelta::hours(1),
+            grace: TimeDelta::seconds(60),
+            visibility: TimeDelta::seconds(3),
+            start_tries: 3,
+            start_tries_over: TimeDelta::minutes(15),
+        }
+    }
+}

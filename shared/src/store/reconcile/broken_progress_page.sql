@@ -1,0 +1,6 @@
+SELECT id, status, attempt, progress, execution_arn IS NOT NULL AS "has_arn!", result IS NOT NULL AS "result_ready!", false AS "ended_by_hand!",
+       created_at, started_at, updated_at, completed_at, NULL::smallint AS tries, NULL::timestamptz AS first_try_at, NULL::timestamptz AS last_try_at
+FROM processing_state
+WHERE (progress < 0 OR progress > 100 OR (status = 'COMPLETED') <> (progress = 100)) AND id > $1
+ORDER BY id
+LIMIT $2

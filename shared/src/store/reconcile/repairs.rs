@@ -1,0 +1,235 @@
+//! Repairs. Each compares what the planner saw with what is there now, and changes nothing when the row has moved meanwhile.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use crate::{
+    failure::Failure,
+    process::{ProcessError, Status},
+    reconcile::{CompletedAt, Mend, Row, Rule},
+    store::{Store, failure_of},
+};
+
+/// What became of a repair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repaired {
+    /// It was made.
+    Done,
+    /// The row is no longer as it was seen: nothing was changed.
+    Moved,
+}
+
+/// How a process ends, and what its history says of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndingNote<'a> {
+    /// FAILED, TIMEOUT or CANCELLED.
+    pub status: Status,
+    /// Why.
+    pub error: Option<&'a ProcessError>,
+    /// By which rule.
+    pub rule: Rule,
+    /// What the history calls it: `repaired`, or for an execution that reports its own failure `failed`, `timed-out`.
+    pub kind: &'a str,
+    /// What the execution was seen to be.
+    pub execution: &'static str,
+}
+
+const fn repaired(done: bool) -> Repaired {
+    if done { Repaired::Done } else { Repaired::Moved }
+}
+
+impl Store {
+    /// Ends the active process `row`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_seen(&self, row: &Row, ending: &EndingNote<'_>, now: DateTime<Utc>) -> Result<Repaired, Failure> {
+        let internal = |error: serde_json::Error| Failure::internal(error.to_string());
+        let error = ending.error.map(serde_json::to_value).transpose().map_err(internal)?;
+        let mut detail = json!({"rule": ending.rule, "execution": ending.execution});
+        if let Some(error) = ending.error {
+            detail["code"] = serde_json::to_value(error.code).map_err(internal)?;
+            detail["cause"] = error.cause.clone().into();
+        }
+        let mut connection = self.database.connection().await?;
+        let done = sqlx::query_scalar!(
+            r#"
+            WITH before AS (
+                SELECT id, status, attempt FROM processing_state
+                WHERE id = $1 AND status = $2 AND attempt = $3 AND status IN ('PENDING', 'PROCESSING') FOR UPDATE
+            ), ended AS (
+                UPDATE processing_state process SET status = $4, error = $5, updated_at = $6, completed_at = $6
+                FROM before WHERE process.id = before.id
+                RETURNING process.id
+            ), event AS (
+                INSERT INTO processing_event (at, process_id, attempt, kind, from_status, to_status, actor, detail)
+                SELECT $6, before.id, attempt, $7, status, $4, 'reconciler', $8 FROM before JOIN ended USING (id)
+            ), dropped AS (
+                DELETE FROM processing_output WHERE process_id IN (SELECT id FROM ended)
+            )
+            SELECT EXISTS (SELECT FROM ended) AS "done!"
+            "#,
+            row.id.0,
+            row.status.as_str(),
+            row.attempt,
+            ending.status.as_str(),
+            error,
+            now,
+            ending.kind,
+            detail,
+        )
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(|error| failure_of(&error))?;
+        Ok(repaired(done))
+    }
+
+    /// Completes the active process `row`, whose result is stored already.
+    ///
+    /// A process with one target stores its result only together with COMPLETED, so such a row was moved back by a foreign hand.
+    /// For processes with several targets, what is staged is applied here before the row is completed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn complete_from_stored(&self, row: &Row, now: DateTime<Utc>) -> Result<Repaired, Failure> {
+        let mut connection = self.database.connection().await?;
+        let done = sqlx::query_scalar!(
+            r#"
+            WITH before AS (
+                SELECT id, status, attempt FROM processing_state
+                WHERE id = $1 AND status = $2 AND attempt = $3 AND status IN ('PENDING', 'PROCESSING') AND result IS NOT NULL FOR UPDATE
+            ), done AS (
+                UPDATE processing_state process SET status = 'COMPLETED', progress = 100, error = NULL, updated_at = $4, completed_at = $4
+                FROM before WHERE process.id = before.id
+                RETURNING process.id
+            ), event AS (
+                INSERT INTO processing_event (at, process_id, attempt, kind, from_status, to_status, actor, detail)
+                SELECT $4, before.id, attempt, 'repaired', status, 'COMPLETED', 'reconciler', $5 FROM before JOIN done USING (id)
+            )
+            SELECT EXISTS (SELECT FROM done) AS "done!"
+            "#,
+            row.id.0,
+            row.status.as_str(),
+            row.attempt,
+            now,
+            json!({"rule": Rule::R3, "execution": "SUCCEEDED"}),
+        )
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(|error| failure_of(&error))?;
+        Ok(repaired(done))
+    }
+
+    /// Counts one more try to start the execution of `row`, before it is made.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn note_start_try(&self, row: &Row, now: DateTime<Utc>) -> Result<Repaired, Failure> {
+        let mut connection = self.database.connection().await?;
+        let noted = sqlx::query!(
+            r#"
+            WITH waiting AS (
+                SELECT id FROM processing_state WHERE id = $1 AND status = 'PENDING' AND execution_arn IS NULL FOR UPDATE
+            )
+            INSERT INTO processing_start AS tries (process_id, attempts, first_at, last_at) SELECT id, 1, $2, $2 FROM waiting
+            ON CONFLICT (process_id) DO UPDATE SET attempts = LEAST(tries.attempts::int + 1, 32767)::smallint, last_at = excluded.last_at
+            "#,
+            row.id.0,
+            now,
+        )
+        .execute(&mut *connection)
+        .await
+        .map_err(|error| failure_of(&error))?;
+        Ok(repaired(noted.rows_affected() == 1))
+    }
+
+    /// Notes that the execution of `row` has been started. Its worker may have claimed it by now, and that is as well.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn note_started(&self, row: &Row, execution_arn: &str, now: DateTime<Utc>) -> Result<(), Failure> {
+        let mut connection = self.database.connection().await?;
+        sqlx::query!(
+            r#"
+            WITH started AS (
+                UPDATE processing_state SET execution_arn = COALESCE(execution_arn, $2) WHERE id = $1 RETURNING id, attempt, status
+            )
+            INSERT INTO processing_event (at, process_id, attempt, kind, from_status, to_status, actor, detail)
+            SELECT $3, id, attempt, 'repaired', status, status, 'reconciler', $4 FROM started
+            "#,
+            row.id.0,
+            execution_arn,
+            now,
+            json!({"rule": Rule::R1, "action": "started"}),
+        )
+        .execute(&mut *connection)
+        .await
+        .map_err(|error| failure_of(&error))?;
+        Ok(())
+    }
+
+    /// Notes that the execution of the ended process `row` has been stopped (R10).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn note_stopped(&self, row: &Row, now: DateTime<Utc>) -> Result<(), Failure> {
+        let mut connection = self.database.connection().await?;
+        sqlx::query!(
+            r#"
+            INSERT INTO processing_event (at, process_id, attempt, kind, from_status, to_status, actor, detail)
+            SELECT $2, id, attempt, 'repaired', status, status, 'reconciler', $3 FROM processing_state WHERE id = $1
+            "#,
+            row.id.0,
+            now,
+            json!({"rule": Rule::R10, "action": "stopped"}),
+        )
+        .execute(&mut *connection)
+        .await
+        .map_err(|error| failure_of(&error))?;
+        Ok(())
+    }
+
+    /// Mends what is broken in `row` alone (R12–R14). `updated_at` stays: no move of the process has been made.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn mend(&self, row: &Row, rule: Rule, mend: Mend, now: DateTime<Utc>) -> Result<Repaired, Failure> {
+        let (progress, completed_at, detail): (_, _, Value) = match mend {
+            Mend::Progress(progress) => {
+                (progress, row.completed_at, json!({"rule": rule, "field": "progress", "from": row.progress, "to": progress}))
+            }
+            Mend::CompletedAt(CompletedAt::Set(at)) => {
+                (row.progress, Some(at), json!({"rule": rule, "field": "completed_at", "from": null, "to": at}))
+            }
+            Mend::CompletedAt(CompletedAt::Clear) => {
+                (row.progress, None, json!({"rule": rule, "field": "completed_at", "from": row.completed_at, "to": null}))
+            }
+        };
+        let mut connection = self.database.connection().await?;
+        let done = sqlx::query_scalar!(
+            r#"
+            WITH mended AS (
+                UPDATE processing_state SET progress = $5, completed_at = $6
+                WHERE id = $1 AND status = $2 AND progress = $3 AND completed_at IS NOT DISTINCT FROM $4
+                RETURNING id, attempt, status
+            ), event AS (
+                INSERT INTO processing_event (at, process_id, attempt, kind, from_status, to_status, actor, detail)
+                SELECT $7, id, attempt, 'repaired', status, status, 'reconciler', $8 FROM mended
+            )
+            SELECT EXISTS (SELECT FROM mended) AS "done!"
+            "#,
+            row.id.0,
+            row.status.as_str(),
+            row.progress,
+            row.completed_at,
+            progress,
+            completed_at,
+            now,
+            detail,
+        )
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(|error| failure_of(&error))?;
+        Ok(repaired(done))
+    }
+}
