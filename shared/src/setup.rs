@@ -4,7 +4,7 @@ use aws_config::SdkConfig;
 
 use crate::{
     aws,
-    config::{DatabaseConfig, ModelConfig, environment, state_machine_arn},
+    config::{DatabaseConfig, ModelConfig, environment, rate_limit_per_minute, state_machine_arn},
     failure::Failure,
     model::Models,
     store::{Credentials, Database, Store},
@@ -35,6 +35,14 @@ impl Setup {
         let store = Store::new(Database::new(Credentials::Secret { client, config }));
         store.warm_up().await;
         Ok(store)
+    }
+
+    /// Requests a minute of one user.
+    ///
+    /// # Errors
+    /// When the variable is wrong.
+    pub fn rate_limit_per_minute(&self) -> Result<i32, Failure> {
+        rate_limit_per_minute(&environment)
     }
 
     /// The state machine.

@@ -7,14 +7,20 @@
 
 mod database;
 mod health;
+mod history;
+mod poll;
 mod processes;
+mod rate_limit;
 mod settling;
 mod submission;
 mod worker;
 
 pub use self::{
     database::{Credentials, Database, failure_of},
+    history::{CURSOR_LENGTH, Cursor, Filter, HISTORY_SQL, Page, Window},
+    poll::Polled,
     processes::Seen,
+    rate_limit::{Counted, Standing},
     settling::{Actor, Cancelling, Ending},
     submission::{Retry, Submission, Submitted},
     worker::{Claim, Completion, NewSubGoals},
