@@ -15,7 +15,7 @@ fn document() -> Yaml {
     YamlLoader::load_from_str(include_str!("../infra/openapi.yaml")).unwrap().remove(0)
 }
 
-/// CloudFormation's short forms read as their arguments: `!Ref X` is `X`, `!Sub "x"` is `x`.
+/// The template language's short forms read as their arguments: `!Ref X` is `X`, `!Sub "x"` is `x`.
 fn template() -> Yaml {
     YamlLoader::load_from_str(include_str!("../infra/template.yaml")).unwrap().remove(0)
 }

@@ -23,7 +23,8 @@ async fn pages_and_cursors_show_each_process_once() {
     assert_eq!((ids(&all), &all.data()["pagination"]["totalCount"]), (made.clone(), &5.into()));
     assert!(all.data()["processes"][0]["result"].is_null());
 
-    let pages = [user.get("/history?pageSize=2").await, user.get("/history?pageSize=2&page=2").await, user.get("/history?pageSize=2&page=3").await];
+    let pages =
+        [user.get("/history?pageSize=2").await, user.get("/history?pageSize=2&page=2").await, user.get("/history?pageSize=2&page=3").await];
     assert_eq!(pages.iter().flat_map(ids).collect::<Vec<_>>(), made);
     assert_eq!((&pages[0].data()["pagination"]["hasNext"], &pages[2].data()["pagination"]["hasNext"]), (&true.into(), &false.into()));
 

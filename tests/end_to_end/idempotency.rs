@@ -21,9 +21,14 @@ async fn a_hundred_at_once_make_one_process_and_get_equal_answers() {
     }
     let answers = calls.join_all().await;
     assert!(answers.iter().all(|answer| answer.status == 202 && answer.body == answers[0].body), "{answers:?}");
-    let made: i64 = sqlx::query_scalar("SELECT count(*) FROM processing_state WHERE target_id = $1").bind(goal.id).fetch_one(&stack.database).await.unwrap();
-    let used: i32 = sqlx::query_scalar("SELECT used FROM rate_limit WHERE user_id = $1").bind(user.id()).fetch_one(&stack.database).await.unwrap();
-    assert_eq!((made, used), (1, 1));
+    let made: i64 = sqlx::query_scalar("SELECT count(*) FROM processing_state WHERE target_id = $1")
+        .bind(goal.id)
+        .fetch_one(&stack.database)
+        .await
+        .unwrap();
+    let counted: i32 =
+        sqlx::query_scalar("SELECT used FROM rate_limit WHERE user_id = $1").bind(user.id()).fetch_one(&stack.database).await.unwrap();
+    assert_eq!((made, counted), (1, 1));
     let id = answers[0].data()["processId"].as_str().unwrap().to_owned();
     assert_eq!(user.wait_for_end(&id).await["status"], "COMPLETED");
     assert_eq!(generate(&user, &goal.request(), &key).await.body, answers[0].body);

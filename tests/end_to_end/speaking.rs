@@ -9,7 +9,9 @@ async fn a_wrong_path_is_404_and_a_wrong_method_405_in_the_envelope() {
     let user = stack.new_user().await;
     let path = user.get("/nowhere").await;
     assert_eq!((path.status, path.code(), path.fields()), (404, "VALIDATION_ERROR", vec!["path"]));
-    for (method, path, allow) in [("DELETE", "/generate", "POST"), ("PUT", "/status/1", "GET"), ("GET", "/cancel/1", "POST"), ("POST", "/history", "GET")] {
+    for (method, path, allow) in
+        [("DELETE", "/generate", "POST"), ("PUT", "/status/1", "GET"), ("GET", "/cancel/1", "POST"), ("POST", "/history", "GET")]
+    {
         let answer = user.send(method, path, &[], "").await;
         assert_eq!((answer.status, answer.code(), answer.fields()), (405, "VALIDATION_ERROR", vec!["method"]), "{method} {path}");
         assert_eq!(answer.headers["allow"], allow);
@@ -44,11 +46,16 @@ async fn without_a_content_type_the_gateway_encodes_the_body_and_it_is_understoo
 async fn words_are_japanese_unless_english_weighs_more() {
     let stack = Stack::up().await;
     let user = stack.new_user().await;
-    for (accepted, language, message) in
-        [("", "ja", "指定された処理が見つかりません。"), ("ja;q=0.5, en;q=0.9", "en", "There is no such process."), ("en;q=0.1, ja", "ja", "指定された処理が見つかりません。")]
-    {
+    for (accepted, language, message) in [
+        ("", "ja", "指定された処理が見つかりません。"),
+        ("ja;q=0.5, en;q=0.9", "en", "There is no such process."),
+        ("en;q=0.1, ja", "ja", "指定された処理が見つかりません。"),
+    ] {
         let answer = user.send("GET", "/status/00000000-0000-4000-8000-000000000000", &[("accept-language", accepted)], "").await;
-        assert_eq!((answer.headers["content-language"].to_str().unwrap(), answer.body["error"]["message"].as_str().unwrap()), (language, message));
+        assert_eq!(
+            (answer.headers["content-language"].to_str().unwrap(), answer.body["error"]["message"].as_str().unwrap()),
+            (language, message)
+        );
     }
     let english = user.send("POST", "/generate", &[("accept-language", "en"), ("content-type", "application/json")], "{}").await;
     assert_eq!(english.body["error"]["details"][0]["message"], "is required");
@@ -86,7 +93,9 @@ async fn every_answer_has_the_security_headers_and_none_of_our_insides() {
 async fn other_spellings_of_an_id_are_no_ids() {
     let stack = Stack::up().await;
     let user = stack.new_user().await;
-    for id in ["0193e4a0000070008000000000000001", "%7B0193e4a0-0000-7000-8000-000000000001%7D", "urn:uuid:0193e4a0-0000-7000-8000-000000000001"] {
+    for id in
+        ["0193e4a0000070008000000000000001", "%7B0193e4a0-0000-7000-8000-000000000001%7D", "urn:uuid:0193e4a0-0000-7000-8000-000000000001"]
+    {
         let answer = user.get(&format!("/status/{id}")).await;
         assert_eq!((answer.status, answer.code()), (400, "INVALID_UUID"), "{id}");
     }
