@@ -7,6 +7,7 @@ mod fixture;
 mod history;
 mod idempotency;
 mod poll;
+mod racing;
 mod rate_limit;
 mod submission;
 mod transitions;
