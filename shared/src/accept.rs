@@ -6,27 +6,69 @@ use chrono::{DateTime, Utc};
 use crate::{
     error_code::ErrorCode,
     estimate,
-    http::{Problem, Refusal},
-    store::{Store, Submission, Submitted},
+    failure::Failure,
+    http::{Problem, Refusal, rate_limited},
+    process::{ProcessId, Status},
+    store::{Standing, Store, Submission, Submitted},
     workflow::Workflow,
 };
 
-/// Accepts `submission` and returns when it will probably be done.
+/// A process that has been accepted: now, or when the same was asked for before.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Accepted {
+    /// Its id.
+    pub process_id: ProcessId,
+    /// Where it stands. For a repeat of a request it says what the first answer said.
+    pub status: Status,
+    /// When it was accepted.
+    pub created_at: DateTime<Utc>,
+    /// When it will probably be done, as it was estimated then.
+    pub estimated: DateTime<Utc>,
+    /// Whether it was accepted before.
+    pub repeated: bool,
+}
+
+/// Accepts `submission`; or finds the process that was made when the same was asked for before. Besides, where the user stands in
+/// the minute, if the submission is counted.
 ///
 /// # Errors
-/// What stands in its way, or that the database failed; then nothing is stored.
-pub async fn accept(store: &Store, workflow: &Workflow, submission: &Submission) -> Result<DateTime<Utc>, Problem> {
-    match store.submit(submission).await? {
+/// That the database failed; then nothing is stored. What stands in the way is an inner error.
+pub async fn accept(
+    store: &Store,
+    workflow: &Workflow,
+    submission: &Submission,
+) -> Result<(Result<Accepted, Problem>, Option<Standing>), Failure> {
+    let (submitted, standing) = store.submit(submission).await?;
+    let before = |process_id, status, created_at, recent_seconds| Accepted {
+        process_id,
+        status,
+        created_at,
+        estimated: estimate::completion_time(created_at, recent_seconds, created_at),
+        repeated: true,
+    };
+    let accepted = match submitted {
         Submitted::Accepted { recent_seconds } => {
             start(store, workflow, submission).await;
-            Ok(estimate::completion_time(submission.now, recent_seconds, submission.now))
+            Ok(Accepted { repeated: false, ..before(submission.id, Status::Pending, submission.now, recent_seconds) })
         }
+        Submitted::Repeated { process_id, created_at, recent_seconds } => {
+            Ok(before(process_id, Status::Pending, created_at, recent_seconds))
+        }
+        Submitted::AlreadyRetried { process_id, status, created_at, recent_seconds } => {
+            Ok(before(process_id, status, created_at, recent_seconds))
+        }
+        Submitted::KeyReused => Err(ErrorCode::IdempotencyKeyReused.into()),
+        Submitted::RateLimited => Err(match &standing {
+            Some(standing) => rate_limited(standing, submission.now),
+            None => ErrorCode::RateLimitExceeded.into(),
+        }),
         Submitted::Forbidden => Err(ErrorCode::Forbidden.into()),
         Submitted::TargetNotEmpty => Err(ErrorCode::TargetNotEmpty.into()),
-        Submitted::AlreadyRunning { process_id } | Submitted::AlreadyRetried { process_id } => {
+        Submitted::AlreadyRunning { process_id } => {
             Err(Refusal { process_id: Some(process_id), ..ErrorCode::AlreadyRunning.into() }.into())
         }
-    }
+    };
+    Ok((accepted, standing))
 }
 
 async fn start(store: &Store, workflow: &Workflow, submission: &Submission) {

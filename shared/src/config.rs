@@ -160,6 +160,21 @@ pub fn worker_log_group(lookup: &dyn Fn(&str) -> Option<String>) -> Option<Strin
     lookup("WORKER_LOG_GROUP").filter(|group| !group.is_empty())
 }
 
+/// `RATE_LIMIT_PER_MINUTE`: requests a minute of one user on the three POST routes; 20 by default.
+///
+/// # Errors
+/// When it is not a number above 0.
+pub fn rate_limit_per_minute(lookup: &dyn Fn(&str) -> Option<String>) -> Result<i32, Failure> {
+    const DEFAULT: i32 = 20;
+    match lookup("RATE_LIMIT_PER_MINUTE").filter(|text| !text.is_empty()) {
+        None => Ok(DEFAULT),
+        Some(text) => match text.parse() {
+            Ok(limit) if limit > 0 => Ok(limit),
+            _ => Err(Failure::internal("RATE_LIMIT_PER_MINUTE must be a whole number above 0")),
+        },
+    }
+}
+
 /// `STATE_MACHINE_ARN`.
 ///
 /// # Errors
@@ -192,6 +207,17 @@ mod tests {
                 .cause
                 .contains("MODEL_TIMEOUT_SECONDS")
         );
+    }
+
+    #[test]
+    fn the_rate_limit_is_20_unless_told_otherwise() {
+        assert_eq!(rate_limit_per_minute(&lookup(&[])), Ok(20));
+        assert_eq!(rate_limit_per_minute(&lookup(&[("RATE_LIMIT_PER_MINUTE", "300")])), Ok(300));
+        for wrong in ["0", "-1", "many", "1.5"] {
+            assert!(
+                rate_limit_per_minute(&lookup(&[("RATE_LIMIT_PER_MINUTE", wrong)])).unwrap_err().cause.contains("RATE_LIMIT_PER_MINUTE")
+            );
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The two languages a person may be answered in.
 
+use serde_json::Value;
+
 /// Japanese is what most operators and users read; English when the client prefers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Language {
@@ -11,6 +13,21 @@ pub enum Language {
 }
 
 impl Language {
+    /// Its tag, for `Content-Language`.
+    #[must_use]
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::Japanese => "ja",
+            Self::English => "en",
+        }
+    }
+
+    /// Chooses by the headers of an HTTP event; Japanese for any other event.
+    #[must_use]
+    pub fn of_event(event: &Value) -> Self {
+        event.pointer("/headers/accept-language").and_then(Value::as_str).map_or(Self::default(), Self::from_accept_language)
+    }
+
     /// Chooses by an `Accept-Language` header (RFC 9110, section 12.5.4): the language with the higher weight wins, Japanese on
     /// a tie or when neither is named. A weight that cannot be read counts as not named.
     #[must_use]

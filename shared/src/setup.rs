@@ -4,7 +4,7 @@ use aws_config::SdkConfig;
 
 use crate::{
     aws,
-    config::{DatabaseConfig, ModelConfig, environment, state_machine_arn, worker_log_group},
+    config::{DatabaseConfig, ModelConfig, environment, rate_limit_per_minute, state_machine_arn, worker_log_group},
     failure::Failure,
     logs::Logs,
     model::Models,
@@ -36,6 +36,14 @@ impl Setup {
         let store = Store::new(Database::new(Credentials::Secret { client, config }));
         store.warm_up().await;
         Ok(store)
+    }
+
+    /// Requests a minute of one user.
+    ///
+    /// # Errors
+    /// When the variable is wrong.
+    pub fn rate_limit_per_minute(&self) -> Result<i32, Failure> {
+        rate_limit_per_minute(&environment)
     }
 
     /// The state machine.

@@ -3,8 +3,14 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test that meets the unexpected should stop at once")]
 
 mod cancelling;
+mod forcing;
 mod generating;
 mod health;
+mod history;
+mod idempotency;
+mod limiting;
 mod model_faults;
+mod polling;
 mod refusing;
 mod retrying;
+mod speaking;

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use aigen::stack::{self, StackEnv};
 use anyhow::{Context, Result, ensure};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio::{process::Command, time::Instant};
@@ -132,6 +133,36 @@ impl Stack {
 }
 
 impl User {
+    /// Any request, with the token and these headers.
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let request = self.stack.http.request(method, self.stack.url(path)).bearer_auth(&self.token).body(body.to_owned());
+        Answer::of(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).send().await).await
+    }
+
+    /// The `sub` of the token: how the database and the logs name the user.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let payload = BASE64_URL_SAFE_NO_PAD.decode(self.token.split('.').nth(1).unwrap()).unwrap();
+        serde_json::from_slice::<Value>(&payload).unwrap()["sub"].as_str().unwrap().to_owned()
+    }
+
+    /// The token itself.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Gives the user a rate limit of their own, with the statement that operators use.
+    pub async fn limit_to(&self, per_minute: i32) {
+        sqlx::query("INSERT INTO rate_limit (user_id, per_minute) VALUES ($1, $2) ON CONFLICT (user_id) DO UPDATE SET per_minute = excluded.per_minute")
+            .bind(self.id())
+            .bind(per_minute)
+            .execute(&self.stack.database)
+            .await
+            .unwrap();
+    }
+
     /// `GET path`.
     pub async fn get(&self, path: &str) -> Answer {
         Answer::of(self.stack.http.get(self.stack.url(path)).bearer_auth(&self.token).send().await).await

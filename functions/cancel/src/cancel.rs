@@ -1,11 +1,11 @@
 //! The intent comes first: once CANCELLED is committed it wins over everything later, and a running worker sees it and stops.
 //! Stopping the execution only saves what it would still cost; if that fails, the sweep does it (R10).
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use shared::{
     clock::Clock,
     error_code::ErrorCode,
-    http::{Call, Caller, Problem, ProcessView, Refusal, Reply},
+    http::{Answer, Call, Caller, Problem, ProcessView, Refusal, Reply, limited},
     process::{Process, Status},
     store::Cancelling,
     validation::{Reader, Text},
@@ -17,7 +17,11 @@ use crate::Cancel;
 const REASON_LENGTH: std::ops::RangeInclusive<usize> = 0..=500;
 
 impl Cancel {
-    pub(crate) async fn handle(&self, call: &Call) -> Result<Reply, Problem> {
+    pub(crate) async fn handle(&self, call: &Call) -> Answer {
+        limited(&self.store, self.per_minute, call, self.clock.now(), async || self.cancel(call).await).await
+    }
+
+    async fn cancel(&self, call: &Call) -> Result<Reply, Problem> {
         let id = call.process_id()?;
         let reason = read_reason(call)?;
         let cancelling = self.store.cancel(id, call.caller.owner(), reason.as_deref(), call.caller.actor(), self.clock.now()).await?;
@@ -49,12 +53,12 @@ fn judge(cancelling: Option<Cancelling>, caller: &Caller) -> Result<Process, Pro
 }
 
 fn read_reason(call: &Call) -> Result<Option<String>, Refusal> {
-    let body: Map<String, Value> = call.json()?;
+    let body = call.object()?;
     let mut reader = Reader::new("", &body);
     if call.caller == Caller::Operator {
         reader.required("processId");
     }
     let reason = reader.optional_text("reason", Text::Lines, REASON_LENGTH);
     let details = reader.finish();
-    if details.is_empty() { Ok(reason) } else { Err(Refusal { details, ..ErrorCode::ValidationError.into() }) }
+    if details.is_empty() { Ok(reason) } else { Err(Refusal::invalid(details)) }
 }

@@ -2,10 +2,20 @@
 
 mod answer;
 mod call;
+mod etag;
+mod listing;
+mod rate;
+mod refusal;
+mod route;
 mod view;
 
 pub use self::{
-    answer::{Problem, Refusal, Reply, answer},
+    answer::{Answer, Reply, answer},
     call::{Call, Caller},
+    etag::ETag,
+    listing::{COUNT_LIMIT, HistoryView, Listing},
+    rate::{limited, rate_limited},
+    refusal::{Problem, Refusal},
+    route::Route,
     view::ProcessView,
 };

@@ -7,16 +7,22 @@
 
 mod database;
 mod health;
+mod history;
+mod poll;
 mod processes;
 mod reconcile;
+mod rate_limit;
 mod settling;
 mod submission;
 mod worker;
 
 pub use self::{
     database::{Credentials, Database, failure_of},
+    history::{CURSOR_LENGTH, Cursor, Filter, HISTORY_SQL, Page, Window},
+    poll::Polled,
     processes::Seen,
     reconcile::{EndingNote, Gauges, Lease, Point, Repaired},
+    rate_limit::{Counted, Standing},
     settling::{Actor, Cancelling, Ending},
     submission::{Retry, Submission, Submitted},
     worker::{Claim, Completion, NewSubGoals},

@@ -4,6 +4,6 @@ mod reader;
 mod violation;
 
 pub use self::{
-    reader::{Reader, Text, check_text},
+    reader::{Reader, Text, check_text, parse_uuid},
     violation::{Rule, Violation},
 };

@@ -33,6 +33,14 @@ pub fn check_text(text: &str, kind: Text, length: RangeInclusive<usize>) -> Opti
     }
 }
 
+/// The UUID that `text` is, in the form with hyphens only: the parser would also take braces, URNs and bare digits, and one id
+/// would have several spellings.
+#[must_use]
+pub fn parse_uuid(text: &str) -> Option<Uuid> {
+    const HYPHENATED: usize = 36;
+    if text.len() == HYPHENATED { Uuid::try_parse(text).ok() } else { None }
+}
+
 /// A JSON object under validation.
 #[derive(Debug)]
 pub struct Reader<'a> {
@@ -99,7 +107,7 @@ impl<'a> Reader<'a> {
     pub fn uuid(&mut self, field: &'static str) -> Option<Uuid> {
         let value = self.required(field)?;
         let text = self.typed(field, value.as_str(), "string")?;
-        let id = Uuid::try_parse(text).ok();
+        let id = parse_uuid(text);
         if id.is_none() {
             self.violate(field, Rule::Uuid);
         }
@@ -146,5 +154,22 @@ impl<'a> Reader<'a> {
             }
         }
         self.violations
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_form_with_hyphens_is_a_uuid() {
+        let id = "0193e4a0-0000-7000-8000-00000000000a";
+        assert_eq!(parse_uuid(id).unwrap().to_string(), id);
+        assert!(parse_uuid(&id.to_uppercase()).is_some());
+        for text in
+            [id.replace('-', ""), format!("{{{id}}}"), format!("urn:uuid:{id}"), id.replace('0', "g"), String::new(), "あ".repeat(12)]
+        {
+            assert_eq!(parse_uuid(&text), None, "{text}");
+        }
     }
 }

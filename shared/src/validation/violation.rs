@@ -74,6 +74,48 @@ pub enum Rule {
     Truncated,
     /// A model answered without calling the tool.
     NoToolCall,
+    /// The body is larger than allowed.
+    Size {
+        /// At most, in bytes.
+        max: usize,
+        /// It has, in bytes.
+        actual: usize,
+    },
+    /// The body is not text in UTF-8.
+    Utf8,
+    /// The body is said to be something else than JSON.
+    ContentType,
+    /// It is neither a date nor an RFC 3339 time.
+    Day,
+    /// It ends before it begins.
+    Before {
+        /// The field with the beginning.
+        start: &'static str,
+    },
+    /// It cannot be given together with another field.
+    NotWith {
+        /// That field.
+        other: &'static str,
+    },
+    /// It is not a cursor that we gave out.
+    Cursor,
+    /// It must be printable ASCII characters, so many of them.
+    Printable {
+        /// At most.
+        max: usize,
+    },
+    /// There is no such path.
+    NoSuchPath,
+    /// The path does not take this method.
+    Method {
+        /// Those that it takes.
+        allowed: String,
+    },
+    /// What ended the process would end it again.
+    NotRetryable {
+        /// The error code that it ended with.
+        code: &'static str,
+    },
     /// The text is not JSON.
     Json {
         /// Where it stops being JSON.
@@ -115,6 +157,19 @@ impl Violation {
             Rule::Duplicate => "ほかの項目と重複しています。".into(),
             Rule::Truncated => "回答が途中で切れています。より短くまとめてください。".into(),
             Rule::NoToolCall => "ツールが呼び出されていません。".into(),
+            Rule::Size { max, actual } => format!("{max}バイト以内にしてください(現在{actual}バイト)。"),
+            Rule::Utf8 => "UTF-8の文字列ではありません。".into(),
+            Rule::ContentType => "application/json で送ってください。".into(),
+            Rule::Day => "日付(例: 2030-01-01)または RFC 3339 形式の日時(例: 2030-01-01T00:00:00Z)で指定してください。".into(),
+            Rule::Before { start } => format!("{start} 以降を指定してください。"),
+            Rule::NotWith { other } => format!("{other} と同時には指定できません。"),
+            Rule::Cursor => "前回の応答の nextCursor をそのまま指定してください。".into(),
+            Rule::Printable { max } => format!("印字可能な ASCII 文字1〜{max}文字で指定してください。"),
+            Rule::NoSuchPath => "このパスはありません。".into(),
+            Rule::Method { allowed } => format!("このパスで使えるメソッドは {allowed} です。"),
+            Rule::NotRetryable { code } => {
+                format!("{code} は再試行しても解決しません。原因を取り除いてから、新しく生成してください。")
+            }
             Rule::Json { line, column } => format!("JSONとして読めません({line}行{column}列)。"),
         }
     }
@@ -136,6 +191,17 @@ impl Violation {
             Rule::Duplicate => "repeats another item".into(),
             Rule::Truncated => "was cut off; make it shorter".into(),
             Rule::NoToolCall => "does not call the tool".into(),
+            Rule::Size { max, actual } => format!("must have at most {max} bytes, has {actual}"),
+            Rule::Utf8 => "is not UTF-8".into(),
+            Rule::ContentType => "must be application/json".into(),
+            Rule::Day => "must be a date, such as 2030-01-01, or an RFC 3339 time, such as 2030-01-01T00:00:00Z".into(),
+            Rule::Before { start } => format!("must not lie before {start}"),
+            Rule::NotWith { other } => format!("cannot be given together with {other}"),
+            Rule::Cursor => "must be the nextCursor of an earlier answer".into(),
+            Rule::Printable { max } => format!("must be 1 to {max} printable ASCII characters"),
+            Rule::NoSuchPath => "there is no such path".into(),
+            Rule::Method { allowed } => format!("this path takes {allowed}"),
+            Rule::NotRetryable { code } => format!("{code} would end the retry too; remove its cause and submit a new generation"),
             Rule::Json { line, column } => format!("is not JSON (line {line}, column {column})"),
         }
     }

@@ -44,7 +44,16 @@ pub fn goal() -> GoalParams {
 }
 
 pub fn submission(number: u128, user_name: &str) -> Submission {
-    Submission { id: id(number), user_id: user(user_name), params: Params::SubGoals(goal()), retry: None, actor: Actor::User, now: at(0) }
+    Submission {
+        id: id(number),
+        user_id: user(user_name),
+        params: Params::SubGoals(goal()),
+        retry: None,
+        idempotency_key: None,
+        per_minute: None,
+        actor: Actor::User,
+        now: at(0),
+    }
 }
 
 pub fn sub_goals(start: u128) -> Vec<(Uuid, SubGoal)> {
@@ -63,8 +72,13 @@ impl Fixture {
     }
 
     pub async fn submitted(&self, number: u128) {
-        let submitted = self.store.submit(&submission(number, "hanako")).await.unwrap();
+        let submitted = self.submit(&submission(number, "hanako")).await;
         assert!(matches!(submitted, Submitted::Accepted { .. }), "{submitted:?}");
+    }
+
+    /// What became of the submission.
+    pub async fn submit(&self, submission: &Submission) -> Submitted {
+        self.store.submit(submission).await.unwrap().0
     }
 
     /// A process in `status`, reached by the store's own moves.

@@ -2,7 +2,13 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test that meets the unexpected should stop at once")]
 
 mod completion;
+mod failures;
 mod fixture;
 mod reconciling;
+mod history;
+mod idempotency;
+mod poll;
+mod racing;
+mod rate_limit;
 mod submission;
 mod transitions;

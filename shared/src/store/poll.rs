@@ -1,0 +1,83 @@
+//! What `GET status` reads: one indexed query, which leaves a long result where it is when the client has it already.
+
+use serde_json::Value;
+
+use super::{Store, failure_of, processes::ProcessRow};
+use crate::{
+    failure::Failure,
+    process::{Process, ProcessId},
+};
+
+/// A process as a poll sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Polled {
+    /// The process, without its params, and without its result where the client knows the version.
+    pub process: Process,
+    /// Changes with every change of the row, also with one that was made by hand.
+    pub version: String,
+    /// Whether the version is one of those that the client knows.
+    pub known: bool,
+    /// Median seconds from request to completion of the 20 last completed of its type; only looked up while it is active.
+    pub recent_seconds: Option<f64>,
+}
+
+impl Store {
+    /// The process `id`, if there is one. `known_versions` are those that the client has.
+    ///
+    /// The version is the number of the transaction that wrote the row, and the time it noted: the number alone would come round
+    /// again after four billion transactions, the time alone would miss what was changed by hand.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn poll(&self, id: ProcessId, known_versions: &[String]) -> Result<Option<Polled>, Failure> {
+        let mut connection = self.database.connection().await?;
+        let row = sqlx::query!(
+            r#"
+            SELECT id, user_id, type AS process_type, status, target_id, progress, error, retry_count, original_process_id, attempt,
+                   cancel_reason, created_at, started_at, updated_at, completed_at,
+                   version AS "version!", version = ANY($2) AS "known!",
+                   -- A long result is stored apart from its row, and is fetched only where this branch is taken.
+                   CASE WHEN version = ANY($2) THEN NULL ELSE result END AS result,
+                   CASE WHEN status IN ('PENDING', 'PROCESSING') THEN (
+                       SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds)
+                       FROM (SELECT extract(epoch FROM recent.completed_at - recent.created_at)::float8 AS seconds
+                             FROM processing_state recent
+                             WHERE recent.type = process.type AND recent.status = 'COMPLETED' AND recent.completed_at IS NOT NULL
+                             ORDER BY recent.completed_at DESC LIMIT 20) durations
+                   ) END AS recent_seconds
+            FROM processing_state process,
+                 LATERAL (SELECT process.xmin::text || '.' || extract(epoch FROM process.updated_at)::text) AS versioned (version)
+            WHERE id = $1
+            "#,
+            id.0,
+            known_versions,
+        )
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(|error| failure_of(&error))?;
+        let Some(row) = row else { return Ok(None) };
+        let process = ProcessRow {
+            id: row.id,
+            user_id: row.user_id,
+            process_type: row.process_type,
+            status: row.status,
+            target_id: row.target_id,
+            params: Value::Null,
+            progress: row.progress,
+            result: row.result,
+            error: row.error,
+            retry_count: row.retry_count,
+            original_process_id: row.original_process_id,
+            attempt: row.attempt,
+            execution_arn: None,
+            cancel_reason: row.cancel_reason,
+            created_at: row.created_at,
+            started_at: row.started_at,
+            updated_at: row.updated_at,
+            completed_at: row.completed_at,
+            recent_seconds: None,
+            changed: false,
+        };
+        Ok(Some(Polled { process: process.try_into()?, version: row.version, known: row.known, recent_seconds: row.recent_seconds }))
+    }
+}
