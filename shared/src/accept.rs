@@ -22,6 +22,7 @@ pub async fn accept(store: &Store, workflow: &Workflow, submission: &Submission)
             Ok(estimate::completion_time(submission.now, recent_seconds, submission.now))
         }
         Submitted::Forbidden => Err(ErrorCode::Forbidden.into()),
+        Submitted::TargetNotFound => Err(ErrorCode::TargetNotFound.into()),
         Submitted::TargetNotEmpty => Err(ErrorCode::TargetNotEmpty.into()),
         Submitted::AlreadyRunning { process_id } | Submitted::AlreadyRetried { process_id } => {
             Err(Refusal { process_id: Some(process_id), ..ErrorCode::AlreadyRunning.into() }.into())

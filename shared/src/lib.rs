@@ -2,7 +2,7 @@
 //!
 //! | part | modules |
 //! |---|---|
-//! | domain, pure | [`process`], [`transition`], [`error_code`], [`params`], [`validation`], [`generated`], [`prompt`], [`outcome`], [`estimate`], [`retry_policy`], [`language`] |
+//! | domain, pure | [`process`], [`transition`], [`error_code`], [`params`], [`validation`], [`generated`], [`prompt`], [`outcome`], [`estimate`], [`work`], [`retry_policy`], [`language`] |
 //! | ports | [`store`] (all SQL), [`workflow`] (Step Functions), [`model`] (Bedrock), [`clock`] |
 //! | edges | [`http`], [`accept`], [`setup`], [`config`], [`aws`], [`telemetry`], [`failure`] |
 
@@ -13,9 +13,11 @@ pub mod config;
 pub mod error_code;
 pub mod estimate;
 pub mod failure;
+pub mod finish;
 pub mod generated;
 pub mod http;
 pub mod language;
+pub mod metrics;
 pub mod model;
 pub mod outcome;
 pub mod params;
@@ -27,4 +29,5 @@ pub mod store;
 pub mod telemetry;
 pub mod transition;
 pub mod validation;
+pub mod work;
 pub mod workflow;

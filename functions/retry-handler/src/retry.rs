@@ -1,4 +1,5 @@
-//! A retry is a new process with the params of the old one, which stays as it ended: terminal is final.
+//! A retry is a new process with the params of the old one, which stays as it ended: terminal is final. After a partial success
+//! it generates only what failed.
 
 use serde_json::json;
 use shared::{
@@ -7,7 +8,7 @@ use shared::{
     error_code::ErrorCode,
     failure::Failure,
     http::{Call, Caller, Problem, Refusal, Reply},
-    params::Params,
+    params::{Params, failed_targets},
     process::{Process, ProcessId, Status},
     store::{Retry, Submission},
 };
@@ -22,7 +23,9 @@ impl RetryHandler {
         let id = call.process_id()?;
         let original = self.store.find(id).await?.ok_or(ErrorCode::ProcessingNotFound)?.process;
         let count = judge(&original, &call.caller)?;
-        let params = Params::from_stored(original.process_type, &original.params).map_err(|error| Failure::internal(error.to_string()))?;
+        let params = Params::from_stored(original.process_type, &original.params)
+            .map_err(|error| Failure::internal(error.to_string()))?
+            .for_retry_after(original.result.as_ref().filter(|_| original.status == Status::Completed));
         let now = self.clock.now();
         let submission = Submission {
             id: ProcessId(self.clock.new_id()),
@@ -51,7 +54,11 @@ fn judge(original: &Process, caller: &Caller) -> Result<i16, Problem> {
     }
     let refuse =
         |code: ErrorCode| Refusal { current_status: Some(original.status), retry_count: Some(original.retry_count), ..code.into() }.into();
+    let partial = original.result.as_ref().is_some_and(|result| !failed_targets(result).is_empty());
     match original.status {
+        Status::Completed if partial && original.retry_count >= MAX_RETRIES => Err(refuse(ErrorCode::MaxRetryExceeded)),
+        // What a partial success left open can be retried; what it made stays.
+        Status::Completed if partial => Ok(original.retry_count + 1),
         Status::Failed | Status::Timeout if original.retry_count >= MAX_RETRIES => Err(refuse(ErrorCode::MaxRetryExceeded)),
         Status::Failed | Status::Timeout => Ok(original.retry_count + 1),
         Status::Pending | Status::Processing | Status::Completed | Status::Cancelled => Err(refuse(ErrorCode::RetryNotAllowed)),

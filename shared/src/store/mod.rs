@@ -5,19 +5,25 @@
 //! Statements that move a process begin with `before AS (SELECT … FOR UPDATE)`: the lock makes what they decide by the row's
 //! newest version, whoever else is moving it, and gives the history its `from_status`.
 
+mod completing;
 mod database;
 mod health;
 mod processes;
 mod settling;
+mod staging;
 mod submission;
+mod targets;
 mod worker;
 
 pub use self::{
+    completing::{Completion, NewRows},
     database::{Credentials, Database, failure_of},
     processes::Seen,
     settling::{Actor, Cancelling, Ending},
+    staging::{BatchClaim, Staged, Staging, StagingProgress},
     submission::{Retry, Submission, Submitted},
-    worker::{Claim, Completion, NewSubGoals},
+    targets::FoundTarget,
+    worker::{Claim, Fence, Standing},
 };
 
 /// The store: what the functions may do with the database.

@@ -46,6 +46,8 @@ pub enum Submitted {
     },
     /// The target belongs to another user.
     Forbidden,
+    /// There is no such target, or the goal has none of the kind.
+    TargetNotFound,
     /// The target has children and must not lose them.
     TargetNotEmpty,
     /// Another process of this user is active on the target.
@@ -63,6 +65,7 @@ pub enum Submitted {
 /// What the statement saw when it did, or did not, insert.
 struct Observed {
     created: bool,
+    has_target: bool,
     target_user: Option<String>,
     has_children: bool,
     running_id: Option<Uuid>,
@@ -80,6 +83,8 @@ impl Observed {
             Some(Submitted::Accepted { recent_seconds: self.recent_seconds })
         } else if foreign(&self.target_user) || foreign(&self.running_user) {
             Some(Submitted::Forbidden)
+        } else if !self.has_target && submission.params.new_goal().is_none() {
+            Some(Submitted::TargetNotFound)
         } else if let Some(id) = self.retry_id {
             Some(Submitted::AlreadyRetried { process_id: ProcessId(id) })
         } else if let Some(id) = self.running_id {
@@ -109,12 +114,25 @@ impl Store {
 
     async fn try_submit(&self, submission: &Submission) -> Result<Observed, Failure> {
         let params = submission.params.to_stored().map_err(|error| Failure::internal(error.to_string()))?;
+        let needs = submission.params.needs();
         let mut connection = self.database.connection().await?;
         sqlx::query_as!(
             Observed,
             r#"
             WITH target AS (
-                SELECT user_id, EXISTS (SELECT FROM sub_goals WHERE goal_id = goals.id) AS has_children FROM goals WHERE id = $4
+                SELECT user_id, EXISTS (SELECT FROM sub_goals WHERE goal_id = goals.id) AS has_children FROM goals WHERE id = $11
+                UNION ALL
+                SELECT goals.user_id, EXISTS (SELECT FROM actions WHERE sub_goal_id = part.id)
+                FROM sub_goals part JOIN goals ON goals.id = part.goal_id
+                WHERE part.id = ANY($12) OR part.goal_id = $13
+                UNION ALL
+                SELECT goals.user_id, EXISTS (SELECT FROM tasks WHERE action_id = part.id)
+                FROM actions part JOIN sub_goals ON sub_goals.id = part.sub_goal_id JOIN goals ON goals.id = sub_goals.goal_id
+                WHERE part.id = ANY($14)
+                UNION ALL
+                SELECT goals.user_id, EXISTS (SELECT FROM tasks WHERE action_id = part.id)
+                FROM goals JOIN sub_goals ON sub_goals.goal_id = goals.id JOIN actions part ON part.sub_goal_id = sub_goals.id
+                WHERE goals.id = $15
             ), running AS (
                 SELECT id, user_id FROM processing_state WHERE type = $3 AND target_id = $4 AND status IN ('PENDING', 'PROCESSING')
             ), retry AS (
@@ -123,6 +141,7 @@ impl Store {
                 INSERT INTO processing_state (id, user_id, type, status, target_id, params, retry_count, original_process_id, created_at, updated_at)
                 SELECT $1, $2, $3, 'PENDING', $4, $5, $8, $7, $9, $9
                 WHERE NOT EXISTS (SELECT FROM target WHERE user_id <> $2 OR (has_children AND NOT $6))
+                  AND ($16 OR EXISTS (SELECT FROM target))
                   AND NOT EXISTS (SELECT FROM running) AND NOT EXISTS (SELECT FROM retry)
                 ON CONFLICT DO NOTHING
                 RETURNING id
@@ -131,8 +150,9 @@ impl Store {
                 SELECT $9, id, 0, 'submitted', 'PENDING', $10, jsonb_strip_nulls(jsonb_build_object('originalProcessId', $7::uuid)) FROM created
             )
             SELECT EXISTS (SELECT FROM created) AS "created!",
-                   (SELECT user_id FROM target) AS target_user,
-                   COALESCE((SELECT has_children FROM target), false) AS "has_children!",
+                   EXISTS (SELECT FROM target) AS "has_target!",
+                   (SELECT user_id FROM target ORDER BY user_id = $2 LIMIT 1) AS target_user,
+                   COALESCE((SELECT bool_or(has_children) FROM target), false) AS "has_children!",
                    (SELECT id FROM running) AS running_id,
                    (SELECT user_id FROM running) AS running_user,
                    (SELECT id FROM retry) AS retry_id,
@@ -150,6 +170,12 @@ impl Store {
             submission.retry.map_or(0, |retry| retry.count),
             submission.now,
             submission.actor.as_str(),
+            needs.goal,
+            &needs.sub_goals,
+            needs.sub_goals_of,
+            &needs.actions,
+            needs.actions_of,
+            submission.params.new_goal().is_some(),
         )
         .fetch_one(&mut *connection)
         .await

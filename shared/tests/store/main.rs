@@ -3,5 +3,6 @@
 
 mod completion;
 mod fixture;
+mod several;
 mod submission;
 mod transitions;
