@@ -23,7 +23,7 @@ use uuid::Uuid;
 use crate::{
     Worker,
     ask::Calls,
-    generate::missing,
+    generate::{missing, stopped_answer},
     guard::Guarded,
     job::{Answer, Caught},
 };
@@ -84,9 +84,9 @@ impl Worker {
                 Finishing::NotYet => self.fenced_answer(id, fence).await,
             }
         };
-        let answer = match self.guard(id, fence, limit, work).await? {
+        let answer = match self.guard(id, fence, limit, Box::pin(work)).await? {
             Guarded::Done(answer) => answer,
-            Guarded::Stopped(standing) => self.stopped_answer(id, standing)?,
+            Guarded::Stopped(standing) => stopped_answer(id, standing)?,
         };
         let duration = (self.clock.now() - began).num_milliseconds();
         tracing::info!(processId = %id, userId = %batch.user_id, status = %answer.status, attempt, duration, batchId = %batch_id, "batch attempt done");

@@ -52,29 +52,19 @@ impl Worker {
             }
             self.single(&claimed).await
         };
-        let answer = match self.guard(id, claimed.attempt.into(), time_left, work).await? {
+        let answer = match self.guard(id, claimed.attempt.into(), time_left, Box::pin(work)).await? {
             Guarded::Done(answer) => answer,
-            Guarded::Stopped(standing) => self.stopped_answer(id, standing)?,
+            Guarded::Stopped(standing) => stopped_answer(id, standing)?,
         };
         let duration = (self.clock.now() - began).num_milliseconds();
         tracing::info!(processId = %id, userId = %claimed.user_id, status = %answer.status, attempt = claimed.attempt, duration, "attempt done");
         Ok(answer)
     }
 
-    /// What a worker answers whose process is no longer its own: how the process really stands.
-    pub(crate) fn stopped_answer(&self, id: ProcessId, standing: Standing) -> Result<Answer, Failure> {
-        tracing::info!(processId = %id, found = ?standing, "stopped: the process is no longer this attempt's");
-        match standing {
-            Standing::Ended(status) => Ok(Answer::ended(id, status)),
-            Standing::Current | Standing::Overtaken => Ok(Answer::ended(id, Status::Processing)),
-            Standing::Missing => Err(missing()),
-        }
-    }
-
     /// The answer of a worker that a statement has told that it is fenced.
     pub(crate) async fn fenced_answer(&self, id: ProcessId, fence: shared::store::Fence) -> Result<Answer, Failure> {
         let standing = self.store.standing(id, fence).await?;
-        self.stopped_answer(id, standing)
+        stopped_answer(id, standing)
     }
 
     async fn single(&self, claimed: &Claimed) -> Result<Answer, Failure> {
@@ -114,6 +104,16 @@ impl Worker {
                 Err(Failure::new(ErrorCode::TargetNotEmpty, "the target has children by now, and replace was not asked for"))
             }
         }
+    }
+}
+
+/// What a worker answers whose process is no longer its own: how the process really stands.
+pub(crate) fn stopped_answer(id: ProcessId, standing: Standing) -> Result<Answer, Failure> {
+    tracing::info!(processId = %id, found = ?standing, "stopped: the process is no longer this attempt's");
+    match standing {
+        Standing::Ended(status) => Ok(Answer::ended(id, status)),
+        Standing::Current | Standing::Overtaken => Ok(Answer::ended(id, Status::Processing)),
+        Standing::Missing => Err(missing()),
     }
 }
 
