@@ -3,8 +3,10 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test that meets the unexpected should stop at once")]
 
 mod cancelling;
+mod charting;
 mod generating;
 mod health;
 mod model_faults;
 mod refusing;
 mod retrying;
+mod several_targets;
