@@ -9,7 +9,7 @@ use crate::{
     failure::Failure,
     http::{Problem, Refusal, rate_limited},
     process::{ProcessId, Status},
-    store::{Standing, Store, Submission, Submitted},
+    store::{Quota, Store, Submission, Submitted},
     workflow::Workflow,
 };
 
@@ -37,7 +37,7 @@ pub async fn accept(
     store: &Store,
     workflow: &Workflow,
     submission: &Submission,
-) -> Result<(Result<Accepted, Problem>, Option<Standing>), Failure> {
+) -> Result<(Result<Accepted, Problem>, Option<Quota>), Failure> {
     let (submitted, standing) = store.submit(submission).await?;
     let before = |process_id, status, created_at, recent_seconds| Accepted {
         process_id,
@@ -63,6 +63,7 @@ pub async fn accept(
             None => ErrorCode::RateLimitExceeded.into(),
         }),
         Submitted::Forbidden => Err(ErrorCode::Forbidden.into()),
+        Submitted::TargetNotFound => Err(ErrorCode::TargetNotFound.into()),
         Submitted::TargetNotEmpty => Err(ErrorCode::TargetNotEmpty.into()),
         Submitted::AlreadyRunning { process_id } => {
             Err(Refusal { process_id: Some(process_id), ..ErrorCode::AlreadyRunning.into() }.into())

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::{failure::Failure, limiter::Rate, reconcile::Limits};
+use crate::{failure::Failure, limiter::Rate, process::ProcessType, reconcile::Limits};
 
 /// How the connection to the database is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +91,65 @@ impl ModelConfig {
             return Err(Failure::internal("MODEL_IDS names no model"));
         }
         Ok(Self { ids, timeout: seconds(lookup, "MODEL_TIMEOUT_SECONDS", 120)? })
+    }
+}
+
+/// How a worker divides its work, and how long a process may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkLimits {
+    /// `BATCH_SIZE`: targets that one invocation writes for; 8 by default.
+    pub batch_size: usize,
+    /// `BATCHES_AT_ONCE`: batches of one process that run at the same time; 8 by default.
+    pub batches_at_once: usize,
+    /// `MODEL_CALLS_AT_ONCE`: calls that one invocation has in flight; 8 by default.
+    pub calls_at_once: usize,
+    /// `PROCESS_TIME_LIMIT_SECONDS`: the longest life of any process, from its first attempt; 3,600 by default.
+    pub process: Duration,
+    /// `TYPE_TIME_LIMITS`: shorter ones by type, such as `SUBGOAL_GENERATION=900,CHART_GENERATION=3000`.
+    pub by_type: Vec<(ProcessType, Duration)>,
+}
+
+impl WorkLimits {
+    /// Reads them through `lookup`.
+    ///
+    /// # Errors
+    /// Names the variable that is wrong.
+    pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Failure> {
+        let mut by_type = Vec::new();
+        let given = lookup("TYPE_TIME_LIMITS").unwrap_or_default();
+        for pair in given.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+            let read = pair.split_once('=').and_then(|(name, seconds)| {
+                let seconds = seconds.trim().parse().ok().filter(|seconds| *seconds > 0)?;
+                Some((name.trim().parse().ok()?, Duration::from_secs(seconds)))
+            });
+            by_type.push(read.ok_or_else(|| Failure::internal("TYPE_TIME_LIMITS must be TYPE=seconds, separated by commas"))?);
+        }
+        Ok(Self {
+            batch_size: count(lookup, "BATCH_SIZE", 8)?,
+            batches_at_once: count(lookup, "BATCHES_AT_ONCE", 8)?,
+            calls_at_once: count(lookup, "MODEL_CALLS_AT_ONCE", 8)?,
+            process: seconds(lookup, "PROCESS_TIME_LIMIT_SECONDS", 3_600)?,
+            by_type,
+        })
+    }
+
+    /// What is left at `now` for a process that began at `started_at`, in an invocation that has `lambda_time` left.
+    #[must_use]
+    pub fn time_left(&self, process_type: ProcessType, started_at: DateTime<Utc>, now: DateTime<Utc>, lambda_time: Duration) -> Duration {
+        let own = self.by_type.iter().find(|(name, _)| *name == process_type).map_or(self.process, |(_, limit)| *limit);
+        let age = (now - started_at).to_std().unwrap_or_default();
+        own.min(self.process).saturating_sub(age).min(lambda_time)
+    }
+}
+
+fn count(lookup: &dyn Fn(&str) -> Option<String>, name: &str, default: usize) -> Result<usize, Failure> {
+    match lookup(name).filter(|text| !text.is_empty()) {
+        None => Ok(default),
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|count| (1..=64).contains(count))
+            .ok_or_else(|| Failure::internal(format!("{name} must be from 1 to 64"))),
     }
 }
 
@@ -244,5 +303,33 @@ mod tests {
     fn the_database_is_encrypted_unless_told_otherwise() {
         assert_eq!(DatabaseConfig::read(&lookup(&[("DATABASE_SECRET_ARN", "arn")])).unwrap().tls, DatabaseTls::Require);
         assert!(DatabaseConfig::read(&lookup(&[("DATABASE_SECRET_ARN", "arn"), ("DATABASE_TLS", "maybe")])).is_err());
+    }
+
+    #[test]
+    fn a_process_ends_by_its_own_limit_or_the_invocations_whichever_comes_first() {
+        let limits = WorkLimits::read(&lookup(&[
+            ("PROCESS_TIME_LIMIT_SECONDS", "600"),
+            ("TYPE_TIME_LIMITS", "TASK_GENERATION=100, CHART_GENERATION=900"),
+        ]))
+        .unwrap();
+        let left = |process_type, age: i64| {
+            let began = DateTime::UNIX_EPOCH;
+            limits.time_left(process_type, began, began + chrono::TimeDelta::seconds(age), Duration::from_secs(298)).as_secs()
+        };
+        assert_eq!(left(ProcessType::SubgoalGeneration, 0), 298);
+        assert_eq!(left(ProcessType::SubgoalGeneration, 500), 100);
+        assert_eq!(left(ProcessType::TaskGeneration, 60), 40);
+        assert_eq!(left(ProcessType::TaskGeneration, 101), 0);
+        // Never above the limit of all processes, by which the reconciler goes.
+        assert_eq!(left(ProcessType::ChartGeneration, 550), 50);
+    }
+
+    #[test]
+    fn limits_that_cannot_be_read_are_named() {
+        for (name, value) in
+            [("BATCH_SIZE", "0"), ("BATCHES_AT_ONCE", "many"), ("MODEL_CALLS_AT_ONCE", "65"), ("TYPE_TIME_LIMITS", "POEM=3")]
+        {
+            assert!(WorkLimits::read(&lookup(&[(name, value)])).unwrap_err().cause.contains(name), "{name}");
+        }
     }
 }

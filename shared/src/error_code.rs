@@ -102,8 +102,8 @@ error_codes! {
         "The target of the generation does not exist.";
     /// The process is not in a state from which it can be retried.
     RetryNotAllowed "RETRY_NOT_ALLOWED" 400 false Info
-        "この処理は再試行できません。再試行できるのは失敗またはタイムアウトした処理だけです。"
-        "This process cannot be retried: only a failed or timed-out one can.";
+        "この処理は再試行できません。再試行できるのは、失敗またはタイムアウトした処理と、一部が失敗した処理だけです。"
+        "This process cannot be retried: only one that failed, timed out or left targets open can.";
     /// The chain of retries is at its limit.
     MaxRetryExceeded "MAX_RETRY_EXCEEDED" 400 false Info
         "再試行の上限回数に達しました。新しく生成をやり直してください。"

@@ -2,7 +2,7 @@
 //!
 //! | part | modules |
 //! |---|---|
-//! | domain, pure | [`process`], [`transition`], [`error_code`], [`params`], [`validation`], [`generated`], [`prompt`], [`outcome`], [`estimate`], [`retry_policy`], [`reconcile`], [`language`] |
+//! | domain, pure | [`process`], [`transition`], [`error_code`], [`params`], [`validation`], [`generated`], [`prompt`], [`outcome`], [`estimate`], [`work`], [`retry_policy`], [`reconcile`], [`language`] |
 //! | ports | [`store`] (all SQL), [`workflow`] (Step Functions), [`model`] (Bedrock), [`logs`] (CloudWatch Logs), [`limiter`] (their quotas), [`clock`] |
 //! | edges | [`http`], [`accept`], [`setup`], [`config`], [`aws`], [`telemetry`], [`metrics`], [`failure`] |
 
@@ -13,6 +13,7 @@ pub mod config;
 pub mod error_code;
 pub mod estimate;
 pub mod failure;
+pub mod finish;
 pub mod generated;
 pub mod http;
 pub mod language;
@@ -31,4 +32,5 @@ pub mod store;
 pub mod telemetry;
 pub mod transition;
 pub mod validation;
+pub mod work;
 pub mod workflow;

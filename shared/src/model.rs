@@ -17,7 +17,7 @@ use aws_sdk_bedrockruntime::{
         ToolChoice, ToolConfiguration, ToolInputSchema, ToolSpecification,
     },
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::fault::{Fault, ModelFault};
@@ -37,7 +37,7 @@ pub struct Models {
 }
 
 /// What a call used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
     /// The model that answered.

@@ -76,6 +76,8 @@ named_enum! {
         ActionGeneration = "ACTION_GENERATION",
         /// One to eight tasks for an action, or for each action of a goal.
         TaskGeneration = "TASK_GENERATION",
+        /// From a goal to its whole chart, as deep as is asked for.
+        ChartGeneration = "CHART_GENERATION",
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which errors the state machine tries again, how often and after what wait. The state machine waits for free, a Lambda does
 //! not, so this is the only layer that retries; a test proves that the state machine's definition says the same.
 
-use crate::error_code::ErrorCode;
+use crate::{error_code::ErrorCode, failure::Failure};
 
 /// How one group of errors is retried: the wait before retry n (from 0) is random between 0 and `interval × 2ⁿ` ("full jitter"),
 /// and never above the cap.
@@ -33,16 +33,46 @@ pub const fn of_worker_error(code: ErrorCode) -> Option<Backoff> {
     }
 }
 
+/// How often a target of a batch is tried whose answers keep breaking the rules. The others of its batch wait for it, so it is
+/// fewer than a batch has attempts; each attempt asks twice.
+pub const TRIES_FOR_INVALID_ANSWERS: i32 = 2;
+
+/// Whether a target of a batch is given up for `code` in this attempt at the batch (from 1), instead of being tried again.
+#[must_use]
+pub const fn gives_up_target(code: ErrorCode, attempt: i32) -> bool {
+    matches!(code, ErrorCode::AiResponseInvalid) && attempt >= TRIES_FOR_INVALID_ANSWERS
+}
+
+/// Whether an error that ended a batch ends the whole process: a fault of configuration or of the engine would meet every other
+/// target too, and must not pass for a partial success.
+#[must_use]
+pub const fn ends_process(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::InternalError | ErrorCode::StepFunctionsError | ErrorCode::Forbidden | ErrorCode::ProcessingNotFound)
+}
+
+/// The failure by which a batch is tried again: one that ends the process, or else the one that waits longest.
+#[must_use]
+pub fn worst(failures: Vec<Failure>) -> Option<Failure> {
+    failures.into_iter().max_by_key(|failure| match of_worker_error(failure.code) {
+        _ if ends_process(failure.code) => u64::MAX,
+        Some(backoff) => backoff.interval,
+        None => 0,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
 
     use super::*;
 
-    /// The Retry that the state machine's definition applies to `error`: the first whose `ErrorEquals` names it.
-    fn in_definition(error: &str) -> Option<Backoff> {
+    /// The two tasks that call a model.
+    const TASKS: [&str; 2] = ["/States/Generate", "/States/Batches/ItemProcessor/States/Batch"];
+
+    /// The Retry that a task of the state machine's definition applies to `error`: the first whose `ErrorEquals` names it.
+    fn in_definition(task: &str, error: &str) -> Option<Backoff> {
         let definition: Value = serde_json::from_str(include_str!("../../infra/statemachine/ai-generation.asl.json")).unwrap();
-        let retriers = definition["States"]["Generate"]["Retry"].as_array().unwrap();
+        let retriers = definition.pointer(task).unwrap()["Retry"].as_array().unwrap();
         let retrier = retriers.iter().find(|retrier| retrier["ErrorEquals"].as_array().unwrap().iter().any(|name| name == error))?;
         assert_eq!((&retrier["BackoffRate"], &retrier["JitterStrategy"]), (&Value::from(2), &Value::from("FULL")), "{error}");
         Some(Backoff {
@@ -55,8 +85,26 @@ mod tests {
     #[test]
     fn the_state_machine_retries_exactly_what_the_policy_says() {
         for code in ErrorCode::ALL {
-            assert_eq!(in_definition(code.as_str()), of_worker_error(*code), "{code}");
+            for task in TASKS {
+                assert_eq!(in_definition(task, code.as_str()), of_worker_error(*code), "{task}: {code}");
+            }
         }
+    }
+
+    #[test]
+    fn a_batch_has_attempts_left_when_a_target_is_given_up() {
+        let tries = (1..10).find(|attempt| gives_up_target(ErrorCode::AiResponseInvalid, *attempt)).unwrap();
+        let backoff = of_worker_error(ErrorCode::AiResponseInvalid).unwrap();
+        assert!(u64::try_from(tries).unwrap() <= backoff.max_attempts + 1);
+        assert!((1..10).all(|attempt| !gives_up_target(ErrorCode::AiThrottling, attempt)));
+    }
+
+    #[test]
+    fn a_batch_is_tried_again_by_the_failure_that_waits_longest() {
+        let failures = |codes: &[ErrorCode]| codes.iter().map(|code| Failure::new(*code, "test")).collect::<Vec<_>>();
+        assert_eq!(worst(failures(&[ErrorCode::AiError, ErrorCode::AiThrottling])).unwrap().code, ErrorCode::AiThrottling);
+        assert_eq!(worst(failures(&[ErrorCode::AiThrottling, ErrorCode::InternalError])).unwrap().code, ErrorCode::InternalError);
+        assert_eq!(worst(Vec::new()), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test that meets the unexpected should stop at once")]
 
 mod cancelling;
+mod charting;
 mod forcing;
 mod generating;
 mod health;
@@ -13,4 +14,5 @@ mod model_faults;
 mod polling;
 mod refusing;
 mod retrying;
+mod several_targets;
 mod speaking;

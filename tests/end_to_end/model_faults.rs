@@ -70,6 +70,36 @@ async fn a_model_that_fails_gives_way_to_the_next_in_the_same_attempt() {
     assert_eq!(process["result"]["usage"][0]["modelId"], models[1].as_str());
 }
 
+#[tokio::test]
+async fn a_model_that_always_throttles_gives_way_to_one_that_answers() {
+    let stack = Stack::up().await;
+    let user = stack.new_user().await;
+    let models = models(&stack).await;
+    let goal = Goal::new("相撲を観る");
+    stack.fault(&goal, json!({"throttle": 1_000, "onlyModel": models[0]})).await;
+    let process = user.wait_for_end(&user.submit(&goal).await).await;
+    assert_eq!((&process["status"], &process["attempt"]), (&"COMPLETED".into(), &1.into()), "{process}");
+    assert_eq!(process["result"]["usage"][0]["modelId"], models[1].as_str());
+}
+
+#[tokio::test]
+async fn a_model_that_we_may_not_use_is_not_passed_over_in_silence() {
+    let stack = Stack::up().await;
+    let user = stack.new_user().await;
+    let models = models(&stack).await;
+    let goal = Goal::new("能を舞う");
+    stack.fault(&goal, json!({"error": 1_000, "errorType": "AccessDeniedException", "onlyModel": models[0]})).await;
+    let id = user.submit(&goal).await;
+    let process = user.wait_for_end(&id).await;
+    assert_eq!((&process["status"], &process["attempt"]), (&"FAILED".into(), &1.into()), "{process}");
+    let cause: String = sqlx::query_scalar("SELECT error ->> 'cause' FROM processing_state WHERE id = $1::uuid")
+        .bind(&id)
+        .fetch_one(&stack.database)
+        .await
+        .unwrap();
+    assert!(cause.contains(&models[0]) && cause.contains("bedrock:InvokeModel"), "{cause}");
+}
+
 /// The models that the worker is deployed with, in order.
 async fn models(stack: &Stack) -> Vec<String> {
     let configuration = stack.aws(&["lambda", "get-function-configuration", "--function-name", "ai-generation-worker"]).await.unwrap();

@@ -76,11 +76,54 @@ impl Stack {
         format!("{}/api/ai/async{path}", self.env.api_url)
     }
 
-    /// Has the model double treat the next calls whose prompt contains `goal` as `faults` say.
-    pub async fn fault(&self, goal: &Goal, mut faults: Value) {
-        faults["match"] = json!(goal.title);
+    /// Stores a goal of `user_id` with eight sub-goals, and eight actions under each if `actions`, as an app would.
+    /// Gives the sub-goals' or the actions' ids with their titles, in the order of the chart.
+    pub async fn plant(&self, goal: &Goal, user_id: &str, actions: bool) -> Vec<(uuid::Uuid, String)> {
+        let insert =
+            "INSERT INTO goals (id, user_id, title, description, deadline, background) VALUES ($1, $2, $3, '説明', '2099-12-31', '背景')";
+        sqlx::query(insert).bind(goal.id).bind(user_id).bind(&goal.title).execute(&self.database).await.unwrap();
+        let insert = "INSERT INTO sub_goals (id, goal_id, position, title, description, background)
+                      SELECT gen_random_uuid(), $1, n, $2 || ' の柱' || n, '説明', '背景' FROM generate_series(0, 7) n";
+        sqlx::query(insert).bind(goal.id).bind(&goal.title).execute(&self.database).await.unwrap();
+        let mut select = "SELECT id, title FROM sub_goals WHERE goal_id = $1 ORDER BY position";
+        if actions {
+            let insert = "INSERT INTO actions (id, sub_goal_id, position, title, description, background, type)
+                          SELECT gen_random_uuid(), id, n, title || ' の行動' || n || '番', '説明', '背景', 'EXECUTION' FROM sub_goals, generate_series(0, 7) n WHERE goal_id = $1";
+            sqlx::query(insert).bind(goal.id).execute(&self.database).await.unwrap();
+            select = "SELECT a.id, a.title FROM actions a JOIN sub_goals s ON s.id = a.sub_goal_id WHERE s.goal_id = $1 ORDER BY s.position, a.position";
+        }
+        sqlx::query_as(select).bind(goal.id).fetch_all(&self.database).await.unwrap()
+    }
+
+    /// How many rows a query counts for the goal.
+    pub async fn count(&self, query: &'static str, goal: &Goal) -> i64 {
+        sqlx::query_scalar(query).bind(goal.id).fetch_one(&self.database).await.unwrap()
+    }
+
+    /// What the events of a process's history say, in their order: kind and detail.
+    pub async fn history(&self, process_id: &str) -> Vec<(String, Option<Value>)> {
+        sqlx::query_as("SELECT kind, detail FROM processing_event WHERE process_id = $1::uuid ORDER BY id")
+            .bind(process_id)
+            .fetch_all(&self.database)
+            .await
+            .unwrap()
+    }
+
+    /// What the model double has seen since it started.
+    pub async fn model_calls(&self) -> Value {
+        Answer::of(self.http.get(format!("{}/_calls", self.env.model_url)).send().await).await.body
+    }
+
+    /// Has the model double treat the calls whose prompt contains `text` as `faults` say.
+    pub async fn fault_at(&self, text: &str, mut faults: Value) {
+        faults["match"] = json!(text);
         let answer = Answer::of(self.http.post(format!("{}/_faults", self.env.model_url)).json(&faults).send().await).await;
         assert!(answer.status < 300, "{answer:?}");
+    }
+
+    /// Has the model double treat the next calls whose prompt contains `goal` as `faults` say.
+    pub async fn fault(&self, goal: &Goal, faults: Value) {
+        self.fault_at(&goal.title, faults).await;
     }
 
     /// Runs the stack's `aws` and reads its JSON.
@@ -184,6 +227,25 @@ impl User {
         let answer = self.post("/generate", &goal.request()).await;
         assert_eq!(answer.status, 202, "{answer:?}");
         answer.data()["processId"].as_str().unwrap().to_owned()
+    }
+
+    /// Submits a generation of another type and gives the process id of the 202.
+    pub async fn submit_type(&self, process_type: &str, params: Value) -> String {
+        let answer = self.post("/generate", &json!({"type": process_type, "params": params})).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+        answer.data()["processId"].as_str().unwrap().to_owned()
+    }
+
+    /// The `sub` that the functions know this user by.
+    pub async fn sub(&self) -> String {
+        let goal = Goal::new("自分を知る");
+        let id = self.submit(&goal).await;
+        self.wait_for_end(&id).await;
+        sqlx::query_scalar("SELECT user_id FROM processing_state WHERE id = $1::uuid")
+            .bind(id)
+            .fetch_one(&self.stack.database)
+            .await
+            .unwrap()
     }
 
     /// The process as the API tells it.

@@ -49,7 +49,7 @@ impl Api {
             )
         });
         let answer = Answer::from(reply);
-        standing.iter().fold(answer, Answer::with_standing)
+        standing.iter().fold(answer, Answer::with_quota)
     }
 }
 

@@ -1,4 +1,5 @@
-//! A retry is a new process with the params of the old one, which stays as it ended: terminal is final.
+//! A retry is a new process with the params of the old one, which stays as it ended: terminal is final. After a partial success
+//! it generates only what failed.
 
 use serde_json::json;
 use shared::{
@@ -7,7 +8,7 @@ use shared::{
     error_code::ErrorCode,
     failure::Failure,
     http::{Answer, Call, Caller, Problem, Refusal, Reply, limited},
-    params::Params,
+    params::{Params, failed_targets},
     process::{Process, ProcessId, Status},
     store::{Retry, Submission},
     validation::{Reader, Rule, Violation},
@@ -28,7 +29,9 @@ impl RetryHandler {
         let force = read_force(call)?;
         let original = self.store.find(id).await?.ok_or(ErrorCode::ProcessingNotFound)?.process;
         let count = judge(&original, &call.caller, force)?;
-        let params = Params::from_stored(original.process_type, &original.params).map_err(|error| Failure::internal(error.to_string()))?;
+        let params = Params::from_stored(original.process_type, &original.params)
+            .map_err(|error| Failure::internal(error.to_string()))?
+            .for_retry_after(original.result.as_ref().filter(|_| original.status == Status::Completed));
         let submission = Submission {
             id: ProcessId(self.clock.new_id()),
             user_id: original.user_id.clone(),
@@ -79,7 +82,7 @@ fn judge(original: &Process, caller: &Caller, force: bool) -> Result<i16, Proble
     let ended_badly = match original.status {
         Status::Failed | Status::Timeout => true,
         // Some of its targets failed: they are what is retried.
-        Status::Completed => original.result.as_ref().is_some_and(|result| result["partial"] == true),
+        Status::Completed => original.result.as_ref().is_some_and(|result| !failed_targets(result).is_empty()),
         Status::Pending | Status::Processing | Status::Cancelled => false,
     };
     let lasting = original.error.as_ref().map(|error| error.code).filter(|code| !code.retryable());

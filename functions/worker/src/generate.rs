@@ -1,129 +1,122 @@
-//! One attempt: claim the process, ask the model, store what it wrote together with COMPLETED. Each step may be repeated or
-//! overtaken at any point; what is stored is that of one attempt, or nothing.
+//! One attempt at a process: claim it and, if it has one target, ask the model and store what it wrote together with COMPLETED.
+//! If it has several, plan them (see [`crate::plan`]). Each step may be repeated or overtaken at any point; what is stored is that
+//! of one attempt, or nothing.
 
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
     clock::Clock,
     error_code::ErrorCode,
     failure::Failure,
-    generated::{SubGoal, parse_sub_goals},
-    language::Language,
+    finish,
+    generated::{Kind, Rows},
     model::Usage,
-    params::{GoalParams, Params},
+    params::Params,
     process::{ProcessId, Status, UserId},
-    prompt::{self, Prompt},
-    store::{Claim, Completion, NewSubGoals},
-    validation::Violation,
+    prompt::Target,
+    store::{Actor, Claim, Completion, NewRows, Standing},
 };
-use uuid::Uuid;
 
-use crate::{Worker, guard::Guarded};
-
-/// What the state machine passes: ids, never texts.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Job {
-    process_id: ProcessId,
-    execution_arn: Option<String>,
-}
+use crate::{Worker, ask::Calls, guard::Guarded, job::Answer};
 
 /// Percent while the model writes.
 const ASKED: i16 = 50;
 
+/// A process that this attempt has claimed.
+#[derive(Debug)]
+pub(crate) struct Claimed {
+    pub(crate) id: ProcessId,
+    pub(crate) attempt: i32,
+    pub(crate) user_id: UserId,
+    pub(crate) params: Params,
+}
+
 impl Worker {
-    pub(crate) async fn attempt(&self, job: &Job, time_left: Duration) -> Result<Value, Failure> {
+    pub(crate) async fn attempt(&self, id: ProcessId, execution_arn: Option<&str>, lambda_time: Duration) -> Result<Answer, Failure> {
         let began = self.clock.now();
-        let id = job.process_id;
-        let (attempt, user_id, params) = match self.store.claim(id, job.execution_arn.as_deref(), began).await? {
-            Claim::Claimed { attempt, user_id, process_type, params, .. } => {
+        let (claimed, started_at) = match self.store.claim(id, execution_arn, began).await? {
+            Claim::Claimed { attempt, user_id, process_type, params, started_at } => {
                 let params = Params::from_stored(process_type, &params).map_err(|error| Failure::internal(error.to_string()))?;
-                (attempt, user_id, params)
+                (Claimed { id, attempt, user_id, params }, started_at)
             }
-            Claim::Ended(status) => return Ok(done(id, status)),
-            Claim::Missing => return Err(Failure::new(ErrorCode::ProcessingNotFound, "the process has no row")),
+            Claim::Ended(status) => return Ok(Answer::ended(id, status)),
+            Claim::Missing => return Err(missing()),
         };
-        tracing::info!(processId = %id, userId = %user_id, r#type = %params.process_type(), status = %Status::Processing, attempt, "claimed");
-        let Params::SubGoals(goal) = &params;
-        // Boxed: the SDK's call alone makes a future of 20 KB, which every caller would carry on its stack.
-        let work = Box::pin(self.sub_goals(id, attempt, goal));
-        let (sub_goals, usage) = match self.guard(id, attempt, time_left, work).await? {
-            Guarded::Done(Some(written)) => written,
-            Guarded::Done(None) | Guarded::Stopped => {
-                tracing::info!(processId = %id, attempt, "stopped: the process was cancelled, or a newer attempt has it");
-                return Ok(done(id, Status::Cancelled));
+        let process_type = claimed.params.process_type();
+        tracing::info!(processId = %id, userId = %claimed.user_id, r#type = %process_type, status = %Status::Processing, attempt = claimed.attempt, "claimed");
+        let time_left = self.limits.time_left(process_type, started_at, began, lambda_time);
+        let work = async {
+            if claimed.params.is_staged() {
+                return self.plan(&claimed).await;
             }
+            self.single(&claimed).await
         };
-        let status = self.store_sub_goals(id, attempt, &user_id, goal, sub_goals, &usage).await?;
+        let answer = match self.guard(id, claimed.attempt.into(), time_left, Box::pin(work)).await? {
+            Guarded::Done(answer) => answer,
+            Guarded::Stopped(standing) => stopped_answer(id, standing)?,
+        };
         let duration = (self.clock.now() - began).num_milliseconds();
-        tracing::info!(processId = %id, userId = %user_id, status = %status, attempt, progress = 100, duration, "done");
-        Ok(done(id, status))
+        tracing::info!(processId = %id, userId = %claimed.user_id, status = %answer.status, attempt = claimed.attempt, duration, "attempt done");
+        Ok(answer)
     }
 
-    /// Asks for the sub-goals, once more if the answer broke rules. `None`: fenced before the model was asked.
-    async fn sub_goals(&self, id: ProcessId, attempt: i32, goal: &GoalParams) -> Result<Option<(Vec<SubGoal>, Vec<Usage>)>, Failure> {
-        if !self.store.raise_progress(id, attempt, ASKED, self.clock.now()).await? {
-            return Ok(None);
+    /// The answer of a worker that a statement has told that it is fenced.
+    pub(crate) async fn fenced_answer(&self, id: ProcessId, fence: shared::store::Fence) -> Result<Answer, Failure> {
+        let standing = self.store.standing(id, fence).await?;
+        stopped_answer(id, standing)
+    }
+
+    async fn single(&self, claimed: &Claimed) -> Result<Answer, Failure> {
+        let Claimed { id, attempt, user_id, params } = claimed;
+        let roots = finish::roots(&self.store, user_id, params).await?;
+        let root = roots.into_iter().next().ok_or_else(|| Failure::new(ErrorCode::TargetNotFound, "the target has gone"))?;
+        if root.has_children && !params.replace() {
+            return Err(Failure::new(ErrorCode::TargetNotEmpty, "the target has come to have children"));
         }
-        self.ask(&prompt::sub_goals(goal), parse_sub_goals).await.map(Some)
+        if !self.store.raise_progress(*id, *attempt, ASKED, self.clock.now()).await? {
+            return self.fenced_answer(*id, (*attempt).into()).await;
+        }
+        let calls = Calls::default();
+        let rows = self.ask(&root.target, &calls).await?;
+        self.store_single(claimed, &root.target, rows, &calls.into_inner()).await
     }
 
-    /// Asks, and after an answer that broke rules asks once more, saying which.
-    async fn ask<T>(&self, prompt: &Prompt, parse: fn(&Value) -> Result<T, Vec<Violation>>) -> Result<(T, Vec<Usage>), Failure> {
-        let mut usage = Vec::new();
-        let first = self.models.ask(prompt).await?;
-        usage.push(first.usage);
-        let violations = match first.input.map_err(|violation| vec![violation]).and_then(|input| parse(&input)) {
-            Ok(written) => return Ok((written, usage)),
-            Err(violations) => violations,
+    async fn store_single(&self, claimed: &Claimed, target: &Target, rows: Rows, usage: &[Usage]) -> Result<Answer, Failure> {
+        let Claimed { id, attempt, user_id, params } = claimed;
+        let named = match target.kind {
+            Kind::SubGoals => "goalId",
+            Kind::Actions => "subGoalId",
+            Kind::Tasks => "actionId",
         };
-        tracing::warn!(violations = said(&violations), "the answer broke rules; asking once more");
-        let second = self.models.ask(&prompt::repair(prompt, &violations)).await?;
-        usage.push(second.usage);
-        match second.input.map_err(|violation| vec![violation]).and_then(|input| parse(&input)) {
-            Ok(written) => Ok((written, usage)),
-            Err(violations) => Err(Failure::new(ErrorCode::AiResponseInvalid, format!("twice in a row: {}", said(&violations)))),
-        }
-    }
-
-    async fn store_sub_goals(
-        &self,
-        id: ProcessId,
-        attempt: i32,
-        user_id: &UserId,
-        goal: &GoalParams,
-        sub_goals: Vec<SubGoal>,
-        usage: &[Usage],
-    ) -> Result<Status, Failure> {
-        let sub_goals: Vec<(Uuid, SubGoal)> = sub_goals.into_iter().map(|sub_goal| (self.clock.new_id(), sub_goal)).collect();
-        let listed: Vec<_> = sub_goals
-            .iter()
-            .enumerate()
-            .map(|(position, (id, new))| json!({"id": id, "position": position, "title": new.title, "description": new.description, "background": new.background}))
-            .collect();
-        let result = json!({"goalId": goal.goal_id, "subGoals": listed, "usage": usage});
-        let detail = json!({ "usage": usage });
-        let new = NewSubGoals { user_id, goal, sub_goals: &sub_goals, result: &result, detail: &detail };
-        match self.store.complete_with_sub_goals(id, attempt, &new, self.clock.now()).await? {
-            Completion::Completed => Ok(Status::Completed),
-            Completion::Fenced => Ok(Status::Cancelled),
+        let mut result = serde_json::to_value(&rows).map_err(|error| Failure::internal(error.to_string()))?;
+        result[named] = json!(target.id);
+        result["usage"] = json!(usage);
+        let detail: Value = json!({ "usage": usage });
+        let parts = [(target.id, rows)];
+        let new = NewRows { user_id, goal: params.new_goal(), replace: params.replace(), parts: &parts, result: &result, detail: &detail };
+        match self.store.complete(*id, *attempt, &new, Actor::Worker, self.clock.now()).await? {
+            Completion::Completed => Ok(Answer::ended(*id, Status::Completed)),
+            Completion::Fenced => self.fenced_answer(*id, (*attempt).into()).await,
             Completion::Forbidden => Err(Failure::new(ErrorCode::Forbidden, "the goal belongs to another user by now")),
+            Completion::TargetNotFound => Err(Failure::new(ErrorCode::TargetNotFound, "the target has gone by now")),
             Completion::TargetNotEmpty => {
-                Err(Failure::new(ErrorCode::TargetNotEmpty, "the goal has sub-goals by now, and replace was not asked for"))
+                Err(Failure::new(ErrorCode::TargetNotEmpty, "the target has children by now, and replace was not asked for"))
             }
         }
     }
 }
 
-/// Which fields break which rules: never the texts themselves.
-fn said(violations: &[Violation]) -> String {
-    let said: Vec<_> =
-        violations.iter().take(5).map(|violation| format!("{} {}", violation.field, violation.message(Language::English))).collect();
-    said.join("; ")
+/// What a worker answers whose process is no longer its own: how the process really stands.
+pub(crate) fn stopped_answer(id: ProcessId, standing: Standing) -> Result<Answer, Failure> {
+    tracing::info!(processId = %id, found = ?standing, "stopped: the process is no longer this attempt's");
+    match standing {
+        Standing::Ended(status) => Ok(Answer::ended(id, status)),
+        Standing::Current | Standing::Overtaken => Ok(Answer::ended(id, Status::Processing)),
+        Standing::Missing => Err(missing()),
+    }
 }
 
-fn done(id: ProcessId, status: Status) -> Value {
-    json!({"processId": id, "status": status})
+pub(crate) fn missing() -> Failure {
+    Failure::new(ErrorCode::ProcessingNotFound, "the process has no row")
 }

@@ -1,9 +1,14 @@
 //! What can end an attempt before the model has answered: its process was cancelled or claimed by a newer attempt, or the
-//! invocation's time runs out. Dropping the work drops the call to the model with it.
+//! attempt's time runs out. Dropping the work drops the calls to the model with it.
 
 use std::time::Duration;
 
-use shared::{error_code::ErrorCode, failure::Failure, process::ProcessId};
+use shared::{
+    error_code::ErrorCode,
+    failure::Failure,
+    process::ProcessId,
+    store::{Fence, Standing},
+};
 
 use crate::Worker;
 
@@ -15,8 +20,8 @@ const WATCH_EVERY: Duration = Duration::from_secs(1);
 pub(crate) enum Guarded<T> {
     /// By itself.
     Done(T),
-    /// Its process no longer wants it.
-    Stopped,
+    /// Its process no longer wants it; how it stands.
+    Stopped(Standing),
 }
 
 impl Worker {
@@ -24,13 +29,13 @@ impl Worker {
     pub(crate) async fn guard<T>(
         &self,
         id: ProcessId,
-        attempt: i32,
+        fence: Fence,
         time_left: Duration,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<Guarded<T>, Failure> {
         tokio::select! {
             done = work => done.map(Guarded::Done),
-            () = self.stopped(id, attempt) => Ok(Guarded::Stopped),
+            standing = self.stopped(id, fence) => Ok(Guarded::Stopped(standing)),
             () = tokio::time::sleep(time_left) => {
                 Err(Failure::new(ErrorCode::TimeoutError, "the worker's time was over before the model had answered"))
             }
@@ -38,12 +43,12 @@ impl Worker {
     }
 
     /// Returns once the process is no longer this attempt's. A look that fails tells nothing, and the next one follows.
-    async fn stopped(&self, id: ProcessId, attempt: i32) {
+    async fn stopped(&self, id: ProcessId, fence: Fence) -> Standing {
         loop {
             tokio::time::sleep(WATCH_EVERY).await;
-            match self.store.is_current(id, attempt).await {
-                Ok(true) => {}
-                Ok(false) => return,
+            match self.store.standing(id, fence).await {
+                Ok(Standing::Current) => {}
+                Ok(standing) => return standing,
                 Err(failure) => {
                     tracing::warn!(processId = %id, errorCode = %failure.code, cause = failure.cause, "cannot watch the process");
                 }

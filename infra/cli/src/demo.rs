@@ -32,12 +32,39 @@ pub struct DemoArgs {
     /// The goal, in Japanese or English, at most 200 characters.
     #[arg(long, value_name = "TEXT", default_value = "TypeScriptのエキスパートになる")]
     goal: String,
+    /// How much of the chart: only the sub-goals, as if left out, or actions or tasks too; then an HTML page is written as well.
+    #[arg(long, value_name = "DEPTH")]
+    depth: Option<Depth>,
     /// Print one JSON document instead of the chart.
     #[arg(long)]
     json: bool,
     /// Where to write the chart as a picture; by default .local/demo/chart.svg in the project.
     #[arg(long, value_name = "PATH")]
     svg: Option<PathBuf>,
+}
+
+/// The last thing that is generated, by the API's own names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Depth {
+    /// Eight sub-goals.
+    #[value(name = "subGoals")]
+    SubGoals,
+    /// And eight actions for each: all 81 cells.
+    #[value(name = "actions")]
+    Actions,
+    /// And the tasks of each action.
+    #[value(name = "tasks")]
+    Tasks,
+}
+
+impl Depth {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::SubGoals => "subGoals",
+            Self::Actions => "actions",
+            Self::Tasks => "tasks",
+        }
+    }
 }
 
 /// How long the parts of the demo took.
@@ -65,14 +92,19 @@ pub async fn run(args: &DemoArgs) -> Result<()> {
 /// The demo on a stack that is up; that took `stack`.
 async fn show(args: &DemoArgs, api: &Api, stack: Duration) -> Result<()> {
     let submitted = Instant::now();
-    let id = api.generate(&request(&args.goal, new_goal_id(), SystemTime::now().into())).await?;
+    let id = api.generate(&request(&args.goal, args.depth, new_goal_id(), SystemTime::now().into())).await?;
     let process = watch::until_terminal(api, &id).await?;
     let timings = Timings { stack, job: submitted.elapsed() };
 
     let svg = args.svg.clone().unwrap_or_else(usual_svg);
     let chart = (process.status == "COMPLETED").then(|| chart_of(&args.goal, &process)).transpose()?;
     if let Some(chart) = &chart {
-        write(&svg, &chart::svg::render(chart))?;
+        if chart::whole::is_whole(chart) {
+            write(&svg, &chart::whole::svg(chart))?;
+            write(&page_beside(&svg), &chart::whole::html(chart))?;
+        } else {
+            write(&svg, &chart::svg::render(chart))?;
+        }
     }
     if args.json {
         println!("{:#}", document(&process, chart.as_ref(), &svg, timings));
@@ -100,31 +132,51 @@ fn usual_svg() -> PathBuf {
 }
 
 /// The body of `POST /generate`: what an app would know of its user besides the title.
-fn request(goal: &str, id: Uuid, now: DateTime<Utc>) -> Value {
+fn request(goal: &str, depth: Option<Depth>, id: Uuid, now: DateTime<Utc>) -> Value {
     let (description, background) = if is_english(goal) {
         ("I want to reach this goal within a year, and I do not know where to start.", "I work full time and have about an hour a day.")
     } else {
         ("一年以内にこの目標を達成したいが、何から始めればよいかがわからない。", "平日は仕事があり、使える時間は一日に一時間ほど。")
     };
     let deadline = now.checked_add_days(Days::new(365)).unwrap_or(now).to_rfc3339_opts(SecondsFormat::Secs, true);
-    json!({
-        "type": "SUBGOAL_GENERATION",
-        "params": {"goalId": id, "title": goal, "description": description, "deadline": deadline, "background": background},
-    })
+    let mut params = json!({"goalId": id, "title": goal, "description": description, "deadline": deadline, "background": background});
+    match depth {
+        None => json!({"type": "SUBGOAL_GENERATION", "params": params}),
+        Some(depth) => {
+            params["depth"] = json!(depth.as_str());
+            json!({"type": "CHART_GENERATION", "params": params})
+        }
+    }
 }
 
 /// The chart in a process's result.
 fn chart_of(goal: &str, process: &Process) -> Result<Chart> {
     let rows = process.whole.pointer("/result/subGoals").and_then(Value::as_array);
     let rows = rows.with_context(|| format!("process {} is COMPLETED, but its result holds no subGoals", process.id))?;
-    let mut titles: Vec<(u64, String)> = rows
-        .iter()
-        .enumerate()
-        .map(|(index, row)| (row["position"].as_u64().unwrap_or(index as u64), row["title"].as_str().unwrap_or_default().to_owned()))
+    let sub_goals = by_position(rows)
+        .map(|row| {
+            let actions = row["actions"].as_array().map(Vec::as_slice).unwrap_or_default();
+            SubGoal { title: title_of(row), actions: by_position(actions).map(title_of).collect() }
+        })
         .collect();
-    titles.sort_by_key(|(position, _)| *position);
-    let sub_goals = titles.into_iter().map(|(_, title)| SubGoal { title, actions: Vec::new() }).collect();
     Ok(Chart { goal: goal.to_owned(), sub_goals })
+}
+
+/// Rows in the order of their positions, or as they are where they name none.
+fn by_position(rows: &[Value]) -> impl Iterator<Item = &Value> {
+    let mut sorted: Vec<(u64, &Value)> =
+        rows.iter().enumerate().map(|(index, row)| (row["position"].as_u64().unwrap_or(index as u64), row)).collect();
+    sorted.sort_by_key(|(position, _)| *position);
+    sorted.into_iter().map(|(_, row)| row)
+}
+
+fn title_of(row: &Value) -> String {
+    row["title"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Where the page is written that belongs to a picture.
+fn page_beside(svg: &Path) -> PathBuf {
+    svg.with_extension("html")
 }
 
 fn write(path: &Path, content: &str) -> Result<()> {
@@ -137,9 +189,14 @@ fn write(path: &Path, content: &str) -> Result<()> {
 /// What a person reads on standard output.
 fn story(process: &Process, chart: &Chart, svg: &Path, timings: Timings, columns: usize) -> String {
     let (stack, job) = (timings.stack.as_secs_f64(), timings.job.as_secs_f64());
-    let picture = chart::terminal::render(chart, columns);
+    let whole = chart::whole::is_whole(chart);
+    let picture = if whole { chart::whole::terminal(chart, columns) } else { None };
+    let hint =
+        if whole && picture.is_none() { "\nThe whole chart needs a terminal of 100 columns; picture and page have it.\n" } else { "" };
+    let picture = picture.unwrap_or_else(|| chart::terminal::render(chart, columns));
+    let page = if whole { format!("\nPage     {}", page_beside(svg).display()) } else { String::new() };
     format!(
-        "\n{picture}\nPicture  {}\nProcess  {} {}\nTimes    job {job:.1} s, stack {stack:.1} s\n",
+        "\n{picture}{hint}\nPicture  {}{page}\nProcess  {} {}\nTimes    job {job:.1} s, stack {stack:.1} s\n",
         svg.display(),
         process.id,
         process.status,
@@ -153,6 +210,7 @@ fn document(process: &Process, chart: Option<&Chart>, svg: &Path, timings: Timin
         "process": process.whole,
         "chart": chart,
         "svg": chart.map(|_| svg),
+        "html": chart.filter(|chart| chart::whole::is_whole(chart)).map(|_| page_beside(svg)),
         "timings": {"stackMs": milliseconds(timings.stack), "jobMs": milliseconds(timings.job)},
     })
 }
@@ -188,10 +246,24 @@ mod tests {
 
     #[test]
     fn the_request_has_a_deadline_a_year_ahead_and_the_goals_language() {
-        let request = request("英語を話す", Uuid::nil(), DateTime::UNIX_EPOCH);
+        let request = request("英語を話す", None, Uuid::nil(), DateTime::UNIX_EPOCH);
         assert_eq!(request["params"]["deadline"], "1971-01-01T00:00:00Z");
         assert!(request["params"]["background"].as_str().unwrap().contains("仕事"));
-        assert!(super::request("Learn Rust", Uuid::nil(), DateTime::UNIX_EPOCH)["params"]["background"].as_str().unwrap().is_ascii());
+        assert!(super::request("Learn Rust", None, Uuid::nil(), DateTime::UNIX_EPOCH)["params"]["background"].as_str().unwrap().is_ascii());
+    }
+
+    #[test]
+    fn a_depth_asks_for_a_chart() {
+        let request = request("英語を話す", Some(Depth::Actions), Uuid::nil(), DateTime::UNIX_EPOCH);
+        assert_eq!((&request["type"], &request["params"]["depth"]), (&json!("CHART_GENERATION"), &json!("actions")));
+    }
+
+    #[test]
+    fn actions_stand_under_their_sub_goal() {
+        let rows = json!([{"position": 1, "title": "b"}, {"position": 0, "title": "a", "actions": [{"position": 1, "title": "y"}, {"position": 0, "title": "x"}]}]);
+        let chart = chart_of("g", &process(json!({"processId": "p", "status": "COMPLETED", "result": {"subGoals": rows}}))).unwrap();
+        assert_eq!(chart.sub_goals[0], SubGoal { title: "a".into(), actions: vec!["x".into(), "y".into()] });
+        assert!(chart.sub_goals[1].actions.is_empty());
     }
 
     #[test]
@@ -225,7 +297,7 @@ mod tests {
         let process = process(json!({"processId": "p", "status": "FAILED"}));
         let timings = Timings { stack: Duration::from_millis(5), job: Duration::from_secs(1) };
         let document = document(&process, None, Path::new("x.svg"), timings);
-        let expected = json!({"process": {"processId": "p", "status": "FAILED"}, "chart": null, "svg": null, "timings": {"stackMs": 5, "jobMs": 1000}});
+        let expected = json!({"process": {"processId": "p", "status": "FAILED"}, "chart": null, "svg": null, "html": null, "timings": {"stackMs": 5, "jobMs": 1000}});
         assert_eq!(document, expected);
     }
 }

@@ -5,13 +5,13 @@ use chrono::{DateTime, Utc};
 use super::{Answer, Call, Caller, Problem, Refusal, Reply};
 use crate::{
     error_code::ErrorCode,
-    store::{Standing, Store},
+    store::{Quota, Store},
 };
 
 /// The refusal of one request too many.
 #[must_use]
-pub fn rate_limited(standing: &Standing, now: DateTime<Utc>) -> Problem {
-    Refusal { retry_after: Some(standing.seconds_until_reset(now)), ..ErrorCode::RateLimitExceeded.into() }.into()
+pub fn rate_limited(quota: &Quota, now: DateTime<Utc>) -> Problem {
+    Refusal { retry_after: Some(quota.seconds_until_reset(now)), ..ErrorCode::RateLimitExceeded.into() }.into()
 }
 
 /// Counts a user's request and does `work` if it is within the limit. An operator is not counted.
@@ -24,8 +24,8 @@ pub async fn limited(
 ) -> Answer {
     let Caller::User(user) = &call.caller else { return work().await.into() };
     match store.count_request(user, per_minute, now).await {
-        Ok(counted) if counted.allowed => Answer::from(work().await).with_standing(&counted.standing),
-        Ok(counted) => Answer::from(Err(rate_limited(&counted.standing, now))).with_standing(&counted.standing),
+        Ok(counted) if counted.allowed => Answer::from(work().await).with_quota(&counted.quota),
+        Ok(counted) => Answer::from(Err(rate_limited(&counted.quota, now))).with_quota(&counted.quota),
         Err(failure) => Answer::from(Err(failure.into())),
     }
 }
@@ -34,9 +34,9 @@ impl Answer {
     /// With the headers that tell where the user stands: the limit, what is left of it, and when (in seconds since 1970) it is
     /// whole again.
     #[must_use]
-    pub fn with_standing(self, standing: &Standing) -> Self {
-        self.with_header("x-ratelimit-limit", &standing.limit)
-            .with_header("x-ratelimit-remaining", &standing.remaining())
-            .with_header("x-ratelimit-reset", &standing.reset().timestamp())
+    pub fn with_quota(self, quota: &Quota) -> Self {
+        self.with_header("x-ratelimit-limit", &quota.limit)
+            .with_header("x-ratelimit-remaining", &quota.remaining())
+            .with_header("x-ratelimit-reset", &quota.reset().timestamp())
     }
 }

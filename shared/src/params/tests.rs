@@ -2,8 +2,11 @@ use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{InvalidRequest, Params, parse_generate};
+use uuid::Uuid;
+
+use super::{InvalidRequest, Needs, Params, parse_generate};
 use crate::{
+    generated::Kind,
     language::Language,
     validation::{Rule, Violation},
 };
@@ -34,7 +37,7 @@ fn violations(body: &str) -> Vec<Violation> {
 
 #[test]
 fn a_valid_body_is_read_whole() {
-    let Params::SubGoals(goal) = parse_generate(&valid().to_string(), now()).unwrap();
+    let Params::SubGoals(goal) = parse_generate(&valid().to_string(), now()).unwrap() else { panic!("not sub-goals") };
     assert_eq!(goal.title, "TypeScriptのエキスパートになる");
     assert_eq!(goal.deadline.to_rfc3339(), "2027-05-30T15:00:00+00:00");
     assert_eq!((goal.constraints, goal.replace), (None, false));
@@ -44,6 +47,84 @@ fn a_valid_body_is_read_whole() {
 fn stored_params_read_back() {
     let params = parse_generate(&with("constraints", json!("平日は1時間まで")), now()).unwrap();
     assert_eq!(Params::from_stored(params.process_type(), &params.to_stored().unwrap()), Ok(params));
+}
+
+const ID: &str = "0193e4a0-0000-7000-8000-00000000000a";
+
+fn part(process_type: &str, params: &Value) -> String {
+    json!({"type": process_type, "params": params}).to_string()
+}
+
+#[test]
+fn actions_and_tasks_are_for_one_target_or_for_a_goal() {
+    let id: Uuid = ID.parse().unwrap();
+    let needs = |body: &str| parse_generate(body, now()).unwrap().needs();
+    assert_eq!(needs(&part("ACTION_GENERATION", &json!({"subGoalId": ID}))), Needs { sub_goals: vec![id], ..Needs::default() });
+    assert_eq!(needs(&part("ACTION_GENERATION", &json!({"goalId": ID}))), Needs { sub_goals_of: Some(id), ..Needs::default() });
+    assert_eq!(needs(&part("TASK_GENERATION", &json!({"actionId": ID}))), Needs { actions: vec![id], ..Needs::default() });
+    assert_eq!(needs(&part("TASK_GENERATION", &json!({"goalId": ID}))), Needs { actions_of: Some(id), ..Needs::default() });
+}
+
+#[test]
+fn neither_target_or_both_and_anothers_field_are_refused() {
+    let rule = Rule::ExactlyOneOf { fields: "subGoalId, goalId" };
+    for params in [json!({}), json!({"subGoalId": ID, "goalId": ID}), json!({"subGoalId": null})] {
+        assert_eq!(violations(&part("ACTION_GENERATION", &params)), [Violation::new("params.subGoalId", rule.clone())]);
+    }
+    let foreign = violations(&part("TASK_GENERATION", &json!({"goalId": ID, "subGoalId": ID})));
+    assert!(matches!(&foreign[..], [Violation { field, rule: Rule::Unknown { .. } }] if field == "params.subGoalId"), "{foreign:?}");
+    let only = violations(&part("TASK_GENERATION", &json!({"goalId": ID, "only": [ID]})));
+    assert!(matches!(&only[..], [Violation { field, .. }] if field == "params.only"), "what only a retry says: {only:?}");
+    assert_eq!(violations(&part("TASK_GENERATION", &json!({"actionId": "42"}))), [Violation::new("params.actionId", Rule::Uuid)]);
+}
+
+fn chart(depth: &Value) -> String {
+    let mut body = valid();
+    body["type"] = json!("CHART_GENERATION");
+    body["params"]["depth"] = depth.clone();
+    body.to_string()
+}
+
+#[test]
+fn a_chart_is_as_deep_as_is_asked_for() {
+    for (asked, depth) in [
+        (Value::Null, Kind::Actions),
+        (json!("subGoals"), Kind::SubGoals),
+        (json!("actions"), Kind::Actions),
+        (json!("tasks"), Kind::Tasks),
+    ] {
+        let params = parse_generate(&chart(&asked), now()).unwrap();
+        assert_eq!((params.depth(), params.is_staged()), (depth, true));
+        assert_eq!(Params::from_stored(params.process_type(), &params.to_stored().unwrap()), Ok(params));
+    }
+    assert_eq!(violations(&chart(&json!("deep"))), [Violation::new("params.depth", Rule::OneOf { allowed: "subGoals, actions, tasks" })]);
+}
+
+#[test]
+fn the_params_of_every_type_read_back() {
+    for body in [
+        part("ACTION_GENERATION", &json!({"subGoalId": ID, "replace": true})),
+        part("ACTION_GENERATION", &json!({"goalId": ID})),
+        part("TASK_GENERATION", &json!({"actionId": ID})),
+        part("TASK_GENERATION", &json!({"goalId": ID})),
+    ] {
+        let params = parse_generate(&body, now()).unwrap();
+        assert_eq!(Params::from_stored(params.process_type(), &params.to_stored().unwrap()), Ok(params));
+    }
+}
+
+#[test]
+fn a_retry_after_a_partial_success_is_for_what_failed() {
+    let id: Uuid = ID.parse().unwrap();
+    let result = json!({"partial": true, "failedTargets": [{"targetId": ID}]});
+    let tasks = parse_generate(&part("TASK_GENERATION", &json!({"goalId": ID})), now()).unwrap();
+    let retried = tasks.clone().for_retry_after(Some(&result));
+    assert_eq!(retried.needs(), Needs { actions: vec![id], ..Needs::default() });
+    assert_eq!(Params::from_stored(retried.process_type(), &retried.to_stored().unwrap()), Ok(retried));
+    assert_eq!(tasks.clone().for_retry_after(Some(&json!({"failedTargets": []}))), tasks);
+    assert_eq!(tasks.clone().for_retry_after(None), tasks);
+    let chart = parse_generate(&chart(&Value::Null), now()).unwrap().for_retry_after(Some(&result));
+    assert_eq!((chart.new_goal(), chart.needs().sub_goals), (None, vec![id]));
 }
 
 #[test]

@@ -5,27 +5,33 @@
 //! Statements that move a process begin with `before AS (SELECT … FOR UPDATE)`: the lock makes what they decide by the row's
 //! newest version, whoever else is moving it, and gives the history its `from_status`.
 
+mod completing;
 mod database;
 mod health;
 mod history;
 mod poll;
 mod processes;
-mod reconcile;
 mod rate_limit;
+mod reconcile;
 mod settling;
+mod staging;
 mod submission;
+mod targets;
 mod worker;
 
 pub use self::{
+    completing::{Completion, NewRows},
     database::{Credentials, Database, failure_of},
     history::{CURSOR_LENGTH, Cursor, Filter, HISTORY_SQL, Page, Window},
     poll::Polled,
     processes::Seen,
+    rate_limit::{Counted, Quota},
     reconcile::{EndingNote, Gauges, Lease, Point, Repaired},
-    rate_limit::{Counted, Standing},
     settling::{Actor, Cancelling, Ending},
+    staging::{BatchClaim, Staged, Staging, StagingProgress},
     submission::{Retry, Submission, Submitted},
-    worker::{Claim, Completion, NewSubGoals},
+    targets::FoundTarget,
+    worker::{Claim, Fence, Standing},
 };
 
 /// The store: what the functions may do with the database.

@@ -109,20 +109,4 @@ impl Store {
         .map(|row| Ok(Seen { recent_seconds: row.recent_seconds, process: row.try_into()? }))
         .transpose()
     }
-
-    /// Whether the worker of `attempt` may still write: the process is PROCESSING and no newer attempt has fenced it off.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn is_current(&self, id: ProcessId, attempt: i32) -> Result<bool, Failure> {
-        let mut connection = self.database.connection().await?;
-        sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT FROM processing_state WHERE id = $1 AND attempt = $2 AND status = 'PROCESSING') AS "current!""#,
-            id.0,
-            attempt
-        )
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(|error| failure_of(&error))
-    }
 }

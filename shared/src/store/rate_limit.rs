@@ -8,7 +8,7 @@ use crate::{failure::Failure, process::UserId};
 
 /// Where a user stands in the present minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct Quota {
     /// Requests that the minute allows.
     pub limit: i32,
     /// Requests that it has seen.
@@ -17,7 +17,7 @@ pub struct Standing {
     pub window_start: DateTime<Utc>,
 }
 
-impl Standing {
+impl Quota {
     /// The minute that `now` lies in, before its first request.
     #[must_use]
     pub fn unused(limit: i32, now: DateTime<Utc>) -> Self {
@@ -50,7 +50,7 @@ pub struct Counted {
     /// Whether it is within the limit.
     pub allowed: bool,
     /// Where the user stands with it.
-    pub standing: Standing,
+    pub quota: Quota,
 }
 
 /// The minute that `now` lies in.
@@ -93,13 +93,9 @@ impl Store {
         Ok(match row {
             Some(row) => Counted {
                 allowed: row.allowed,
-                standing: Standing {
-                    limit: row.limit,
-                    used: if row.allowed { row.used } else { row.limit },
-                    window_start: row.window_start,
-                },
+                quota: Quota { limit: row.limit, used: if row.allowed { row.used } else { row.limit }, window_start: row.window_start },
             },
-            None => Counted { allowed: false, standing: Standing { used: per_minute, ..Standing::unused(per_minute, now) } },
+            None => Counted { allowed: false, quota: Quota { used: per_minute, ..Quota::unused(per_minute, now) } },
         })
     }
 }
@@ -115,19 +111,19 @@ mod tests {
     #[test]
     fn the_window_is_the_minute_of_the_clock() {
         assert_eq!(window_of(at(125_999)), at(120_000));
-        assert_eq!(Standing::unused(20, at(125_999)).reset(), at(180_000));
+        assert_eq!(Quota::unused(20, at(125_999)).reset(), at(180_000));
     }
 
     #[test]
     fn the_wait_is_whole_seconds_and_never_none() {
-        let standing = Standing::unused(20, at(120_000));
-        assert_eq!(standing.seconds_until_reset(at(120_000)), 60);
-        assert_eq!(standing.seconds_until_reset(at(178_500)), 2);
-        assert_eq!(standing.seconds_until_reset(at(180_500)), 1);
+        let quota = Quota::unused(20, at(120_000));
+        assert_eq!(quota.seconds_until_reset(at(120_000)), 60);
+        assert_eq!(quota.seconds_until_reset(at(178_500)), 2);
+        assert_eq!(quota.seconds_until_reset(at(180_500)), 1);
     }
 
     #[test]
     fn what_remains_is_never_negative() {
-        assert_eq!(Standing { limit: 5, used: 9, window_start: at(0) }.remaining(), 0);
+        assert_eq!(Quota { limit: 5, used: 9, window_start: at(0) }.remaining(), 0);
     }
 }

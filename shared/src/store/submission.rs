@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{
     Actor, Store, failure_of,
     processes::known,
-    rate_limit::{Standing, window_of},
+    rate_limit::{Quota, window_of},
 };
 use crate::{
     failure::Failure,
@@ -74,6 +74,8 @@ pub enum Submitted {
     RateLimited,
     /// The target belongs to another user.
     Forbidden,
+    /// There is no such target, or the goal has none of the kind.
+    TargetNotFound,
     /// The target has children and must not lose them.
     TargetNotEmpty,
     /// Another process of this user is active on the target.
@@ -101,6 +103,7 @@ struct Observed {
     repeat_created_at: Option<DateTime<Utc>>,
     same_request: Option<bool>,
     exhausted: bool,
+    has_target: bool,
     target_user: Option<String>,
     has_children: bool,
     running_id: Option<Uuid>,
@@ -131,6 +134,8 @@ impl Observed {
             Some(Submitted::KeyReused)
         } else if foreign(&self.target_user) || foreign(&self.running_user) {
             Some(Submitted::Forbidden)
+        } else if !self.has_target && submission.params.new_goal().is_none() {
+            Some(Submitted::TargetNotFound)
         } else if let (Some(id), Some(status), Some(created_at)) = (self.retry_id, &self.retry_status, self.retry_created_at) {
             Some(Submitted::AlreadyRetried { process_id: ProcessId(id), status: known(status)?, created_at, recent_seconds })
         } else if let Some(id) = self.running_id {
@@ -143,11 +148,11 @@ impl Observed {
     }
 
     /// Where the user stands in the minute; `None` where the submission is not counted.
-    fn standing(&self, submission: &Submission) -> Option<Standing> {
+    fn standing(&self, submission: &Submission) -> Option<Quota> {
         let per_minute = submission.per_minute?;
         Some(match (self.limit, self.used, self.window_start) {
-            (Some(limit), Some(used), Some(window_start)) => Standing { limit, used, window_start },
-            _ => Standing::unused(per_minute, submission.now),
+            (Some(limit), Some(used), Some(window_start)) => Quota { limit, used, window_start },
+            _ => Quota::unused(per_minute, submission.now),
         })
     }
 }
@@ -162,7 +167,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn submit(&self, submission: &Submission) -> Result<(Submitted, Option<Standing>), Failure> {
+    pub async fn submit(&self, submission: &Submission) -> Result<(Submitted, Option<Quota>), Failure> {
         let params = submission.params.to_stored().map_err(|error| Failure::internal(error.to_string()))?;
         let mut connection = self.database.connection().await?;
         // Whoever committed between our snapshot and our insert is visible to the next look.
@@ -207,6 +212,7 @@ impl Store {
 }
 
 async fn try_submit(connection: &mut PgConnection, submission: &Submission, params: &serde_json::Value) -> Result<Observed, sqlx::Error> {
+    let needs = submission.params.needs();
     sqlx::query_as!(
         Observed,
         r#"
@@ -217,13 +223,26 @@ async fn try_submit(connection: &mut PgConnection, submission: &Submission, para
             WHERE $12::integer IS NOT NULL AND user_id = $2
               AND COALESCE(per_minute, $12) <= CASE WHEN window_start >= $13 THEN used ELSE 0 END
         ), target AS (
-            SELECT user_id, EXISTS (SELECT FROM sub_goals WHERE goal_id = goals.id) AS has_children FROM goals WHERE id = $4
+            SELECT user_id, EXISTS (SELECT FROM sub_goals WHERE goal_id = goals.id) AS has_children FROM goals WHERE id = $14
+            UNION ALL
+            SELECT goals.user_id, EXISTS (SELECT FROM actions WHERE sub_goal_id = part.id)
+            FROM sub_goals part JOIN goals ON goals.id = part.goal_id
+            WHERE part.id = ANY($15) OR part.goal_id = $16
+            UNION ALL
+            SELECT goals.user_id, EXISTS (SELECT FROM tasks WHERE action_id = part.id)
+            FROM actions part JOIN sub_goals ON sub_goals.id = part.sub_goal_id JOIN goals ON goals.id = sub_goals.goal_id
+            WHERE part.id = ANY($17)
+            UNION ALL
+            SELECT goals.user_id, EXISTS (SELECT FROM tasks WHERE action_id = part.id)
+            FROM goals JOIN sub_goals ON sub_goals.goal_id = goals.id JOIN actions part ON part.sub_goal_id = sub_goals.id
+            WHERE goals.id = $18
         ), running AS (
             SELECT id, user_id FROM processing_state WHERE type = $3 AND target_id = $4 AND status IN ('PENDING', 'PROCESSING')
         ), retry AS (
             SELECT id, status, created_at FROM processing_state WHERE original_process_id = $7 AND status <> 'CANCELLED'
         ), obstacle AS (
             SELECT FROM target WHERE user_id <> $2 OR (has_children AND NOT $6)
+            UNION ALL SELECT WHERE NOT ($19 OR EXISTS (SELECT FROM target))
             UNION ALL SELECT FROM running
             UNION ALL SELECT FROM retry
             UNION ALL SELECT FROM repeat WHERE NOT same_request
@@ -257,8 +276,9 @@ async fn try_submit(connection: &mut PgConnection, submission: &Submission, para
                (SELECT created_at FROM repeat) AS repeat_created_at,
                (SELECT same_request FROM repeat) AS same_request,
                EXISTS (SELECT FROM exhausted) AS "exhausted!",
-               (SELECT user_id FROM target) AS target_user,
-               COALESCE((SELECT has_children FROM target), false) AS "has_children!",
+               EXISTS (SELECT FROM target) AS "has_target!",
+               (SELECT user_id FROM target ORDER BY user_id = $2 LIMIT 1) AS target_user,
+               COALESCE((SELECT bool_or(has_children) FROM target), false) AS "has_children!",
                (SELECT id FROM running) AS running_id,
                (SELECT user_id FROM running) AS running_user,
                (SELECT id FROM retry) AS retry_id,
@@ -287,6 +307,12 @@ async fn try_submit(connection: &mut PgConnection, submission: &Submission, para
         submission.idempotency_key,
         submission.per_minute,
         window_of(submission.now),
+        needs.goal,
+        &needs.sub_goals,
+        needs.sub_goals_of,
+        &needs.actions,
+        needs.actions_of,
+        submission.params.new_goal().is_some(),
     )
     .fetch_one(connection)
     .await

@@ -106,6 +106,16 @@ impl<'a> Reader<'a> {
     /// The UUID of `field`, which must be there.
     pub fn uuid(&mut self, field: &'static str) -> Option<Uuid> {
         let value = self.required(field)?;
+        self.checked_uuid(field, value)
+    }
+
+    /// The UUID of `field`, if it is there.
+    pub fn optional_uuid(&mut self, field: &'static str) -> Option<Uuid> {
+        let value = self.optional(field)?;
+        self.checked_uuid(field, value)
+    }
+
+    fn checked_uuid(&mut self, field: &'static str, value: &Value) -> Option<Uuid> {
         let text = self.typed(field, value.as_str(), "string")?;
         let id = parse_uuid(text);
         if id.is_none() {

@@ -63,6 +63,11 @@ pub enum Rule {
         /// The allowed values.
         allowed: &'static str,
     },
+    /// Exactly one of some fields must be there.
+    ExactlyOneOf {
+        /// The fields.
+        fields: &'static str,
+    },
     /// There is no such field.
     Unknown {
         /// The fields that there are.
@@ -153,6 +158,7 @@ impl Violation {
             Rule::Time => "RFC 3339 形式の日時で指定してください(例: 2030-01-01T00:00:00Z)。".into(),
             Rule::Past => "未来の日時を指定してください。".into(),
             Rule::OneOf { allowed } => format!("次のいずれかを指定してください: {allowed}。"),
+            Rule::ExactlyOneOf { fields } => format!("次のうち1つだけを指定してください: {fields}。"),
             Rule::Unknown { known } => format!("この項目はありません。使える項目: {known}。"),
             Rule::Duplicate => "ほかの項目と重複しています。".into(),
             Rule::Truncated => "回答が途中で切れています。より短くまとめてください。".into(),
@@ -187,6 +193,7 @@ impl Violation {
             Rule::Time => "must be an RFC 3339 time, such as 2030-01-01T00:00:00Z".into(),
             Rule::Past => "must lie in the future".into(),
             Rule::OneOf { allowed } => format!("must be one of {allowed}"),
+            Rule::ExactlyOneOf { fields } => format!("give exactly one of {fields}"),
             Rule::Unknown { known } => format!("is not a known field; known are {known}"),
             Rule::Duplicate => "repeats another item".into(),
             Rule::Truncated => "was cut off; make it shorter".into(),

@@ -3,10 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use shared::{
-    generated::SubGoal,
+    generated::{Row, Rows, SubGoal},
     params::{GoalParams, Params},
     process::{Process, ProcessId, Status, UserId},
-    store::{Actor, Claim, Completion, Credentials, Database, NewSubGoals, Store, Submission, Submitted},
+    store::{Actor, Claim, Completion, Credentials, Database, NewRows, Store, Submission, Submitted},
 };
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use uuid::Uuid;
@@ -56,13 +56,9 @@ pub fn submission(number: u128, user_name: &str) -> Submission {
     }
 }
 
-pub fn sub_goals(start: u128) -> Vec<(Uuid, SubGoal)> {
-    (0..8)
-        .map(|n| {
-            let sub_goal = SubGoal { title: format!("サブ目標{n}"), description: "説".repeat(50), background: "背景".into() };
-            (Uuid::from_u128(start + n), sub_goal)
-        })
-        .collect()
+pub fn sub_goals(start: u128) -> Rows {
+    let item = |n: u128| SubGoal { title: format!("サブ目標{n}"), description: "説".repeat(50), background: "背景".into() };
+    Rows::SubGoals((0..8).map(|n| Row { id: Uuid::from_u128(start + n), position: i16::try_from(n).unwrap(), item: item(n) }).collect())
 }
 
 impl Fixture {
@@ -102,10 +98,11 @@ impl Fixture {
     }
 
     pub async fn complete(&self, number: u128, attempt: i32, goal: &GoalParams) -> Completion {
-        let sub_goals = sub_goals(number * 1_000);
+        let parts = [(goal.goal_id, sub_goals(number * 1_000))];
         let (result, detail) = (json!({"subGoals": []}), json!({}));
-        let new = NewSubGoals { user_id: &user("hanako"), goal, sub_goals: &sub_goals, result: &result, detail: &detail };
-        self.store.complete_with_sub_goals(id(number), attempt, &new, at(3)).await.unwrap()
+        let new =
+            NewRows { user_id: &user("hanako"), goal: Some(goal), replace: goal.replace, parts: &parts, result: &result, detail: &detail };
+        self.store.complete(id(number), attempt, &new, Actor::Worker, at(3)).await.unwrap()
     }
 
     pub async fn process(&self, number: u128) -> Process {
@@ -124,7 +121,9 @@ impl Fixture {
     /// Everything that a statement could have changed, to compare before and after.
     pub async fn everything(&self) -> Vec<Value> {
         let mut all = Vec::new();
-        for table in ["processing_state", "processing_event", "processing_output", "goals", "sub_goals"] {
+        for table in
+            ["processing_state", "processing_event", "processing_output", "processing_batch", "goals", "sub_goals", "actions", "tasks"]
+        {
             let rows: Vec<Value> =
                 sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT to_jsonb(row) FROM {table} row ORDER BY to_jsonb(row)::text")))
                     .fetch_all(&self.pool)

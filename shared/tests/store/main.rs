@@ -4,11 +4,12 @@
 mod completion;
 mod failures;
 mod fixture;
-mod reconciling;
 mod history;
 mod idempotency;
 mod poll;
 mod racing;
 mod rate_limit;
+mod reconciling;
+mod several;
 mod submission;
 mod transitions;

@@ -65,11 +65,11 @@ async fn both_ways_of_counting_count_into_one_minute(_: PgPoolOptions, options: 
 async fn the_next_minute_begins_anew(_: PgPoolOptions, options: PgConnectOptions) {
     let fixture = Fixture::new(options).await;
     let count = async |seconds| fixture.store.count_request(&user("hanako"), 2, at(seconds)).await.unwrap();
-    let standing = count(0).await.standing;
-    assert_eq!((standing.limit, standing.remaining(), standing.reset()), (2, 1, at(60)));
+    let quota = count(0).await.quota;
+    assert_eq!((quota.limit, quota.remaining(), quota.reset()), (2, 1, at(60)));
     assert!(count(30).await.allowed);
     let refused = count(59).await;
-    assert_eq!((refused.allowed, refused.standing.remaining(), refused.standing.reset()), (false, 0, at(60)));
+    assert_eq!((refused.allowed, refused.quota.remaining(), refused.quota.reset()), (false, 0, at(60)));
     assert_eq!(fixture.submit(&Submission { now: at(59), ..counted(1, 2) }).await, Submitted::RateLimited);
     assert!(count(60).await.allowed);
     assert!(matches!(fixture.submit(&Submission { now: at(61), ..counted(2, 2) }).await, Submitted::Accepted { .. }));
@@ -101,13 +101,13 @@ async fn an_operators_limit_for_one_user_holds_at_once(_: PgPoolOptions, options
     set(Some(3)).await;
     for used in 1..=3 {
         let counted = count().await;
-        assert_eq!((counted.allowed, counted.standing.limit, counted.standing.used), (true, 3, used));
+        assert_eq!((counted.allowed, counted.quota.limit, counted.quota.used), (true, 3, used));
     }
     assert!(!count().await.allowed);
     set(Some(4)).await;
-    let (submitted, standing) = fixture.store.submit(&counted(1, 1)).await.unwrap();
+    let (submitted, quota) = fixture.store.submit(&counted(1, 1)).await.unwrap();
     assert!(matches!(submitted, Submitted::Accepted { .. }));
-    assert_eq!((standing.unwrap().limit, standing.unwrap().remaining()), (4, 0));
+    assert_eq!((quota.unwrap().limit, quota.unwrap().remaining()), (4, 0));
     // Lowered below what has been used, shut out, and given back to the environment's limit.
     for limit in [Some(2), Some(0), None] {
         set(limit).await;
@@ -121,14 +121,14 @@ async fn an_operators_limit_for_one_user_holds_at_once(_: PgPoolOptions, options
 async fn what_is_refused_for_other_reasons_is_counted_too(_: PgPoolOptions, options: PgConnectOptions) {
     let fixture = Fixture::new(options).await;
     fixture.submitted(1).await;
-    let (submitted, standing) = fixture.store.submit(&Submission { per_minute: Some(20), ..submission(2, "hanako") }).await.unwrap();
+    let (submitted, quota) = fixture.store.submit(&Submission { per_minute: Some(20), ..submission(2, "hanako") }).await.unwrap();
     assert!(matches!(submitted, Submitted::AlreadyRunning { .. }));
-    assert_eq!(standing.unwrap().used, 1);
+    assert_eq!(quota.unwrap().used, 1);
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
 async fn an_operator_is_not_counted(_: PgPoolOptions, options: PgConnectOptions) {
     let fixture = Fixture::new(options).await;
-    let (_, standing) = fixture.store.submit(&Submission { per_minute: None, ..counted(1, 1) }).await.unwrap();
-    assert_eq!((standing, fixture.count("rate_limit").await), (None, 0));
+    let (_, quota) = fixture.store.submit(&Submission { per_minute: None, ..counted(1, 1) }).await.unwrap();
+    assert_eq!((quota, fixture.count("rate_limit").await), (None, 0));
 }

@@ -3,7 +3,7 @@
 use shared::{
     error_code::ErrorCode,
     process::{ProcessError, Status},
-    store::{Actor, Claim, Completion, Ending},
+    store::{Actor, Claim, Completion, Ending, Standing},
     transition::Transition,
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -72,9 +72,9 @@ async fn every_transition_writes_one_event_with_from_and_to(_: PgPoolOptions, op
 async fn a_newer_attempt_fences_off_the_older(_: PgPoolOptions, options: PgConnectOptions) {
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Processing).await;
-    assert!(fixture.store.is_current(id(1), 1).await.unwrap());
+    assert_eq!(fixture.store.standing(id(1), 1.into()).await.unwrap(), Standing::Current);
     assert!(matches!(fixture.store.claim(id(1), None, at(5)).await.unwrap(), Claim::Claimed { attempt: 2, .. }));
-    assert!(!fixture.store.is_current(id(1), 1).await.unwrap());
+    assert_eq!(fixture.store.standing(id(1), 1.into()).await.unwrap(), Standing::Overtaken);
     assert!(!fixture.store.raise_progress(id(1), 1, 50, at(6)).await.unwrap());
     assert_eq!(fixture.complete(1, 1, &goal()).await, Completion::Fenced);
     assert_eq!((fixture.count("goals").await, fixture.count("sub_goals").await), (0, 0));
@@ -108,6 +108,7 @@ async fn what_does_not_exist_is_told_from_what_has_ended(_: PgPoolOptions, optio
     assert_eq!(fixture.store.claim(id(7), None, at(0)).await.unwrap(), Claim::Missing);
     assert_eq!(fixture.store.end_with_error(id(7), Status::Failed, &error, Actor::Worker, at(0)).await.unwrap(), Ending::Missing);
     assert_eq!(fixture.store.cancel(id(7), None, None, Actor::User, at(0)).await.unwrap(), None);
+    assert_eq!(fixture.store.standing(id(7), 1.into()).await.unwrap(), Standing::Missing);
     assert_eq!(fixture.store.find(id(7)).await.unwrap(), None);
 }
 

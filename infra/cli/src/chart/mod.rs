@@ -13,6 +13,7 @@
 
 pub mod svg;
 pub mod terminal;
+pub mod whole;
 mod wrap;
 
 use serde::Serialize;

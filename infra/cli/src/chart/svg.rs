@@ -26,12 +26,12 @@ const LATIN_SLACK: f64 = 1.08;
 const GOAL_SIZES: &[u8] = &[30, 26, 23, 20, 17, 15, 13, 11, 10, 9];
 const TITLE_SIZES: &[u8] = &[22, 20, 18, 16, 14, 12, 10, 9];
 
-const FONTS: &str =
+pub(super) const FONTS: &str =
     "'Hiragino Sans', 'Hiragino Kaku Gothic ProN', 'Noto Sans JP', 'Noto Sans CJK JP', 'Yu Gothic UI', Meiryo, system-ui, sans-serif";
-const PAPER: &str = "#f6f4ef";
-const INK: &str = "#22252b";
+pub(super) const PAPER: &str = "#f6f4ef";
+pub(super) const INK: &str = "#22252b";
 /// By position: a card's fill, and its edge and number. Each pair is dark enough on light for its number to be read.
-const COLOURS: [(&str, &str); 8] = [
+pub(super) const COLOURS: [(&str, &str); 8] = [
     ("#fdecea", "#b3372a"),
     ("#fef1e0", "#a55a0a"),
     ("#fbf6d9", "#7d6608"),

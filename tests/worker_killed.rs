@@ -1,0 +1,63 @@
+//! Workers that are killed in the middle of their batches. In a binary of its own, because it kills every worker there is.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test that meets the unexpected should stop at once")]
+
+use std::{collections::HashSet, fs, process::Command};
+
+use serde_json::json;
+use system_tests::{Goal, PATIENCE, Stack};
+
+/// The process ids of this stack's workers, by what their environment says.
+fn workers(gateway: &str) -> Vec<String> {
+    let is_worker = |pid: &String| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let has = |variable: &str| environment.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes());
+        let is_function = fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|program| program.ends_with("bootstrap"));
+        is_function && has("AWS_LAMBDA_FUNCTION_NAME=ai-generation-worker") && has(&format!("AWS_ENDPOINT_URL={gateway}"))
+    };
+    let entries = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+    entries.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).filter(is_worker).collect()
+}
+
+#[tokio::test]
+async fn workers_killed_between_two_batches_cost_no_target_and_none_is_written_twice() {
+    let stack = Stack::up().await;
+    let user = stack.new_user().await;
+    let goal = Goal::new("倒れても立ち上がる");
+    let actions = stack.plant(&goal, &user.sub().await, true).await;
+    let before = stack.model_calls().await;
+    // Of each batch of eight, four answer at once and four are slow: the workers die with those in flight.
+    for (_, title) in actions.iter().filter(|(_, title)| ["4番", "5番", "6番", "7番"].iter().any(|end| title.ends_with(end))) {
+        stack.fault_at(title, json!({"delayMs": 10_000})).await;
+    }
+    let id = user.submit_type("TASK_GENERATION", json!({"goalId": goal.id})).await;
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while staged(&stack, &id).await < 32 {
+        assert!(tokio::time::Instant::now() < deadline, "{}", user.status(&id).await);
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let killed = workers(&stack.env.gateway_url);
+    assert!(!killed.is_empty(), "no worker was found");
+    assert!(Command::new("kill").arg("-KILL").args(&killed).status().unwrap().success());
+    assert_eq!(staged(&stack, &id).await, 32);
+
+    let process = user.wait_for_end(&id).await;
+    assert_eq!((&process["status"], &process["result"]["partial"]), (&"COMPLETED".into(), &false.into()), "{process}");
+    let written: Vec<String> = stack
+        .history(&id)
+        .await
+        .into_iter()
+        .filter(|(kind, _)| kind == "progressed")
+        .map(|(_, detail)| detail.unwrap()["targetId"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!((written.len(), written.iter().collect::<HashSet<_>>().len()), (64, 64));
+    let answered = |calls: &serde_json::Value| calls["calls"].as_array().unwrap().iter().filter(|call| call["outcome"] == "ok").count();
+    assert_eq!(answered(&stack.model_calls().await) - answered(&before), 64, "what was staged was not asked for again");
+}
+
+async fn staged(stack: &Stack, id: &str) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM processing_output WHERE process_id = $1::uuid")
+        .bind(id)
+        .fetch_one(&stack.database)
+        .await
+        .unwrap()
+}
