@@ -3,15 +3,12 @@
 use std::collections::VecDeque;
 
 use aws_config::SdkConfig;
-use aws_sdk_cloudwatchlogs::{
-    Client,
-    error::{DisplayErrorContext, ProvideErrorMetadata},
-};
+use aws_sdk_cloudwatchlogs::Client;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{error_code::ErrorCode, failure::Failure, process::ProcessId};
+use crate::{aws, error_code::ErrorCode, failure::Failure, process::ProcessId};
 
 /// Lines that are kept of one process.
 const KEPT: usize = 5;
@@ -66,8 +63,9 @@ pub fn read_line(id: ProcessId, text: &str) -> Option<Evidence> {
     })
 }
 
+/// Without control characters: Postgres cannot store a NUL in JSON, and evidence must not keep a process from ending.
 fn short(text: &str) -> String {
-    text.chars().take(TEXT).collect()
+    text.chars().take(TEXT).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// What CloudWatch Logs should search for. The match is made again on what comes back, because not every server keeps to it.
@@ -118,12 +116,7 @@ impl Logs {
                 .set_next_token(token)
                 .send()
                 .await
-                .map_err(|error| {
-                    Failure::new(
-                        ErrorCode::InternalError,
-                        format!("FilterLogEvents: {}: {}", error.code().unwrap_or("no answer"), DisplayErrorContext(&error)),
-                    )
-                })?;
+                .map_err(|error| Failure::new(ErrorCode::InternalError, format!("FilterLogEvents: {}", aws::said(&error))))?;
             for evidence in page.events().iter().filter_map(|event| read_line(id, event.message()?)) {
                 if kept.len() == KEPT {
                     kept.pop_front();
@@ -178,5 +171,11 @@ mod tests {
     fn a_long_line_is_kept_short() {
         let evidence = read_line(id(), &line(&json!({"cause": "長".repeat(2_000)}))).unwrap();
         assert_eq!(evidence.cause.unwrap().chars().count(), TEXT);
+    }
+
+    #[test]
+    fn evidence_holds_nothing_that_postgres_cannot_store() {
+        let evidence = read_line(id(), &line(&json!({"cause": "a\u{0}b\nc"}))).unwrap();
+        assert_eq!(evidence.cause.unwrap(), "a b c");
     }
 }

@@ -20,6 +20,12 @@ pub const THROTTLED: Backoff = Backoff { interval: 4, max_attempts: 3, max_delay
 /// What usually passes at once.
 pub const TRANSIENT: Backoff = Backoff { interval: 1, max_attempts: 3, max_delay: 30 };
 
+/// What passes when the worker is simply invoked anew: Lambda failed, or the worker's process died.
+pub const LOST: Backoff = Backoff { interval: 2, max_attempts: 2, max_delay: 30 };
+/// The Lambda error name of an attempt that a newer one has overtaken. It is for the state machine alone, which retries it like a
+/// lost worker; no process ends with it unless attempts overtake each other again and again, and then as `LAMBDA_ERROR`.
+pub const OVERTAKEN: &str = "ATTEMPT_OVERTAKEN";
+
 /// How the state machine retries a worker that failed with `code`; `None`: the process ends.
 #[must_use]
 pub const fn of_worker_error(code: ErrorCode) -> Option<Backoff> {
@@ -87,6 +93,15 @@ mod tests {
         for code in ErrorCode::ALL {
             for task in TASKS {
                 assert_eq!(in_definition(task, code.as_str()), of_worker_error(*code), "{task}: {code}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_lost_and_an_overtaken_worker_are_invoked_anew() {
+        for task in TASKS {
+            for name in ["Runtime.ExitError", "Sandbox.Timedout", OVERTAKEN] {
+                assert_eq!(in_definition(task, name), Some(LOST), "{task}: {name}");
             }
         }
     }

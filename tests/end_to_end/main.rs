@@ -10,6 +10,7 @@ mod health;
 mod history;
 mod idempotency;
 mod limiting;
+mod logging;
 mod model_faults;
 mod polling;
 mod refusing;

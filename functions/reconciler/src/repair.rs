@@ -4,9 +4,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::{
     failure::Failure,
+    finish::{self, Finishing},
     process::{ProcessId, Status},
     reconcile::{Action, CompletedAt, Ending, Execution, Mend, Row, Rule, STOPPED_FOR_TIME, mends, plan, stopped_for},
-    store::{EndingNote, Repaired},
+    store::{Actor, EndingNote, Repaired},
     workflow::{Described, Stopped},
 };
 
@@ -139,8 +140,8 @@ impl<'a> Run<'a> {
             Action::StopThenEnd(ending) => self.stop_then_end(row, rule, ending).await,
             Action::Stop => Ok(Acted { rule, to, outcome: self.stop(row).await? }),
             Action::Complete => {
-                let repaired = self.reconciler.store.complete_from_stored(row, self.now()).await?;
-                Ok(Acted { rule, to, outcome: self.counted(repaired, Status::Completed) })
+                let outcome = self.complete(row).await?;
+                Ok(Acted { rule, to, outcome })
             }
             Action::End(ending) => {
                 let outcome = self.end(row, seen, rule, ending, "repaired").await?;
@@ -232,13 +233,24 @@ impl<'a> Run<'a> {
         let (_, to) = told(row, &action);
         let outcome = match action {
             Action::End(ending) => self.end(row, &seen, rule, ending, "repaired").await?,
-            Action::Complete => {
-                let repaired = self.reconciler.store.complete_from_stored(row, self.now()).await?;
-                self.counted(repaired, Status::Completed)
-            }
+            Action::Complete => self.complete(row).await?,
             _ => Outcome::Moved,
         };
         Ok(Acted { rule, to, outcome })
+    }
+
+    /// R3: with what is staged, or else with what is stored.
+    async fn complete(&mut self, row: &Row) -> Result<Outcome, Failure> {
+        let store = &self.reconciler.store;
+        if store.all_staged(row.id).await? != Some(true) {
+            let repaired = store.complete_from_stored(row, self.now()).await?;
+            return Ok(self.counted(repaired, Status::Completed));
+        }
+        Ok(match finish::finish(store, row.id, Actor::Reconciler, self.now()).await? {
+            // FAILED when every one of its targets had failed.
+            Finishing::Ended(status) => self.counted(Repaired::Done, status),
+            Finishing::NotYet => self.counted(Repaired::Moved, Status::Completed),
+        })
     }
 
     /// R10.

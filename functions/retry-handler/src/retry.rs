@@ -154,9 +154,14 @@ mod tests {
 
     #[test]
     fn the_failed_part_of_what_completed_in_part_is_retried() {
-        let partial = process(Status::Completed, None, 1, Some(json!({"partial": true})));
+        let partial = process(
+            Status::Completed,
+            None,
+            1,
+            Some(json!({"partial": true, "failedTargets": [{"targetId": "0193e4a0-0000-7000-8000-000000000003"}]})),
+        );
         assert_eq!(judge(&partial, &user(), false), Ok(2));
-        let whole = process(Status::Completed, None, 1, Some(json!({"partial": false})));
+        let whole = process(Status::Completed, None, 1, Some(json!({"subGoals": []})));
         assert_eq!(refused(judge(&whole, &user(), true)).code, ErrorCode::RetryNotAllowed);
     }
 

@@ -61,7 +61,7 @@ impl Worker {
             return match claim {
                 BatchClaim::Ended(status) => Ok(Answer::ended(id, status)),
                 BatchClaim::Missing => Err(missing()),
-                BatchClaim::Overtaken | BatchClaim::Claimed { .. } => Ok(Answer::ended(id, Status::Processing)),
+                BatchClaim::Overtaken | BatchClaim::Claimed { .. } => Ok(Answer::overtaken(id)),
             };
         };
         let params = Params::from_stored(process_type, &params).map_err(|error| Failure::internal(error.to_string()))?;

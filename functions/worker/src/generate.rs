@@ -112,7 +112,7 @@ pub(crate) fn stopped_answer(id: ProcessId, standing: Standing) -> Result<Answer
     tracing::info!(processId = %id, found = ?standing, "stopped: the process is no longer this attempt's");
     match standing {
         Standing::Ended(status) => Ok(Answer::ended(id, status)),
-        Standing::Current | Standing::Overtaken => Ok(Answer::ended(id, Status::Processing)),
+        Standing::Current | Standing::Overtaken => Ok(Answer::overtaken(id)),
         Standing::Missing => Err(missing()),
     }
 }

@@ -34,16 +34,24 @@ pub(crate) struct Answer {
     batches: Vec<Uuid>,
     /// How many batches may run at the same time.
     batches_at_once: usize,
+    /// A newer attempt has the work: the state machine must not take this answer for its end.
+    #[serde(skip)]
+    pub(crate) overtaken: bool,
 }
 
 impl Answer {
     /// There is nothing more to do.
     pub(crate) const fn ended(process_id: ProcessId, status: Status) -> Self {
-        Self { process_id, status, batches: Vec::new(), batches_at_once: 1 }
+        Self { process_id, status, batches: Vec::new(), batches_at_once: 1, overtaken: false }
     }
 
     /// These batches are to be written.
     pub(crate) const fn planned(process_id: ProcessId, batches: Vec<Uuid>, batches_at_once: usize) -> Self {
-        Self { process_id, status: Status::Processing, batches, batches_at_once }
+        Self { process_id, status: Status::Processing, batches, batches_at_once, overtaken: false }
+    }
+
+    /// A newer attempt has the work.
+    pub(crate) const fn overtaken(process_id: ProcessId) -> Self {
+        Self { process_id, status: Status::Processing, batches: Vec::new(), batches_at_once: 1, overtaken: true }
     }
 }

@@ -16,6 +16,7 @@ use shared::{
     config::{WorkLimits, environment},
     failure::Failure,
     model::Models,
+    retry_policy,
     setup::Setup,
     store::Store,
 };
@@ -50,11 +51,19 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let worker = &Worker { store: setup.store().await?, models: setup.models()?, limits, clock: SystemClock };
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
         let process_id = event.payload.get("processId").and_then(Value::as_str).unwrap_or_default().to_owned();
-        worker.work(event.payload, time_left(event.context.deadline)).await.map_err(|failure| {
-            // What the reconciler finds as evidence when it ends the process.
-            tracing::error!(processId = process_id, errorCode = %failure.code, cause = failure.cause, "the attempt failed");
-            Diagnostic::from(failure)
-        })
+        match worker.work(event.payload, time_left(event.context.deadline)).await {
+            // Two attempts ran at once, and this is the older. If it is the one that the state machine waits for, the newer may be
+            // one that it has lost sight of: it must try again, and thereby fence that one off, or nobody would see the end.
+            Ok(answer) if answer.overtaken => {
+                Err(Diagnostic { error_type: retry_policy::OVERTAKEN.to_owned(), error_message: "a newer attempt has the work".to_owned() })
+            }
+            Ok(answer) => Ok(answer),
+            Err(failure) => {
+                // What the reconciler finds as evidence when it ends the process.
+                tracing::error!(processId = process_id, errorCode = %failure.code, cause = failure.cause, "the attempt failed");
+                Err(Diagnostic::from(failure))
+            }
+        }
     }))
     .await
 }

@@ -1,4 +1,4 @@
-SELECT id, status, attempt, progress, execution_arn IS NOT NULL AS "has_arn!", result IS NOT NULL AS "result_ready!", false AS "ended_by_hand!",
+SELECT id, status, attempt, progress, execution_arn IS NOT NULL AS "has_arn!", result IS NOT NULL OR (status = 'PROCESSING' AND COALESCE(targets_done >= targets, false)) AS "result_ready!", false AS "ended_by_hand!",
        created_at, started_at, updated_at, completed_at, NULL::smallint AS tries, NULL::timestamptz AS first_try_at, NULL::timestamptz AS last_try_at
 FROM processing_state
 WHERE ((completed_at IS NULL AND status IN ('COMPLETED', 'FAILED', 'TIMEOUT', 'CANCELLED')) OR (completed_at IS NOT NULL AND status IN ('PENDING', 'PROCESSING')))

@@ -1,4 +1,4 @@
-SELECT id, status, attempt, progress, execution_arn IS NOT NULL AS "has_arn!", result IS NOT NULL AS "result_ready!", false AS "ended_by_hand!",
+SELECT id, status, attempt, progress, execution_arn IS NOT NULL AS "has_arn!", result IS NOT NULL OR (status = 'PROCESSING' AND COALESCE(targets_done >= targets, false)) AS "result_ready!", false AS "ended_by_hand!",
        created_at, started_at, updated_at, completed_at, NULL::smallint AS tries, NULL::timestamptz AS first_try_at, NULL::timestamptz AS last_try_at
 FROM processing_state
 WHERE (progress < 0 OR progress > 100 OR (status = 'COMPLETED') <> (progress = 100)) AND id > $1

@@ -87,7 +87,7 @@ impl Store {
     /// Completes the active process `row`, whose result is stored already.
     ///
     /// A process with one target stores its result only together with COMPLETED, so such a row was moved back by a foreign hand.
-    /// For processes with several targets, what is staged is applied here before the row is completed.
+    /// What a process with several targets has staged is applied by [`crate::finish::finish`].
     ///
     /// # Errors
     /// When the database fails.
