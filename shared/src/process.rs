@@ -150,13 +150,12 @@ impl ProcessError {
 
     /// Reads the `error` column, which foreign hands may have written: whatever is not ours counts as manual intervention.
     #[must_use]
-    pub fn from_stored(stored: Value) -> Self {
-        let message = stored.get("message").and_then(Value::as_str).map(str::to_owned);
-        serde_json::from_value(stored).unwrap_or_else(|_| Self {
-            code: ErrorCode::ManualIntervention,
-            message: message.unwrap_or_else(|| ErrorCode::ManualIntervention.message(crate::language::Language::default()).to_owned()),
-            cause: None,
-            evidence: Vec::new(),
+    pub fn from_stored(stored: &Value) -> Self {
+        serde_json::from_value(stored.clone()).unwrap_or_else(|_| {
+            let text = |field: &str| stored.get(field).and_then(Value::as_str);
+            let code = text("code").and_then(|code| code.parse().ok()).unwrap_or(ErrorCode::ManualIntervention);
+            let message = text("message").unwrap_or_else(|| code.message(crate::language::Language::default())).to_owned();
+            Self { code, message, cause: None, evidence: Vec::new() }
         })
     }
 }
@@ -234,10 +233,11 @@ mod tests {
 
     #[test]
     fn a_hand_written_error_is_read_as_far_as_it_goes() {
-        let manual = ProcessError::from_stored(json!({"code": "MANUAL_INTERVENTION", "message": "stuck since noon"}));
+        let manual = ProcessError::from_stored(&json!({"code": "MANUAL_INTERVENTION", "message": "stuck since noon"}));
         assert_eq!((manual.code, manual.message.as_str()), (ErrorCode::ManualIntervention, "stuck since noon"));
-        let foreign = ProcessError::from_stored(json!({"code": "WHATEVER", "message": "mine"}));
+        let foreign = ProcessError::from_stored(&json!({"code": "WHATEVER", "message": "mine"}));
         assert_eq!((foreign.code, foreign.message.as_str()), (ErrorCode::ManualIntervention, "mine"));
-        assert_eq!(ProcessError::from_stored(json!("broken")).code, ErrorCode::ManualIntervention);
+        assert_eq!(ProcessError::from_stored(&json!("broken")).code, ErrorCode::ManualIntervention);
+        assert_eq!(ProcessError::from_stored(&json!({"code": "AI_ERROR"})).code, ErrorCode::AiError);
     }
 }

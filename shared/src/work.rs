@@ -171,7 +171,7 @@ pub fn by_model(usage: &[Usage]) -> Value {
 pub fn read_output(payload: Option<&Value>, error: Option<Value>) -> Option<Output> {
     match (payload, error) {
         (Some(payload), _) => Rows::deserialize(payload).ok().map(Output::Written),
-        (None, Some(error)) => Some(Output::GivenUp(ProcessError::from_stored(error))),
+        (None, Some(error)) => Some(Output::GivenUp(ProcessError::from_stored(&error))),
         (None, None) => None,
     }
 }

@@ -69,7 +69,9 @@ impl Worker {
         let attempt = fence.batch.map(|(_, attempt)| attempt);
         tracing::info!(processId = %id, userId = %batch.user_id, r#type = %process_type, status = %Status::Processing, attempt, batchId = %batch_id, "claimed");
         // Giving up asks no model, so that it must not be ended by the very limit for which it gives up.
-        let limit = if give_up.is_some() { lambda_time } else { self.limits.time_left(process_type, started_at, began, lambda_time) };
+        let now = self.clock.now();
+        let lambda_time = lambda_time.saturating_sub((now - began).to_std().unwrap_or_default());
+        let limit = if give_up.is_some() { lambda_time } else { self.limits.time_left(process_type, started_at, now, lambda_time) };
         let work = async {
             let progress = match give_up {
                 Some(caught) => self.give_up(&batch, caught, progress).await?,

@@ -45,7 +45,10 @@ impl Worker {
         };
         let process_type = claimed.params.process_type();
         tracing::info!(processId = %id, userId = %claimed.user_id, r#type = %process_type, status = %Status::Processing, attempt = claimed.attempt, "claimed");
-        let time_left = self.limits.time_left(process_type, started_at, began, lambda_time);
+        // Claiming may have taken its time: a cold connection, or a row that somebody holds.
+        let now = self.clock.now();
+        let time_left =
+            self.limits.time_left(process_type, started_at, now, lambda_time.saturating_sub((now - began).to_std().unwrap_or_default()));
         let work = async {
             if claimed.params.is_staged() {
                 return self.plan(&claimed).await;

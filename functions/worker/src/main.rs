@@ -32,7 +32,7 @@ struct Worker {
 }
 
 /// What is kept of the invocation's time to end the attempt ourselves, instead of being killed by Lambda.
-const MARGIN: Duration = Duration::from_secs(2);
+const MARGIN: Duration = Duration::from_secs(5);
 
 impl Worker {
     async fn work(&self, event: Value, lambda_time: Duration) -> Result<Answer, Failure> {

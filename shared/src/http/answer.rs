@@ -71,7 +71,7 @@ impl Answer {
 
 /// Answers an invocation: reads the event, calls `handle`, and puts what it says into the envelope; for HTTP, into a response.
 pub async fn answer<A: Into<Answer>>(event: Value, clock: &dyn Clock, handle: impl AsyncFnOnce(&Call) -> A) -> Value {
-    let http = event.pointer("/requestContext/http").is_some();
+    let http = event.get("requestContext").is_some();
     if http && is_preflight(&event) {
         // API Gateway itself adds what its CORS configuration allows.
         return json!({"statusCode": 204, "headers": {}, "body": "", "isBase64Encoded": false});

@@ -22,7 +22,7 @@ const MAX_SIZE: u32 = 100;
 pub const COUNT_LIMIT: u32 = 10_000;
 
 const FIELDS: &str = "page, pageSize, type, status, startDate, endDate, cursor";
-const TYPES: &str = "SUBGOAL_GENERATION, ACTION_GENERATION, TASK_GENERATION";
+const TYPES: &str = "SUBGOAL_GENERATION, ACTION_GENERATION, TASK_GENERATION, CHART_GENERATION";
 const STATUSES: &str = "PENDING, PROCESSING, COMPLETED, FAILED, TIMEOUT, CANCELLED";
 
 /// What a client wants to see.

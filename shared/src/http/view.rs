@@ -44,16 +44,20 @@ struct ErrorView<'a> {
     code: ErrorCode,
     message: &'a str,
     retryable: bool,
+    /// What a user quotes to support for an internal error: every log line and the history bear the process id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_id: Option<ProcessId>,
 }
 
 impl<'a> ErrorView<'a> {
     /// Without the cause, which is for operators. An operator's own words are shown as they stand.
-    fn new(error: &'a ProcessError, language: Language) -> Self {
+    fn new(id: ProcessId, error: &'a ProcessError, language: Language) -> Self {
         let message = match error.code {
             ErrorCode::ManualIntervention => &error.message,
             code => code.message(language),
         };
-        Self { code: error.code, message, retryable: error.code.retryable() }
+        let error_id = (error.code == ErrorCode::InternalError).then_some(id);
+        Self { code: error.code, message, retryable: error.code.retryable(), error_id }
     }
 }
 
@@ -75,8 +79,8 @@ impl<'a> ProcessView<'a> {
             error: process
                 .error
                 .as_ref()
-                .filter(|_| matches!(process.status, Status::Failed | Status::Timeout))
-                .map(|error| ErrorView::new(error, language)),
+                .filter(|_| matches!(process.status, Status::Failed | Status::Timeout | Status::Cancelled))
+                .map(|error| ErrorView::new(process.id, error, language)),
             retry_count: process.retry_count,
             original_process_id: process.original_process_id.map(|id| id.0),
             cancel_reason: process.cancel_reason.as_deref(),

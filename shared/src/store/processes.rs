@@ -58,7 +58,7 @@ impl TryFrom<ProcessRow> for Process {
             params: row.params,
             progress: row.progress,
             result: row.result,
-            error: row.error.map(ProcessError::from_stored),
+            error: row.error.as_ref().map(ProcessError::from_stored),
             retry_count: row.retry_count,
             original_process_id: row.original_process_id.map(ProcessId),
             attempt: row.attempt,

@@ -103,7 +103,6 @@ struct Observed {
     repeat_created_at: Option<DateTime<Utc>>,
     same_request: Option<bool>,
     exhausted: bool,
-    has_target: bool,
     target_user: Option<String>,
     has_children: bool,
     running_id: Option<Uuid>,
@@ -134,7 +133,7 @@ impl Observed {
             Some(Submitted::KeyReused)
         } else if foreign(&self.target_user) || foreign(&self.running_user) {
             Some(Submitted::Forbidden)
-        } else if !self.has_target && submission.params.new_goal().is_none() {
+        } else if self.target_user.is_none() && submission.params.new_goal().is_none() {
             Some(Submitted::TargetNotFound)
         } else if let (Some(id), Some(status), Some(created_at)) = (self.retry_id, &self.retry_status, self.retry_created_at) {
             Some(Submitted::AlreadyRetried { process_id: ProcessId(id), status: known(status)?, created_at, recent_seconds })
@@ -211,6 +210,7 @@ impl Store {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one statement, which is easier to trust in one piece")]
 async fn try_submit(connection: &mut PgConnection, submission: &Submission, params: &serde_json::Value) -> Result<Observed, sqlx::Error> {
     let needs = submission.params.needs();
     sqlx::query_as!(
@@ -276,7 +276,6 @@ async fn try_submit(connection: &mut PgConnection, submission: &Submission, para
                (SELECT created_at FROM repeat) AS repeat_created_at,
                (SELECT same_request FROM repeat) AS same_request,
                EXISTS (SELECT FROM exhausted) AS "exhausted!",
-               EXISTS (SELECT FROM target) AS "has_target!",
                (SELECT user_id FROM target ORDER BY user_id = $2 LIMIT 1) AS target_user,
                COALESCE((SELECT bool_or(has_children) FROM target), false) AS "has_children!",
                (SELECT id FROM running) AS running_id,
