@@ -7,18 +7,29 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use system_tests::{Goal, Stack, fresh_id};
 
+const FUNCTION: &str = "async-processing-handler";
+
 struct Secret {
     id: String,
     value: Value,
+    /// The function's variables, one of which names the secret.
+    variables: Value,
+}
+
+/// Gives the function these variables, and thereby a fresh set of execution environments.
+async fn set_variables(stack: &Stack, variables: &Value) {
+    let environment = json!({ "Variables": variables }).to_string();
+    let args = ["lambda", "update-function-configuration", "--function-name", FUNCTION, "--environment", &environment];
+    stack.aws(&args).await.unwrap();
 }
 
 impl Secret {
     async fn read(stack: &Stack) -> Self {
-        let configuration =
-            stack.aws(&["lambda", "get-function-configuration", "--function-name", "async-processing-handler"]).await.unwrap();
-        let id = configuration["Environment"]["Variables"]["DATABASE_SECRET_ARN"].as_str().unwrap().to_owned();
+        let configuration = stack.aws(&["lambda", "get-function-configuration", "--function-name", FUNCTION]).await.unwrap();
+        let variables = configuration["Environment"]["Variables"].clone();
+        let id = variables["DATABASE_SECRET_ARN"].as_str().unwrap().to_owned();
         let secret = stack.aws(&["secretsmanager", "get-secret-value", "--secret-id", &id]).await.unwrap();
-        Self { id, value: serde_json::from_str(secret["SecretString"].as_str().unwrap()).unwrap() }
+        Self { id, value: serde_json::from_str(secret["SecretString"].as_str().unwrap()).unwrap(), variables }
     }
 
     async fn put(&self, stack: &Stack, value: &Value) {
@@ -50,8 +61,10 @@ async fn a_changed_password_is_fetched_anew_and_no_request_fails() {
     // fresh set of execution environments.
     rotating["password"] = json!("first");
     secret.put(&stack, &rotating).await;
-    let configuration = ["lambda", "update-function-configuration", "--function-name", "async-processing-handler", "--description"];
-    stack.aws(&[&configuration[..], &["password rotation"]].concat()).await.unwrap();
+    let variables = secret.variables.clone();
+    let mut marked = variables.clone();
+    marked["ROTATION_TEST"] = json!(role);
+    set_variables(&stack, &marked).await;
     let user = stack.new_user().await;
     let id = user.submit(&Goal::new("パスワードが変わっても続く")).await;
 
@@ -70,6 +83,7 @@ async fn a_changed_password_is_fetched_anew_and_no_request_fails() {
     let answer = user.get(&format!("/status/{id}")).await;
 
     secret.put(&stack, &secret.value).await;
+    set_variables(&stack, &variables).await;
     disconnect(&stack, &role).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     user.wait_for_end(&id).await;
