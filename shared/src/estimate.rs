@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::process::{Process, Status};
+use crate::process::Status;
 
 /// Seconds that a generation takes when nothing is known of recent ones.
 const DEFAULT_SECONDS: f64 = 60.0;
@@ -19,11 +19,14 @@ pub fn completion_time(created_at: DateTime<Utc>, recent_seconds: Option<f64>, n
     (created_at + after(usual)).max(now + after((usual / 10.0).max(1.0)))
 }
 
-/// Seconds until the next poll is worth while, for a process that is still active: half of what is left, within 1–15.
+/// Seconds until the next poll is worth while, for a process that is still active, within 1–15: half of what is left by the
+/// estimate. While nothing is known of recent processes the estimate is a guess, so it is as long as the process has already
+/// taken, where that is less: a quick one is then not waited for in vain.
 #[must_use]
-pub fn poll_after_seconds(process: &Process, estimated: DateTime<Utc>, now: DateTime<Utc>) -> Option<i64> {
-    let left = (estimated - now).num_seconds() / 2;
-    matches!(process.status, Status::Pending | Status::Processing).then(|| left.clamp(*POLL_SECONDS.start(), *POLL_SECONDS.end()))
+pub fn poll_after_seconds(status: Status, created_at: DateTime<Utc>, recent_seconds: Option<f64>, now: DateTime<Utc>) -> Option<i64> {
+    let left = (completion_time(created_at, recent_seconds, now) - now).num_seconds() / 2;
+    let wait = if recent_seconds.is_some() { left } else { left.min((now - created_at).num_seconds()) };
+    status.is_active().then(|| wait.clamp(*POLL_SECONDS.start(), *POLL_SECONDS.end()))
 }
 
 #[cfg(test)]
@@ -39,6 +42,26 @@ mod tests {
         assert_eq!(completion_time(at(100), Some(20.0), at(100)), at(120));
         assert_eq!(completion_time(at(100), None, at(101)), at(160));
         assert_eq!(completion_time(at(100), Some(f64::NAN), at(101)), at(160));
+    }
+
+    #[test]
+    fn a_poll_is_worth_while_after_half_of_what_is_left() {
+        let wait = |recent, age: i64| poll_after_seconds(Status::Processing, at(100), recent, at(100 + age)).unwrap();
+        assert_eq!([0, 10, 16, 19, 60].map(|age| wait(Some(20.0), age)), [10, 5, 2, 1, 1]);
+        assert_eq!(wait(Some(600.0), 0), 15);
+    }
+
+    #[test]
+    fn while_nothing_is_known_waits_grow_with_the_age() {
+        let wait = |age: i64| poll_after_seconds(Status::Pending, at(100), None, at(100 + age)).unwrap();
+        assert_eq!([0, 1, 2, 4, 8, 20, 50].map(wait), [1, 1, 2, 4, 8, 15, 5]);
+    }
+
+    #[test]
+    fn what_has_ended_need_not_be_asked_for_again() {
+        for status in Status::ALL {
+            assert_eq!(poll_after_seconds(*status, at(100), None, at(100)).is_some(), status.is_active());
+        }
     }
 
     #[test]

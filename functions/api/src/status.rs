@@ -30,7 +30,7 @@ impl Api {
             .with_header("etag", &ETag { version: &polled.version, language: call.language })
             // A browser may keep it, if it asks each time whether it is still right.
             .with_header("cache-control", &"private, no-cache");
-        Ok(match estimate::poll_after_seconds(process, estimated, now) {
+        Ok(match estimate::poll_after_seconds(process.status, process.created_at, polled.recent_seconds, now) {
             Some(seconds) => reply.with_header("retry-after", &seconds),
             None => reply,
         })
