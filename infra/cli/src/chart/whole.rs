@@ -238,7 +238,7 @@ body { margin: 0; padding: 24px; background: #f6f4ef; color: #22252b; font-famil
 h1 { font-size: 22px; margin: 0 auto 20px; max-width: 1400px; }
 main { display: grid; grid-template-columns: repeat(3, 1fr); gap: 16px; max-width: 1400px; margin: auto; }
 .block { display: grid; grid-template-columns: repeat(3, 1fr); gap: 4px; order: var(--order); }
-.block div { border: 1px solid; border-radius: 8px; min-height: 84px; padding: 6px; box-sizing: border-box; display: flex; align-items: center; justify-content: center; text-align: center; font-size: 13px; line-height: 1.35; overflow-wrap: anywhere; }
+.block div { border: 1px solid; border-radius: 8px; min-height: 84px; padding: 6px; box-sizing: border-box; display: flex; align-items: center; justify-content: center; text-align: center; font-size: 13px; line-height: 1.35; overflow-wrap: anywhere; word-break: auto-phrase; text-wrap: balance; }
 .strong { font-weight: 700; }
 @media (max-width: 900px) { main { grid-template-columns: 1fr; } .middle { order: -1; } }
 @media print { body { padding: 0; background: none; } .block div { -webkit-print-color-adjust: exact; print-color-adjust: exact; } }
