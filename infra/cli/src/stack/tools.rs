@@ -15,7 +15,7 @@ use super::report::Reporter;
 use super::stamp::{self, Fingerprint};
 
 /// The commands worth a place on the PATH.
-const COMMANDS: [&str; 5] = ["aws", "sam", "cfn-lint", "cargo-lambda", "schemathesis"];
+const COMMANDS: [&str; 6] = ["aws", "sam", "cfn-lint", "cargo-lambda", "openapi-spec-validator", "schemathesis"];
 const POSTGRES_COMMANDS: [&str; 6] = ["psql", "pg_dump", "pg_restore", "pg_isready", "pgbench", "postgres"];
 /// The oldest Python that the pinned packages have builds for.
 const OLDEST_PYTHON: (u32, u32) = (3, 11);
