@@ -4,7 +4,8 @@
 use aws_config::SdkConfig;
 use aws_sdk_sfn::{
     Client,
-    error::{DisplayErrorContext, ProvideErrorMetadata},
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
     operation::describe_execution::{DescribeExecutionError, DescribeExecutionOutput},
     primitives::DateTime as SdkTime,
     types::{ExecutionListItem, ExecutionStatus},
@@ -13,7 +14,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{error_code::ErrorCode, failure::Failure, process::ProcessId, reconcile::Execution};
+use crate::{aws, error_code::ErrorCode, failure::Failure, process::ProcessId, reconcile::Execution};
 
 /// The state machine.
 #[derive(Debug, Clone)]
@@ -181,6 +182,6 @@ fn time(time: &SdkTime) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(time.secs(), time.subsec_nanos())
 }
 
-fn failure<E: std::error::Error + ProvideErrorMetadata + 'static>(error: &E) -> Failure {
-    Failure::new(ErrorCode::StepFunctionsError, format!("{}: {}", error.code().unwrap_or("no answer"), DisplayErrorContext(error)))
+fn failure<E: std::error::Error + ProvideErrorMetadata + 'static>(error: &SdkError<E, HttpResponse>) -> Failure {
+    Failure::new(ErrorCode::StepFunctionsError, aws::said(error))
 }
