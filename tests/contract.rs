@@ -1,5 +1,11 @@
-//! The template, the functions and the published document say the same: routes, codes, headers, limits.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test that meets the unexpected should stop at once")]
+//! The template, the functions and the published document say the same: routes, codes, headers,
+//! limits.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that meets the unexpected should stop at once"
+)]
 
 use std::collections::BTreeSet;
 
@@ -31,7 +37,10 @@ fn texts(yaml: &Yaml) -> Vec<&str> {
 /// Properties of the resources of one type.
 fn resources<'a>(template: &'a Yaml, kind: &'a str) -> impl Iterator<Item = &'a Yaml> {
     let resources = template["Resources"].as_hash().unwrap();
-    resources.iter().filter(move |(_, resource)| resource["Type"].as_str() == Some(kind)).map(|(_, resource)| &resource["Properties"])
+    resources
+        .iter()
+        .filter(move |(_, resource)| resource["Type"].as_str() == Some(kind))
+        .map(|(_, resource)| &resource["Properties"])
 }
 
 /// The deployed name of the function behind `Target: integrations/${…}`.
@@ -42,11 +51,16 @@ fn function_behind<'a>(template: &'a Yaml, target: &str) -> &'a str {
 }
 
 fn function_name<'a>(template: &'a Yaml, resource: &str) -> &'a str {
-    text(&template["Resources"][resource]["Properties"]["FunctionName"]).strip_prefix("${NamePrefix}").unwrap()
+    text(&template["Resources"][resource]["Properties"]["FunctionName"])
+        .strip_prefix("${NamePrefix}")
+        .unwrap()
 }
 
 fn handled() -> BTreeSet<(String, String)> {
-    Route::ALL.iter().map(|route| (format!("{} {}", route.method(), route.path()), route.function().to_owned())).collect()
+    Route::ALL
+        .iter()
+        .map(|route| (format!("{} {}", route.method(), route.path()), route.function().to_owned()))
+        .collect()
 }
 
 #[test]
@@ -75,12 +89,18 @@ fn the_gateway_may_call_each_function_for_its_routes() {
     let permitted: BTreeSet<(String, String)> = resources(&template, "AWS::Lambda::Permission")
         .filter_map(|permission| {
             let source = text(&permission["SourceArn"]).split_once("${HttpApi}/*/")?.1;
-            Some((source.to_owned(), function_name(&template, text(&permission["FunctionName"])).to_owned()))
+            Some((
+                source.to_owned(),
+                function_name(&template, text(&permission["FunctionName"])).to_owned(),
+            ))
         })
         .collect();
     for route in Route::ALL {
         let source = format!("{}{}", route.method(), route.path().replace("{processId}", "*"));
-        assert!(permitted.contains(&(source.clone(), route.function().to_owned())), "{source} is not in {permitted:?}");
+        assert!(
+            permitted.contains(&(source.clone(), route.function().to_owned())),
+            "{source} is not in {permitted:?}"
+        );
     }
     assert!(permitted.contains(&("$default".to_owned(), "async-processing-handler".to_owned())));
 }
@@ -100,18 +120,37 @@ fn the_document_describes_exactly_the_routes_that_the_functions_handle() {
 #[test]
 fn the_document_names_exactly_the_codes_statuses_and_types_that_there_are() {
     let document = document();
-    let schema = |name: &str| texts(&document["components"]["schemas"][name]["enum"]).into_iter().map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(schema("ErrorCode"), ErrorCode::ALL.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let schema = |name: &str| {
+        texts(&document["components"]["schemas"][name]["enum"])
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        schema("ErrorCode"),
+        ErrorCode::ALL.iter().map(ToString::to_string).collect::<Vec<_>>()
+    );
     assert_eq!(schema("Status"), Status::ALL.iter().map(ToString::to_string).collect::<Vec<_>>());
-    assert_eq!(schema("ProcessType"), ProcessType::ALL.iter().map(ToString::to_string).collect::<Vec<_>>());
+    assert_eq!(
+        schema("ProcessType"),
+        ProcessType::ALL.iter().map(ToString::to_string).collect::<Vec<_>>()
+    );
     // Each code is said to have the HTTP status that it has.
-    let said = text(&document["components"]["schemas"]["ErrorCode"]["description"]).split(". ").next().unwrap().to_owned();
+    let said = text(&document["components"]["schemas"]["ErrorCode"]["description"])
+        .split(". ")
+        .next()
+        .unwrap()
+        .to_owned();
     let mut status = 0;
     let mut checked = 0;
     for word in said.split([' ', ',', ';', '\n', ':', '(', ')']).filter(|word| !word.is_empty()) {
         if let Ok(number) = word.parse::<u16>() {
             // In brackets stand the statuses that VALIDATION_ERROR has besides.
-            status = if [405, 413, 415].contains(&number) || (number == 404 && checked == 1) { status } else { number };
+            status = if [405, 413, 415].contains(&number) || (number == 404 && checked == 1) {
+                status
+            } else {
+                number
+            };
         } else if let Ok(code) = word.parse::<ErrorCode>() {
             assert_eq!(code.http_status(), status, "{code}");
             checked += 1;
@@ -124,18 +163,26 @@ fn the_document_names_exactly_the_codes_statuses_and_types_that_there_are() {
 fn every_post_answer_is_said_to_tell_the_rate_limit() {
     let document = document();
     for route in Route::ALL.iter().filter(|route| route.method() == "POST") {
-        for (status, response) in document["paths"][route.path()]["post"]["responses"].as_hash().unwrap() {
+        for (status, response) in
+            document["paths"][route.path()]["post"]["responses"].as_hash().unwrap()
+        {
             let status = text(status);
             // Where the database or the token is bad, nobody can tell.
             if matches!(status, "401" | "500" | "503") {
                 continue;
             }
             let response = match response["$ref"].as_str() {
-                Some(reference) => &document["components"]["responses"][reference.rsplit('/').next().unwrap()],
+                Some(reference) => {
+                    &document["components"]["responses"][reference.rsplit('/').next().unwrap()]
+                }
                 None => response,
             };
             for header in ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"] {
-                assert!(!response["headers"][header].is_badvalue(), "{} {status} {header}", route.path());
+                assert!(
+                    !response["headers"][header].is_badvalue(),
+                    "{} {status} {header}",
+                    route.path()
+                );
             }
         }
     }
@@ -145,16 +192,26 @@ fn every_post_answer_is_said_to_tell_the_rate_limit() {
 fn a_browser_may_send_and_see_every_header_of_the_document() {
     let (template, document) = (template(), document());
     let cors = &template["Resources"]["HttpApi"]["Properties"]["CorsConfiguration"][1];
-    let lower = |names: Vec<&str>| names.into_iter().map(str::to_lowercase).collect::<BTreeSet<_>>();
-    let (allowed, exposed) = (lower(texts(&cors["AllowHeaders"])), lower(texts(&cors["ExposeHeaders"])));
+    let lower =
+        |names: Vec<&str>| names.into_iter().map(str::to_lowercase).collect::<BTreeSet<_>>();
+    let (allowed, exposed) =
+        (lower(texts(&cors["AllowHeaders"])), lower(texts(&cors["ExposeHeaders"])));
     let named = |text: &str| {
         // Every name of a parameter that is a header, and every header of an answer.
         let mut names = BTreeSet::new();
         collect(&document, text, &mut names);
         names
     };
-    assert!(named("request").is_subset(&allowed), "{:?} is not within {allowed:?}", named("request"));
-    assert!(named("response").is_subset(&exposed), "{:?} is not within {exposed:?}", named("response"));
+    assert!(
+        named("request").is_subset(&allowed),
+        "{:?} is not within {allowed:?}",
+        named("request")
+    );
+    assert!(
+        named("response").is_subset(&exposed),
+        "{:?} is not within {exposed:?}",
+        named("response")
+    );
     assert!(allowed.contains("authorization") && allowed.contains("content-type"));
 }
 
@@ -165,8 +222,13 @@ fn collect(yaml: &Yaml, kind: &str, names: &mut BTreeSet<String>) {
                 names.insert(text(&yaml["name"]).to_lowercase());
             }
             for (key, value) in hash {
-                if kind == "response" && key.as_str() == Some("headers") && !yaml["description"].is_badvalue() {
-                    names.extend(value.as_hash().unwrap().keys().map(|name| text(name).to_lowercase()));
+                if kind == "response"
+                    && key.as_str() == Some("headers")
+                    && !yaml["description"].is_badvalue()
+                {
+                    names.extend(
+                        value.as_hash().unwrap().keys().map(|name| text(name).to_lowercase()),
+                    );
                 }
                 collect(value, kind, names);
             }
@@ -180,8 +242,12 @@ fn collect(yaml: &Yaml, kind: &str, names: &mut BTreeSet<String>) {
 fn the_limits_are_the_same_everywhere() {
     let (template, document) = (template(), document());
     let default = rate_limit_per_minute(&|_| None).unwrap();
-    assert_eq!(template["Parameters"]["RateLimitPerMinute"]["Default"].as_i64(), Some(default.into()));
-    let pagination = &document["components"]["schemas"]["History"]["properties"]["pagination"]["properties"];
+    assert_eq!(
+        template["Parameters"]["RateLimitPerMinute"]["Default"].as_i64(),
+        Some(default.into())
+    );
+    let pagination =
+        &document["components"]["schemas"]["History"]["properties"]["pagination"]["properties"];
     assert_eq!(pagination["totalCount"]["maximum"].as_i64(), Some(COUNT_LIMIT.into()));
     for function in ["AsyncProcessingHandler", "RetryHandler", "CancelHandler"] {
         let variables = &template["Resources"][function]["Properties"]["Environment"]["Variables"];

@@ -1,6 +1,12 @@
-//! Every drift that the local stack can be brought to, made for real, and what one sweep makes of it. A file of its own: while it
-//! runs the reconciler hears of no event and of no schedule, so that only the sweeps of these tests see anything.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test that meets the unexpected should stop at once")]
+//! Every drift that the local stack can be brought to, made for real, and what one sweep makes of
+//! it. A file of its own: while it runs the reconciler hears of no event and of no schedule, so
+//! that only the sweeps of these tests see anything.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that meets the unexpected should stop at once"
+)]
 
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, types::Uuid};
@@ -14,7 +20,8 @@ static ALONE: Mutex<()> = Mutex::const_new(());
 const SLOW: u64 = 40_000;
 
 /// What operators write when they end a process by hand.
-const MANUAL: &str = r#"error='{"code":"MANUAL_INTERVENTION","message":"stuck"}', completed_at=NOW()"#;
+const MANUAL: &str =
+    r#"error='{"code":"MANUAL_INTERVENTION","message":"stuck"}', completed_at=NOW()"#;
 
 /// The stack with the reconciler's rules switched off.
 struct Deaf {
@@ -26,7 +33,11 @@ impl Deaf {
     async fn new() -> Self {
         let stack = Stack::up().await;
         let listed = stack.aws(&["events", "list-rules"]).await.unwrap();
-        let names = listed["Rules"].as_array().unwrap().iter().map(|rule| rule["Name"].as_str().unwrap().to_owned());
+        let names = listed["Rules"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|rule| rule["Name"].as_str().unwrap().to_owned());
         let rules: Vec<String> = names.filter(|name| name.contains("Reconciler")).collect();
         assert_eq!(rules.len(), 2, "the schedule and the events: {listed}");
         for rule in &rules {
@@ -81,13 +92,25 @@ impl Deaf {
 
     async fn start(&self, id: &str, input: &str) {
         let machine = &self.stack.env.state_machine_arn;
-        let args = ["stepfunctions", "start-execution", "--state-machine-arn", machine, "--name", id, "--input", input];
+        let args = [
+            "stepfunctions",
+            "start-execution",
+            "--state-machine-arn",
+            machine,
+            "--name",
+            id,
+            "--input",
+            input,
+        ];
         self.stack.aws(&args).await.unwrap();
     }
 
     async fn abort(&self, id: &str) {
         let arn = self.stack.execution(id).await["executionArn"].as_str().unwrap().to_owned();
-        self.stack.aws(&["stepfunctions", "stop-execution", "--execution-arn", &arn]).await.unwrap();
+        self.stack
+            .aws(&["stepfunctions", "stop-execution", "--execution-arn", &arn])
+            .await
+            .unwrap();
     }
 
     async fn wait_for_execution(&self, id: &str, status: &str) {
@@ -124,21 +147,30 @@ impl Deaf {
     }
 
     /// Every drift, made for real: the process, the rules that must hold, and what it must come to.
-    async fn make_every_drift(&self, user: &User) -> Vec<(String, &'static [&'static str], &'static str, Option<&'static str>)> {
+    async fn make_every_drift(
+        &self,
+        user: &User,
+    ) -> Vec<(String, &'static [&'static str], &'static str, Option<&'static str>)> {
         let model = self.completed(user, "手本になる目標").await;
         let mut made: Vec<(String, &[&str], &str, Option<&str>)> = Vec::new();
 
         made.push((self.row_like(&model, "").await, &["R1"], "PENDING", None));
 
         let result_kept = self.completed(user, "結果はある目標").await;
-        self.change(&result_kept, "status = 'PROCESSING', progress = 50, completed_at = NULL").await;
+        self.change(&result_kept, "status = 'PROCESSING', progress = 50, completed_at = NULL")
+            .await;
         made.push((result_kept, &["R3"], "COMPLETED", None));
 
         let result_lost = self.completed(user, "結果がない目標").await;
-        self.change(&result_lost, "status = 'PROCESSING', progress = 50, completed_at = NULL, result = NULL").await;
+        self.change(
+            &result_lost,
+            "status = 'PROCESSING', progress = 50, completed_at = NULL, result = NULL",
+        )
+        .await;
         made.push((result_lost, &["R4"], "FAILED", Some("RESULT_MISSING")));
 
-        // Without a process id neither the work nor its settling can be done, so the execution fails behind everybody's back.
+        // Without a process id neither the work nor its settling can be done, so the execution
+        // fails behind everybody's back.
         let failed = self.row_like(&model, "").await;
         self.start(&failed, "{}").await;
         self.wait_for_execution(&failed, "FAILED").await;
@@ -148,7 +180,12 @@ impl Deaf {
         self.abort(&aborted).await;
         made.push((aborted, &["R7"], "CANCELLED", None));
 
-        made.push((self.row_like(&model, "execution_arn = 'arn:aws:states:gone'").await, &["R8"], "FAILED", Some("EXECUTION_NOT_FOUND")));
+        made.push((
+            self.row_like(&model, "execution_arn = 'arn:aws:states:gone'").await,
+            &["R8"],
+            "FAILED",
+            Some("EXECUTION_NOT_FOUND"),
+        ));
 
         let overdue = self.running(user, "長すぎる目標").await;
         self.change(&overdue, "started_at = now() - interval '2 hours'").await;
@@ -157,15 +194,17 @@ impl Deaf {
         let negative = self.completed(user, "進捗が負の目標").await;
         self.change(&negative, "progress = -5").await;
         made.push((negative, &["R13"], "COMPLETED", None));
-        let beyond = self.row_like(&model, &format!("status='FAILED', {MANUAL}, progress = 130")).await;
+        let beyond =
+            self.row_like(&model, &format!("status='FAILED', {MANUAL}, progress = 130")).await;
         made.push((beyond, &["R12"], "FAILED", Some("MANUAL_INTERVENTION")));
         let endless = self.row_like(&model, "status='CANCELLED', completed_at = NULL").await;
         made.push((endless, &["R14"], "CANCELLED", None));
         made
     }
 
-    /// Ends running processes by the statements that operators write. Their workers see it within a second, and then their
-    /// executions end by themselves: whoever comes first, none is left running.
+    /// Ends running processes by the statements that operators write. Their workers see it within a
+    /// second, and then their executions end by themselves: whoever comes first, none is left
+    /// running.
     async fn end_by_hand(&self, running: &[String; 3]) -> [(String, &'static str); 3] {
         let assignments = [
             (format!("status='FAILED', {MANUAL}"), "FAILED"),
@@ -198,8 +237,14 @@ async fn one_sweep_heals_every_drift_and_a_second_finds_nothing() {
     deaf.invoke(json!({})).await;
     let made = deaf.make_every_drift(&user).await;
     let healthy = deaf.running(&user, "元気な目標").await;
-    let by_hand = [deaf.running(&user, "手で失敗").await, deaf.running(&user, "手で中止").await, deaf.running(&user, "手で完了").await];
-    let null = sqlx::query("UPDATE processing_state SET progress = NULL").execute(&deaf.stack.database).await;
+    let by_hand = [
+        deaf.running(&user, "手で失敗").await,
+        deaf.running(&user, "手で中止").await,
+        deaf.running(&user, "手で完了").await,
+    ];
+    let null = sqlx::query("UPDATE processing_state SET progress = NULL")
+        .execute(&deaf.stack.database)
+        .await;
     assert!(null.is_err(), "progress cannot be NULL");
 
     let dry = deaf.invoke(json!({"dryRun": true})).await;
@@ -209,7 +254,11 @@ async fn one_sweep_heals_every_drift_and_a_second_finds_nothing() {
     let by_hand = deaf.end_by_hand(&by_hand).await;
     let report = deaf.invoke(json!({})).await;
     assert_eq!(wrong(&report), wrong(&dry), "a dry run says what is then done");
-    assert_eq!((&report["complete"], &report["failed"], &report["moved"]), (&json!(true), &json!(0), &json!(0)), "{report}");
+    assert_eq!(
+        (&report["complete"], &report["failed"], &report["moved"]),
+        (&json!(true), &json!(0), &json!(0)),
+        "{report}"
+    );
     let stopped = report["rules"]["R10"].as_u64().unwrap_or_default();
     assert_eq!(report["drift"].as_u64().unwrap(), made.len() as u64 + stopped, "{report}");
     for (id, status) in &by_hand {
@@ -221,11 +270,18 @@ async fn one_sweep_heals_every_drift_and_a_second_finds_nothing() {
         assert_eq!(deaf.repairs(id).await, *rules, "{rules:?} {status}: {report}");
         let (now, progress, error, ended) = deaf.row(id).await;
         if rules == &["R1"] {
-            assert_eq!(user.wait_for_end(id).await["status"], "COMPLETED", "what was started runs to its end");
+            assert_eq!(
+                user.wait_for_end(id).await["status"],
+                "COMPLETED",
+                "what was started runs to its end"
+            );
             continue;
         }
         assert_eq!((now.as_str(), error.as_deref(), ended), (*status, *code, true), "{rules:?}");
-        assert!((0..=100).contains(&progress) && (progress == 100) == (*status == "COMPLETED"), "{rules:?}: {progress}");
+        assert!(
+            (0..=100).contains(&progress) && (progress == 100) == (*status == "COMPLETED"),
+            "{rules:?}: {progress}"
+        );
         if rules == &["R9"] {
             assert_eq!(deaf.stack.execution(id).await["status"], "ABORTED", "{rules:?}");
         }
@@ -233,14 +289,22 @@ async fn one_sweep_heals_every_drift_and_a_second_finds_nothing() {
     assert_eq!(deaf.row(&healthy).await.0, "PROCESSING", "what is well is left alone");
 
     let again = deaf.invoke(json!({})).await;
-    assert_eq!((&again["drift"], &again["repaired"], &again["failed"]), (&json!(0), &json!(0), &json!(0)), "{again}");
+    assert_eq!(
+        (&again["drift"], &again["repaired"], &again["failed"]),
+        (&json!(0), &json!(0), &json!(0)),
+        "{again}"
+    );
     assert_eq!(user.post(&format!("/cancel/{healthy}"), &json!({})).await.status, 200);
 
     // A process that is COMPLETED although its execution failed is left, and named.
     let (failed, ..) = made.iter().find(|(_, rules, ..)| rules == &["R5"]).unwrap();
     deaf.change(failed, "status = 'COMPLETED', progress = 100, error = NULL").await;
     let told = deaf.invoke(json!({"processId": failed})).await;
-    assert_eq!((&told["rules"], &told["status"]), (&json!({"R11": 1}), &json!("COMPLETED")), "{told}");
+    assert_eq!(
+        (&told["rules"], &told["status"]),
+        (&json!({"R11": 1}), &json!("COMPLETED")),
+        "{told}"
+    );
     deaf.change(failed, "status = 'FAILED', progress = 0").await;
     deaf.hear_again().await;
 }
@@ -301,5 +365,9 @@ async fn a_process_whose_work_failed_keeps_the_workers_last_errors_for_operators
         .await
         .unwrap();
     let evidence = error["evidence"].as_array().unwrap();
-    assert!(!evidence.is_empty() && evidence.iter().all(|line| line["errorCode"] == "AI_RESPONSE_INVALID"), "{error}");
+    assert!(
+        !evidence.is_empty()
+            && evidence.iter().all(|line| line["errorCode"] == "AI_RESPONSE_INVALID"),
+        "{error}"
+    );
 }

@@ -1,6 +1,11 @@
-//! The database password changes under running functions. A file of its own: while it runs, the deployed functions log in as
-//! another role, and test files run one after another.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test that meets the unexpected should stop at once")]
+//! The database password changes under running functions. A file of its own: while it runs, the
+//! deployed functions log in as another role, and test files run one after another.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that meets the unexpected should stop at once"
+)]
 
 use std::time::Duration;
 
@@ -19,22 +24,47 @@ struct Secret {
 /// Gives the function these variables, and thereby a fresh set of execution environments.
 async fn set_variables(stack: &Stack, variables: &Value) {
     let environment = json!({ "Variables": variables }).to_string();
-    let args = ["lambda", "update-function-configuration", "--function-name", FUNCTION, "--environment", &environment];
+    let args = [
+        "lambda",
+        "update-function-configuration",
+        "--function-name",
+        FUNCTION,
+        "--environment",
+        &environment,
+    ];
     stack.aws(&args).await.unwrap();
 }
 
 impl Secret {
     async fn read(stack: &Stack) -> Self {
-        let configuration = stack.aws(&["lambda", "get-function-configuration", "--function-name", FUNCTION]).await.unwrap();
+        let configuration = stack
+            .aws(&["lambda", "get-function-configuration", "--function-name", FUNCTION])
+            .await
+            .unwrap();
         let variables = configuration["Environment"]["Variables"].clone();
         let id = variables["DATABASE_SECRET_ARN"].as_str().unwrap().to_owned();
-        let secret = stack.aws(&["secretsmanager", "get-secret-value", "--secret-id", &id]).await.unwrap();
-        Self { id, value: serde_json::from_str(secret["SecretString"].as_str().unwrap()).unwrap(), variables }
+        let secret =
+            stack.aws(&["secretsmanager", "get-secret-value", "--secret-id", &id]).await.unwrap();
+        Self {
+            id,
+            value: serde_json::from_str(secret["SecretString"].as_str().unwrap()).unwrap(),
+            variables,
+        }
     }
 
     async fn put(&self, stack: &Stack, value: &Value) {
         let text = value.to_string();
-        stack.aws(&["secretsmanager", "put-secret-value", "--secret-id", &self.id, "--secret-string", &text]).await.unwrap();
+        stack
+            .aws(&[
+                "secretsmanager",
+                "put-secret-value",
+                "--secret-id",
+                &self.id,
+                "--secret-string",
+                &text,
+            ])
+            .await
+            .unwrap();
     }
 }
 
@@ -42,7 +72,8 @@ async fn sql(stack: &Stack, statement: String) {
     sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&stack.database).await.unwrap();
 }
 
-/// Ends the connections of `role`, as a database does that fails over or drops the sessions of a changed role.
+/// Ends the connections of `role`, as a database does that fails over or drops the sessions of a
+/// changed role.
 async fn disconnect(stack: &Stack, role: &str) {
     sql(stack, format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}' AND pid <> pg_backend_pid()"))
         .await;
@@ -53,12 +84,18 @@ async fn a_changed_password_is_fetched_anew_and_no_request_fails() {
     let stack = Stack::up().await;
     let secret = Secret::read(&stack).await;
     let role = format!("rotating_{}", fresh_id().simple());
-    sql(&stack, format!("CREATE ROLE {role} LOGIN PASSWORD 'first' IN ROLE pg_read_all_data, pg_write_all_data")).await;
+    sql(
+        &stack,
+        format!(
+            "CREATE ROLE {role} LOGIN PASSWORD 'first' IN ROLE pg_read_all_data, pg_write_all_data"
+        ),
+    )
+    .await;
     let mut rotating = secret.value.clone();
     rotating["username"] = json!(role);
 
-    // The functions learn of the new role when their connections break and the old role's password is refused: here, by a
-    // fresh set of execution environments.
+    // The functions learn of the new role when their connections break and the old role's password
+    // is refused: here, by a fresh set of execution environments.
     rotating["password"] = json!("first");
     secret.put(&stack, &rotating).await;
     let variables = secret.variables.clone();
@@ -71,14 +108,16 @@ async fn a_changed_password_is_fetched_anew_and_no_request_fails() {
     sql(&stack, format!("ALTER ROLE {role} PASSWORD 'second'")).await;
     rotating["password"] = json!("second");
     secret.put(&stack, &rotating).await;
-    let connections: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE usename = $1")
-        .bind(&role)
-        .fetch_one(&stack.database)
-        .await
-        .unwrap();
+    let connections: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE usename = $1")
+            .bind(&role)
+            .fetch_one(&stack.database)
+            .await
+            .unwrap();
     assert!(connections > 0, "the function still logs in as the old role");
     disconnect(&stack, &role).await;
-    // A connection that was used within the last second is trusted; after that a broken one is noticed before it is used.
+    // A connection that was used within the last second is trusted; after that a broken one is
+    // noticed before it is used.
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     let answer = user.get(&format!("/status/{id}")).await;
 

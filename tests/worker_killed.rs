@@ -1,5 +1,11 @@
-//! Workers that are killed in the middle of their batches. In a binary of its own, because it kills every worker there is.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test that meets the unexpected should stop at once")]
+//! Workers that are killed in the middle of their batches. In a binary of its own, because it kills
+//! every worker there is.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that meets the unexpected should stop at once"
+)]
 
 use std::{collections::HashSet, fs, process::Command};
 
@@ -10,12 +16,22 @@ use system_tests::{Goal, PATIENCE, Stack};
 fn workers(gateway: &str) -> Vec<String> {
     let is_worker = |pid: &String| {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        let has = |variable: &str| environment.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes());
-        let is_function = fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|program| program.ends_with("bootstrap"));
-        is_function && has("AWS_LAMBDA_FUNCTION_NAME=ai-generation-worker") && has(&format!("AWS_ENDPOINT_URL={gateway}"))
+        let has = |variable: &str| {
+            environment.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes())
+        };
+        let is_function = fs::read_link(format!("/proc/{pid}/exe"))
+            .is_ok_and(|program| program.ends_with("bootstrap"));
+        is_function
+            && has("AWS_LAMBDA_FUNCTION_NAME=ai-generation-worker")
+            && has(&format!("AWS_ENDPOINT_URL={gateway}"))
     };
-    let entries = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
-    entries.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).filter(is_worker).collect()
+    let entries = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+    entries
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+        .filter(is_worker)
+        .collect()
 }
 
 #[tokio::test]
@@ -25,8 +41,12 @@ async fn workers_killed_between_two_batches_cost_no_target_and_none_is_written_t
     let goal = Goal::new("倒れても立ち上がる");
     let actions = stack.plant(&goal, &user.sub().await, true).await;
     let before = stack.model_calls().await;
-    // Of each batch of eight, four answer at once and four are slow: the workers die with those in flight.
-    for (_, title) in actions.iter().filter(|(_, title)| ["4番", "5番", "6番", "7番"].iter().any(|end| title.ends_with(end))) {
+    // Of each batch of eight, four answer at once and four are slow: the workers die with those in
+    // flight.
+    for (_, title) in actions
+        .iter()
+        .filter(|(_, title)| ["4番", "5番", "6番", "7番"].iter().any(|end| title.ends_with(end)))
+    {
         stack.fault_at(title, json!({"delayMs": 10_000})).await;
     }
     let id = user.submit_type("TASK_GENERATION", json!({"goalId": goal.id})).await;
@@ -41,7 +61,11 @@ async fn workers_killed_between_two_batches_cost_no_target_and_none_is_written_t
     assert_eq!(staged(&stack, &id).await, 32);
 
     let process = user.wait_for_end(&id).await;
-    assert_eq!((&process["status"], &process["result"]["partial"]), (&"COMPLETED".into(), &false.into()), "{process}");
+    assert_eq!(
+        (&process["status"], &process["result"]["partial"]),
+        (&"COMPLETED".into(), &false.into()),
+        "{process}"
+    );
     let written: Vec<String> = stack
         .history(&id)
         .await
@@ -50,8 +74,14 @@ async fn workers_killed_between_two_batches_cost_no_target_and_none_is_written_t
         .map(|(_, detail)| detail.unwrap()["targetId"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!((written.len(), written.iter().collect::<HashSet<_>>().len()), (64, 64));
-    let answered = |calls: &serde_json::Value| calls["calls"].as_array().unwrap().iter().filter(|call| call["outcome"] == "ok").count();
-    assert_eq!(answered(&stack.model_calls().await) - answered(&before), 64, "what was staged was not asked for again");
+    let answered = |calls: &serde_json::Value| {
+        calls["calls"].as_array().unwrap().iter().filter(|call| call["outcome"] == "ok").count()
+    };
+    assert_eq!(
+        answered(&stack.model_calls().await) - answered(&before),
+        64,
+        "what was staged was not asked for again"
+    );
 }
 
 async fn staged(stack: &Stack, id: &str) -> i64 {

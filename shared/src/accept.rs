@@ -1,5 +1,6 @@
-//! Accepting a process, for whoever submits one: store it, then start its execution. The answer is good as soon as the row is
-//! committed: if the start fails, or its answer is lost, the sweep starts it under the same name.
+//! Accepting a process, for whoever submits one: store it, then start its execution. The answer is
+//! good as soon as the row is committed: if the start fails, or its answer is lost, the sweep
+//! starts it under the same name.
 
 use chrono::{DateTime, Utc};
 
@@ -28,8 +29,8 @@ pub struct Accepted {
     pub repeated: bool,
 }
 
-/// Accepts `submission`; or finds the process that was made when the same was asked for before. Besides, where the user stands in
-/// the minute, if the submission is counted.
+/// Accepts `submission`; or finds the process that was made when the same was asked for before.
+/// Besides, where the user stands in the minute, if the submission is counted.
 ///
 /// # Errors
 /// That the database failed; then nothing is stored. What stands in the way is an inner error.
@@ -49,7 +50,10 @@ pub async fn accept(
     let accepted = match submitted {
         Submitted::Accepted { recent_seconds } => {
             start(store, workflow, submission).await;
-            Ok(Accepted { repeated: false, ..before(submission.id, Status::Pending, submission.now, recent_seconds) })
+            Ok(Accepted {
+                repeated: false,
+                ..before(submission.id, Status::Pending, submission.now, recent_seconds)
+            })
         }
         Submitted::Repeated { process_id, created_at, recent_seconds } => {
             Ok(before(process_id, Status::Pending, created_at, recent_seconds))
@@ -76,7 +80,9 @@ async fn start(store: &Store, workflow: &Workflow, submission: &Submission) {
     let id = submission.id;
     match workflow.start(id).await {
         Ok(arn) => {
-            if let Err(failure) = store.record_start(id, &arn, submission.actor, submission.now).await {
+            if let Err(failure) =
+                store.record_start(id, &arn, submission.actor, submission.now).await
+            {
                 tracing::warn!(processId = %id, errorCode = %failure.code, cause = failure.cause, "started, but not noted");
             }
         }

@@ -1,4 +1,5 @@
-//! What a function reads from its environment. The template sets these; each is named with its meaning and unit there too.
+//! What a function reads from its environment. The template sets these; each is named with its
+//! meaning and unit there too.
 
 use std::time::Duration;
 
@@ -19,17 +20,25 @@ pub enum DatabaseTls {
 
 /// Reads one variable through `lookup`, so that tests need not touch the process's environment.
 fn required(lookup: &dyn Fn(&str) -> Option<String>, name: &str) -> Result<String, Failure> {
-    lookup(name)
-        .filter(|value| !value.is_empty())
-        .ok_or_else(|| Failure::internal(format!("the environment variable {name} is not set; infra/template.yaml sets it")))
+    lookup(name).filter(|value| !value.is_empty()).ok_or_else(|| {
+        Failure::internal(format!(
+            "the environment variable {name} is not set; infra/template.yaml sets it"
+        ))
+    })
 }
 
-fn seconds(lookup: &dyn Fn(&str) -> Option<String>, name: &str, default: u64) -> Result<Duration, Failure> {
+fn seconds(
+    lookup: &dyn Fn(&str) -> Option<String>,
+    name: &str,
+    default: u64,
+) -> Result<Duration, Failure> {
     match lookup(name) {
         None => Ok(Duration::from_secs(default)),
         Some(text) => match text.parse() {
             Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
-            _ => Err(Failure::internal(format!("{name} must be a whole number of seconds above 0"))),
+            _ => {
+                Err(Failure::internal(format!("{name} must be a whole number of seconds above 0")))
+            }
         },
     }
 }
@@ -37,7 +46,8 @@ fn seconds(lookup: &dyn Fn(&str) -> Option<String>, name: &str, default: u64) ->
 /// Where the database is and how to reach it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseConfig {
-    /// `DATABASE_SECRET_ARN`: the secret with user and password, and perhaps with host, port and name.
+    /// `DATABASE_SECRET_ARN`: the secret with user and password, and perhaps with host, port and
+    /// name.
     pub secret_arn: String,
     /// `DATABASE_HOST`: for a secret that names no host, such as those that RDS manages.
     pub host: Option<String>,
@@ -59,14 +69,26 @@ impl DatabaseConfig {
             Some("disable") => DatabaseTls::Disable,
             None | Some("" | "require") => DatabaseTls::Require,
             Some("verify-full") => DatabaseTls::VerifyFull,
-            Some(_) => return Err(Failure::internal("DATABASE_TLS must be disable, require or verify-full")),
+            Some(_) => {
+                return Err(Failure::internal(
+                    "DATABASE_TLS must be disable, require or verify-full",
+                ));
+            }
         };
         let port = match lookup("DATABASE_PORT") {
             None => 5432,
-            Some(text) => text.parse().map_err(|_| Failure::internal("DATABASE_PORT must be a port number"))?,
+            Some(text) => text
+                .parse()
+                .map_err(|_| Failure::internal("DATABASE_PORT must be a port number"))?,
         };
         let secret_arn = required(lookup, "DATABASE_SECRET_ARN")?;
-        Ok(Self { secret_arn, host: lookup("DATABASE_HOST"), port, name: lookup("DATABASE_NAME"), tls })
+        Ok(Self {
+            secret_arn,
+            host: lookup("DATABASE_HOST"),
+            port,
+            name: lookup("DATABASE_NAME"),
+            tls,
+        })
     }
 }
 
@@ -85,8 +107,12 @@ impl ModelConfig {
     /// # Errors
     /// Names the variable that is missing or wrong.
     pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Failure> {
-        let ids: Vec<String> =
-            required(lookup, "MODEL_IDS")?.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect();
+        let ids: Vec<String> = required(lookup, "MODEL_IDS")?
+            .split(',')
+            .map(str::trim)
+            .filter(|id| !id.is_empty())
+            .map(str::to_owned)
+            .collect();
         if ids.is_empty() {
             return Err(Failure::internal("MODEL_IDS names no model"));
         }
@@ -103,9 +129,11 @@ pub struct WorkLimits {
     pub batches_at_once: usize,
     /// `MODEL_CALLS_AT_ONCE`: calls that one invocation has in flight; 8 by default.
     pub calls_at_once: usize,
-    /// `PROCESS_TIME_LIMIT_SECONDS`: the longest life of any process, from its first attempt; 3,600 by default.
+    /// `PROCESS_TIME_LIMIT_SECONDS`: the longest life of any process, from its first attempt; 3,600
+    /// by default.
     pub process: Duration,
-    /// `TYPE_TIME_LIMITS`: shorter ones by type, such as `SUBGOAL_GENERATION=900,CHART_GENERATION=3000`.
+    /// `TYPE_TIME_LIMITS`: shorter ones by type, such as
+    /// `SUBGOAL_GENERATION=900,CHART_GENERATION=3000`.
     pub by_type: Vec<(ProcessType, Duration)>,
 }
 
@@ -122,7 +150,9 @@ impl WorkLimits {
                 let seconds = seconds.trim().parse().ok().filter(|seconds| *seconds > 0)?;
                 Some((name.trim().parse().ok()?, Duration::from_secs(seconds)))
             });
-            by_type.push(read.ok_or_else(|| Failure::internal("TYPE_TIME_LIMITS must be TYPE=seconds, separated by commas"))?);
+            by_type.push(read.ok_or_else(|| {
+                Failure::internal("TYPE_TIME_LIMITS must be TYPE=seconds, separated by commas")
+            })?);
         }
         Ok(Self {
             batch_size: count(lookup, "BATCH_SIZE", 8)?,
@@ -133,16 +163,31 @@ impl WorkLimits {
         })
     }
 
-    /// What is left at `now` for a process that began at `started_at`, in an invocation that has `lambda_time` left.
+    /// What is left at `now` for a process that began at `started_at`, in an invocation that has
+    /// `lambda_time` left.
     #[must_use]
-    pub fn time_left(&self, process_type: ProcessType, started_at: DateTime<Utc>, now: DateTime<Utc>, lambda_time: Duration) -> Duration {
-        let own = self.by_type.iter().find(|(name, _)| *name == process_type).map_or(self.process, |(_, limit)| *limit);
+    pub fn time_left(
+        &self,
+        process_type: ProcessType,
+        started_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+        lambda_time: Duration,
+    ) -> Duration {
+        let own = self
+            .by_type
+            .iter()
+            .find(|(name, _)| *name == process_type)
+            .map_or(self.process, |(_, limit)| *limit);
         let age = (now - started_at).to_std().unwrap_or_default();
         own.min(self.process).saturating_sub(age).min(lambda_time)
     }
 }
 
-fn count(lookup: &dyn Fn(&str) -> Option<String>, name: &str, default: usize) -> Result<usize, Failure> {
+fn count(
+    lookup: &dyn Fn(&str) -> Option<String>,
+    name: &str,
+    default: usize,
+) -> Result<usize, Failure> {
     match lookup(name).filter(|text| !text.is_empty()) {
         None => Ok(default),
         Some(text) => text
@@ -156,7 +201,8 @@ fn count(lookup: &dyn Fn(&str) -> Option<String>, name: &str, default: usize) ->
 /// How the reconciler goes about it. Everything has a default.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ReconcilerConfig {
-    /// `PROCESS_TIME_LIMIT_SECONDS`, `RECONCILER_START_GRACE_SECONDS`, `RECONCILER_GRACE_SECONDS`; the rest is fixed.
+    /// `PROCESS_TIME_LIMIT_SECONDS`, `RECONCILER_START_GRACE_SECONDS`, `RECONCILER_GRACE_SECONDS`;
+    /// the rest is fixed.
     pub limits: Limits,
     /// `LIST_EXECUTIONS_PER_SECOND`.
     pub list: Rate,
@@ -175,8 +221,8 @@ pub struct ReconcilerConfig {
 impl ReconcilerConfig {
     /// Reads it through `lookup`.
     ///
-    /// The rates are Step Functions' quotas in the smaller regions, or below; its buckets hold more than the bursts here, which
-    /// leaves the rest to others who call the same APIs.
+    /// The rates are Step Functions' quotas in the smaller regions, or below; its buckets hold more
+    /// than the bursts here, which leaves the rest to others who call the same APIs.
     ///
     /// # Errors
     /// Names the variable that is wrong.
@@ -186,10 +232,14 @@ impl ReconcilerConfig {
             let read = seconds(lookup, name, default.num_seconds().unsigned_abs())?;
             TimeDelta::from_std(read).map_err(|_| Failure::internal(format!("{name} is too long")))
         };
-        let rate = |name, per_second: f64, burst: f64| match lookup(name).filter(|text| !text.is_empty()) {
+        let rate = |name, per_second: f64, burst: f64| match lookup(name)
+            .filter(|text| !text.is_empty())
+        {
             None => Ok(Rate { per_second, burst }),
             Some(text) => match text.parse::<f64>() {
-                Ok(per_second) if per_second.is_finite() && per_second > 0.0 => Ok(Rate { per_second, burst: burst.max(per_second) }),
+                Ok(per_second) if per_second.is_finite() && per_second > 0.0 => {
+                    Ok(Rate { per_second, burst: burst.max(per_second) })
+                }
                 _ => Err(Failure::internal(format!("{name} must be a number above 0"))),
             },
         };
@@ -207,7 +257,9 @@ impl ReconcilerConfig {
             filter: rate("FILTER_LOG_EVENTS_PER_SECOND", 4.0, 5.0)?,
             evidence: match lookup("RECONCILER_EVIDENCE_LIMIT").filter(|text| !text.is_empty()) {
                 None => 50,
-                Some(text) => text.parse().map_err(|_| Failure::internal("RECONCILER_EVIDENCE_LIMIT must be a whole number"))?,
+                Some(text) => text.parse().map_err(|_| {
+                    Failure::internal("RECONCILER_EVIDENCE_LIMIT must be a whole number")
+                })?,
             },
         })
     }
@@ -258,8 +310,15 @@ mod tests {
 
     #[test]
     fn a_missing_variable_is_named() {
-        assert!(DatabaseConfig::read(&lookup(&[])).unwrap_err().cause.contains("DATABASE_SECRET_ARN"));
-        assert!(ModelConfig::read(&lookup(&[("MODEL_IDS", " , ")])).unwrap_err().cause.contains("MODEL_IDS"));
+        assert!(
+            DatabaseConfig::read(&lookup(&[])).unwrap_err().cause.contains("DATABASE_SECRET_ARN")
+        );
+        assert!(
+            ModelConfig::read(&lookup(&[("MODEL_IDS", " , ")]))
+                .unwrap_err()
+                .cause
+                .contains("MODEL_IDS")
+        );
         assert!(
             ModelConfig::read(&lookup(&[("MODEL_IDS", "a"), ("MODEL_TIMEOUT_SECONDS", "soon")]))
                 .unwrap_err()
@@ -274,7 +333,10 @@ mod tests {
         assert_eq!(rate_limit_per_minute(&lookup(&[("RATE_LIMIT_PER_MINUTE", "300")])), Ok(300));
         for wrong in ["0", "-1", "many", "1.5"] {
             assert!(
-                rate_limit_per_minute(&lookup(&[("RATE_LIMIT_PER_MINUTE", wrong)])).unwrap_err().cause.contains("RATE_LIMIT_PER_MINUTE")
+                rate_limit_per_minute(&lookup(&[("RATE_LIMIT_PER_MINUTE", wrong)]))
+                    .unwrap_err()
+                    .cause
+                    .contains("RATE_LIMIT_PER_MINUTE")
             );
         }
     }
@@ -291,18 +353,37 @@ mod tests {
         let config = ReconcilerConfig::read(&lookup(&[])).unwrap();
         assert_eq!(config.limits, Limits::default());
         assert_eq!(config.describe, Rate { per_second: 15.0, burst: 200.0 });
-        let config =
-            ReconcilerConfig::read(&lookup(&[("PROCESS_TIME_LIMIT_SECONDS", "90"), ("DESCRIBE_EXECUTION_PER_SECOND", "1000")])).unwrap();
-        assert_eq!((config.limits.time_limit, config.describe.burst), (TimeDelta::seconds(90), 1_000.0));
-        for name in ["RECONCILER_GRACE_SECONDS", "LIST_EXECUTIONS_PER_SECOND", "RECONCILER_EVIDENCE_LIMIT"] {
-            assert!(ReconcilerConfig::read(&lookup(&[(name, "-1")])).unwrap_err().cause.contains(name));
+        let config = ReconcilerConfig::read(&lookup(&[
+            ("PROCESS_TIME_LIMIT_SECONDS", "90"),
+            ("DESCRIBE_EXECUTION_PER_SECOND", "1000"),
+        ]))
+        .unwrap();
+        assert_eq!(
+            (config.limits.time_limit, config.describe.burst),
+            (TimeDelta::seconds(90), 1_000.0)
+        );
+        for name in
+            ["RECONCILER_GRACE_SECONDS", "LIST_EXECUTIONS_PER_SECOND", "RECONCILER_EVIDENCE_LIMIT"]
+        {
+            assert!(
+                ReconcilerConfig::read(&lookup(&[(name, "-1")])).unwrap_err().cause.contains(name)
+            );
         }
     }
 
     #[test]
     fn the_database_is_encrypted_unless_told_otherwise() {
-        assert_eq!(DatabaseConfig::read(&lookup(&[("DATABASE_SECRET_ARN", "arn")])).unwrap().tls, DatabaseTls::Require);
-        assert!(DatabaseConfig::read(&lookup(&[("DATABASE_SECRET_ARN", "arn"), ("DATABASE_TLS", "maybe")])).is_err());
+        assert_eq!(
+            DatabaseConfig::read(&lookup(&[("DATABASE_SECRET_ARN", "arn")])).unwrap().tls,
+            DatabaseTls::Require
+        );
+        assert!(
+            DatabaseConfig::read(&lookup(&[
+                ("DATABASE_SECRET_ARN", "arn"),
+                ("DATABASE_TLS", "maybe")
+            ]))
+            .is_err()
+        );
     }
 
     #[test]
@@ -314,7 +395,14 @@ mod tests {
         .unwrap();
         let left = |process_type, age: i64| {
             let began = DateTime::UNIX_EPOCH;
-            limits.time_left(process_type, began, began + chrono::TimeDelta::seconds(age), Duration::from_secs(298)).as_secs()
+            limits
+                .time_left(
+                    process_type,
+                    began,
+                    began + chrono::TimeDelta::seconds(age),
+                    Duration::from_secs(298),
+                )
+                .as_secs()
         };
         assert_eq!(left(ProcessType::SubgoalGeneration, 0), 298);
         assert_eq!(left(ProcessType::SubgoalGeneration, 500), 100);
@@ -326,10 +414,16 @@ mod tests {
 
     #[test]
     fn limits_that_cannot_be_read_are_named() {
-        for (name, value) in
-            [("BATCH_SIZE", "0"), ("BATCHES_AT_ONCE", "many"), ("MODEL_CALLS_AT_ONCE", "65"), ("TYPE_TIME_LIMITS", "POEM=3")]
-        {
-            assert!(WorkLimits::read(&lookup(&[(name, value)])).unwrap_err().cause.contains(name), "{name}");
+        for (name, value) in [
+            ("BATCH_SIZE", "0"),
+            ("BATCHES_AT_ONCE", "many"),
+            ("MODEL_CALLS_AT_ONCE", "65"),
+            ("TYPE_TIME_LIMITS", "POEM=3"),
+        ] {
+            assert!(
+                WorkLimits::read(&lookup(&[(name, value)])).unwrap_err().cause.contains(name),
+                "{name}"
+            );
         }
     }
 }

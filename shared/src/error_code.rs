@@ -1,6 +1,6 @@
-//! The closed set of error codes: one table from a code to its HTTP status, whether a retry can help, how loudly it is
-//! logged, and what a person is told. Clients rely on the code alone; the same name is the Lambda `errorType` by which the
-//! state machine's Retry and Catch choose.
+//! The closed set of error codes: one table from a code to its HTTP status, whether a retry can
+//! help, how loudly it is logged, and what a person is told. Clients rely on the code alone; the
+//! same name is the Lambda `errorType` by which the state machine's Retry and Catch choose.
 
 use std::{fmt, str::FromStr};
 
@@ -43,7 +43,8 @@ macro_rules! error_codes {
                 match self { $(Self::$variant => $http,)+ }
             }
 
-            /// Whether the same request, or a retry of the process, may succeed later without anyone changing anything.
+            /// Whether the same request, or a retry of the process, may succeed later without
+            /// anyone changing anything.
             #[must_use]
             pub const fn retryable(self) -> bool {
                 match self { $(Self::$variant => $retryable,)+ }

@@ -1,4 +1,5 @@
-//! Why a step of ours did not succeed: a code, by which machines choose, and a cause, in words for operators.
+//! Why a step of ours did not succeed: a code, by which machines choose, and a cause, in words for
+//! operators.
 
 use lambda_runtime::Diagnostic;
 
@@ -39,7 +40,8 @@ mod tests {
 
     #[test]
     fn the_lambda_error_name_is_the_code() {
-        let diagnostic = Diagnostic::from(Failure::new(ErrorCode::AiThrottling, "every model was throttled"));
+        let diagnostic =
+            Diagnostic::from(Failure::new(ErrorCode::AiThrottling, "every model was throttled"));
         assert_eq!(diagnostic.error_type, "AI_THROTTLING");
         assert_eq!(diagnostic.error_message, "every model was throttled");
     }

@@ -1,5 +1,5 @@
-//! What a model is asked to write, and whether it did. The limits stand here once: the schema that the model is given and the
-//! check of its answer are made from the same constants.
+//! What a model is asked to write, and whether it did. The limits stand here once: the schema that
+//! the model is given and the check of its answer are made from the same constants.
 
 use std::{collections::HashSet, ops::RangeInclusive};
 
@@ -163,8 +163,7 @@ pub enum Rows {
 #[must_use]
 pub fn schema(kind: Kind) -> Value {
     let text = |length: &RangeInclusive<usize>, description: &str| json!({"type": "string", "minLength": length.start(), "maxLength": length.end(), "description": description});
-    let choice =
-        json!({"type": "string", "enum": ["EXECUTION", "HABIT"], "description": "EXECUTION: 一度で終わる。HABIT: 習慣として繰り返す。"});
+    let choice = json!({"type": "string", "enum": ["EXECUTION", "HABIT"], "description": "EXECUTION: 一度で終わる。HABIT: 習慣として繰り返す。"});
     let (count, properties) = match kind {
         Kind::SubGoals => (
             SUB_GOALS..=SUB_GOALS,
@@ -193,7 +192,8 @@ pub fn schema(kind: Kind) -> Value {
             }),
         ),
     };
-    let required: Vec<&String> = properties.as_object().into_iter().flat_map(serde_json::Map::keys).collect();
+    let required: Vec<&String> =
+        properties.as_object().into_iter().flat_map(serde_json::Map::keys).collect();
     let items = json!({"type": "object", "additionalProperties": false, "required": required, "properties": properties});
     json!({
         "type": "object",
@@ -207,13 +207,18 @@ pub fn schema(kind: Kind) -> Value {
 ///
 /// # Errors
 /// Every rule that the answer breaks, by field: nothing is cut or filled in silently.
-pub fn parse(kind: Kind, answer: &Value, mut new_id: impl FnMut() -> Uuid) -> Result<Rows, Vec<Violation>> {
+pub fn parse(
+    kind: Kind,
+    answer: &Value,
+    mut new_id: impl FnMut() -> Uuid,
+) -> Result<Rows, Vec<Violation>> {
     match kind {
-        Kind::SubGoals => {
-            parse_items(kind, answer, SUB_GOALS..=SUB_GOALS, check_sub_goal).map(|items| Rows::SubGoals(rows(items, &mut new_id)))
-        }
-        Kind::Actions => parse_items(kind, answer, ACTIONS..=ACTIONS, check_action).map(|items| Rows::Actions(rows(items, &mut new_id))),
-        Kind::Tasks => parse_items(kind, answer, TASKS, check_task).map(|items| Rows::Tasks(rows(items, &mut new_id))),
+        Kind::SubGoals => parse_items(kind, answer, SUB_GOALS..=SUB_GOALS, check_sub_goal)
+            .map(|items| Rows::SubGoals(rows(items, &mut new_id))),
+        Kind::Actions => parse_items(kind, answer, ACTIONS..=ACTIONS, check_action)
+            .map(|items| Rows::Actions(rows(items, &mut new_id))),
+        Kind::Tasks => parse_items(kind, answer, TASKS, check_task)
+            .map(|items| Rows::Tasks(rows(items, &mut new_id))),
     }
 }
 
@@ -222,7 +227,8 @@ fn rows<T>(items: Vec<T>, new_id: &mut impl FnMut() -> Uuid) -> Vec<Row<T>> {
 }
 
 /// The texts of an item by field, the first of them its title, and what else is wrong with it.
-type Checked<'a> = (Vec<(&'static str, &'a str, Text, RangeInclusive<usize>)>, Option<(&'static str, Rule)>);
+type Checked<'a> =
+    (Vec<(&'static str, &'a str, Text, RangeInclusive<usize>)>, Option<(&'static str, Rule)>);
 
 fn check_sub_goal(item: &SubGoal) -> Checked<'_> {
     let texts = vec![
@@ -248,7 +254,8 @@ fn check_task(item: &Task) -> Checked<'_> {
         ("description", item.description.as_str(), Text::Lines, TASK_DESCRIPTION_LENGTH),
     ];
     let (min, max, actual) = (*TASK_MINUTES.start(), *TASK_MINUTES.end(), item.estimated_minutes);
-    let minutes = (!TASK_MINUTES.contains(&actual)).then_some(("estimatedMinutes", Rule::Range { min, max, actual }));
+    let minutes = (!TASK_MINUTES.contains(&actual))
+        .then_some(("estimatedMinutes", Rule::Range { min, max, actual }));
     (texts, minutes)
 }
 
@@ -264,12 +271,17 @@ fn parse_items<T: DeserializeOwned>(
         Kind::Actions => "list of {title, description, background, type}",
         Kind::Tasks => "list of {title, description, type, estimatedMinutes}",
     };
-    let list = answer.as_object().filter(|answer| answer.len() == 1).and_then(|answer| answer.get(field));
-    let items: Vec<T> =
-        list.and_then(|list| Vec::deserialize(list).ok()).ok_or_else(|| vec![Violation::new(field, Rule::Type { expected })])?;
+    let list =
+        answer.as_object().filter(|answer| answer.len() == 1).and_then(|answer| answer.get(field));
+    let items: Vec<T> = list
+        .and_then(|list| Vec::deserialize(list).ok())
+        .ok_or_else(|| vec![Violation::new(field, Rule::Type { expected })])?;
     let mut violations = Vec::new();
     if !count.contains(&items.len()) {
-        violations.push(Violation::new(field, Rule::Count { min: *count.start(), max: *count.end(), actual: items.len() }));
+        violations.push(Violation::new(
+            field,
+            Rule::Count { min: *count.start(), max: *count.end(), actual: items.len() },
+        ));
     }
     let mut titles = HashSet::new();
     for (index, item) in items.iter().enumerate() {

@@ -25,11 +25,15 @@ impl Language {
     /// Chooses by the headers of an HTTP event; Japanese for any other event.
     #[must_use]
     pub fn of_event(event: &Value) -> Self {
-        event.pointer("/headers/accept-language").and_then(Value::as_str).map_or(Self::default(), Self::from_accept_language)
+        event
+            .pointer("/headers/accept-language")
+            .and_then(Value::as_str)
+            .map_or(Self::default(), Self::from_accept_language)
     }
 
-    /// Chooses by an `Accept-Language` header (RFC 9110, section 12.5.4): the language with the higher weight wins, Japanese on
-    /// a tie or when neither is named. A weight that cannot be read counts as not named.
+    /// Chooses by an `Accept-Language` header (RFC 9110, section 12.5.4): the language with the
+    /// higher weight wins, Japanese on a tie or when neither is named. A weight that cannot be read
+    /// counts as not named.
     #[must_use]
     pub fn from_accept_language(header: &str) -> Self {
         let weight_of = |wanted: &str| {
@@ -40,7 +44,11 @@ impl Language {
                     let primary = parts.next()?.split('-').next()?;
                     let weight = match parts.next() {
                         None => 1.0,
-                        Some(parameter) => parameter.strip_prefix("q=")?.parse::<f32>().ok().filter(|q| (0.0..=1.0).contains(q))?,
+                        Some(parameter) => parameter
+                            .strip_prefix("q=")?
+                            .parse::<f32>()
+                            .ok()
+                            .filter(|q| (0.0..=1.0).contains(q))?,
                     };
                     primary.eq_ignore_ascii_case(wanted).then_some(weight)
                 })

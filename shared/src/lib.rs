@@ -1,4 +1,5 @@
-//! The library behind every function: pure domain first, then the ports to the outside, then the edges.
+//! The library behind every function: pure domain first, then the ports to the outside, then the
+//! edges.
 //!
 //! | part | modules |
 //! |---|---|

@@ -1,4 +1,5 @@
-//! Keeping within the quotas of the services we call: a token bucket per API, as the services themselves count.
+//! Keeping within the quotas of the services we call: a token bucket per API, as the services
+//! themselves count.
 
 use std::{sync::Mutex, time::Duration};
 

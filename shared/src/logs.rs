@@ -1,4 +1,5 @@
-//! CloudWatch Logs: the last errors that the worker logged for one process, as evidence for operators.
+//! CloudWatch Logs: the last errors that the worker logged for one process, as evidence for
+//! operators.
 
 use std::collections::VecDeque;
 
@@ -63,12 +64,14 @@ pub fn read_line(id: ProcessId, text: &str) -> Option<Evidence> {
     })
 }
 
-/// Without control characters: Postgres cannot store a NUL in JSON, and evidence must not keep a process from ending.
+/// Without control characters: Postgres cannot store a NUL in JSON, and evidence must not keep a
+/// process from ending.
 fn short(text: &str) -> String {
     text.chars().take(TEXT).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// What CloudWatch Logs should search for. The match is made again on what comes back, because not every server keeps to it.
+/// What CloudWatch Logs should search for. The match is made again on what comes back, because not
+/// every server keeps to it.
 fn pattern(id: ProcessId) -> String {
     format!(r#"{{ $.level = "ERROR" && $.processId = "{id}" }}"#)
 }
@@ -100,7 +103,12 @@ impl Logs {
     ///
     /// # Errors
     /// When the log cannot be read, as for want of permission.
-    pub async fn last_errors(&self, id: ProcessId, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<Found, Failure> {
+    pub async fn last_errors(
+        &self,
+        id: ProcessId,
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<Found, Failure> {
         let mut kept = VecDeque::with_capacity(KEPT);
         let (mut token, mut calls) = (None, 0);
         for _ in 0..PAGES {
@@ -116,8 +124,14 @@ impl Logs {
                 .set_next_token(token)
                 .send()
                 .await
-                .map_err(|error| Failure::new(ErrorCode::InternalError, format!("FilterLogEvents: {}", aws::said(&error))))?;
-            for evidence in page.events().iter().filter_map(|event| read_line(id, event.message()?)) {
+                .map_err(|error| {
+                    Failure::new(
+                        ErrorCode::InternalError,
+                        format!("FilterLogEvents: {}", aws::said(&error)),
+                    )
+                })?;
+            for evidence in page.events().iter().filter_map(|event| read_line(id, event.message()?))
+            {
                 if kept.len() == KEPT {
                     kept.pop_front();
                 }
@@ -153,13 +167,23 @@ mod tests {
     #[test]
     fn an_error_line_of_the_process_is_evidence() {
         let evidence = read_line(id(), &line(&json!({}))).unwrap();
-        assert_eq!((evidence.message.as_str(), evidence.error_code.as_deref()), ("failed", Some("AI_ERROR")));
-        assert_eq!((evidence.cause.as_deref(), evidence.attempt), (Some("the model said no"), Some(2)));
+        assert_eq!(
+            (evidence.message.as_str(), evidence.error_code.as_deref()),
+            ("failed", Some("AI_ERROR"))
+        );
+        assert_eq!(
+            (evidence.cause.as_deref(), evidence.attempt),
+            (Some("the model said no"), Some(2))
+        );
     }
 
     #[test]
     fn what_a_server_lets_through_that_was_not_asked_for_is_none() {
-        for other in [json!({"level": "INFO"}), json!({"processId": Uuid::from_u128(8)}), json!({"processId": 7})] {
+        for other in [
+            json!({"level": "INFO"}),
+            json!({"processId": Uuid::from_u128(8)}),
+            json!({"processId": 7}),
+        ] {
             assert_eq!(read_line(id(), &line(&other)), None, "{other}");
         }
         for text in ["", "REPORT RequestId: x", "{\"level\":\"ERROR\"}", "null"] {

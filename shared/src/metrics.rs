@@ -1,5 +1,6 @@
-//! Metrics in CloudWatch's embedded metric format: a JSON line in the log from which CloudWatch makes the numbers, so that no
-//! call is paid for and none can fail. <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
+//! Metrics in CloudWatch's embedded metric format: a JSON line in the log from which CloudWatch
+//! makes the numbers, so that no call is paid for and none can fail.
+//! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
 use std::io::Write;
 
@@ -28,7 +29,8 @@ pub enum Metric {
     ProcessingDuration,
     /// Processes that wait for a worker.
     QueueDepth,
-    /// Of the processes that ended in the last five minutes, how many FAILED or TIMEOUT, in percent.
+    /// Of the processes that ended in the last five minutes, how many FAILED or TIMEOUT, in
+    /// percent.
     ErrorRate,
     /// Disagreements that the reconciler found; by rule, and all together.
     Drift,
@@ -85,14 +87,19 @@ impl Metric {
 #[must_use]
 pub fn line(now: DateTime<Utc>, dimensions: &[(&str, &str)], values: &[(Metric, f64)]) -> Value {
     let names: Vec<_> = dimensions.iter().map(|(name, _)| *name).collect();
-    let metrics: Vec<_> = values.iter().map(|(metric, _)| json!({"Name": metric.as_str(), "Unit": metric.unit()})).collect();
+    let metrics: Vec<_> = values
+        .iter()
+        .map(|(metric, _)| json!({"Name": metric.as_str(), "Unit": metric.unit()}))
+        .collect();
     let mut line = Map::new();
     line.insert(
         "_aws".to_owned(),
         json!({"Timestamp": now.timestamp_millis(), "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [names], "Metrics": metrics}]}),
     );
     line.extend(dimensions.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))));
-    line.extend(values.iter().map(|(metric, value)| (metric.as_str().to_owned(), Value::from(*value))));
+    line.extend(
+        values.iter().map(|(metric, value)| (metric.as_str().to_owned(), Value::from(*value))),
+    );
     Value::Object(line)
 }
 
@@ -107,12 +114,22 @@ mod tests {
 
     #[test]
     fn a_line_declares_every_value_it_carries() {
-        let line = line(DateTime::UNIX_EPOCH, &[("Rule", "R5")], &[(Metric::Drift, 3.0), (Metric::ErrorRate, 12.5)]);
+        let line = line(
+            DateTime::UNIX_EPOCH,
+            &[("Rule", "R5")],
+            &[(Metric::Drift, 3.0), (Metric::ErrorRate, 12.5)],
+        );
         let declared = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(declared["Namespace"], "AsyncProcessing");
         assert_eq!(declared["Dimensions"], json!([["Rule"]]));
-        assert_eq!(declared["Metrics"], json!([{"Name": "Drift", "Unit": "Count"}, {"Name": "ErrorRate", "Unit": "Percent"}]));
-        assert_eq!((&line["Rule"], &line["Drift"], &line["ErrorRate"]), (&json!("R5"), &json!(3.0), &json!(12.5)));
+        assert_eq!(
+            declared["Metrics"],
+            json!([{"Name": "Drift", "Unit": "Count"}, {"Name": "ErrorRate", "Unit": "Percent"}])
+        );
+        assert_eq!(
+            (&line["Rule"], &line["Drift"], &line["ErrorRate"]),
+            (&json!("R5"), &json!(3.0), &json!(12.5))
+        );
         assert_eq!(line["_aws"]["Timestamp"], 0);
     }
 

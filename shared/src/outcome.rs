@@ -1,4 +1,5 @@
-//! How a failed execution ends its process: a pure function from the error name that the state machine caught.
+//! How a failed execution ends its process: a pure function from the error name that the state
+//! machine caught.
 
 use serde_json::Value;
 
@@ -28,8 +29,9 @@ impl Outcome {
     }
 }
 
-/// Chooses by the error name of a state machine's Catch, or of a failed execution: one of our codes, or a name of Lambda's or
-/// Step Functions' own (<https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html>).
+/// Chooses by the error name of a state machine's Catch, or of a failed execution: one of our
+/// codes, or a name of Lambda's or Step Functions' own
+/// (<https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html>).
 #[must_use]
 pub fn of_execution_error(name: &str, cause: Option<&str>) -> Outcome {
     let code = name.parse().unwrap_or_else(|_| foreign(name));
@@ -46,20 +48,30 @@ fn foreign(name: &str) -> ErrorCode {
         "States.Timeout" | "States.HeartbeatTimeout" => ErrorCode::StepFunctionsTimeout,
         // Lambda killed the worker at its limit.
         "Sandbox.Timedout" => ErrorCode::TimeoutError,
-        _ if name.starts_with("States.") && name != "States.TaskFailed" => ErrorCode::StepFunctionsError,
+        _ if name.starts_with("States.") && name != "States.TaskFailed" => {
+            ErrorCode::StepFunctionsError
+        }
         // Lambda.*, Runtime.* (a dead or unstartable worker), and every name nobody knows yet.
         _ => ErrorCode::LambdaError,
     }
 }
 
-/// Lambda puts `{"errorType", "errorMessage"}` into the cause; the message alone reads better. At most 1,000 characters, none of
-/// them a control character: Postgres cannot store a NUL in JSON, and a cause that cannot be stored would keep its process from
-/// ever ending.
+/// Lambda puts `{"errorType", "errorMessage"}` into the cause; the message alone reads better. At
+/// most 1,000 characters, none of them a control character: Postgres cannot store a NUL in JSON,
+/// and a cause that cannot be stored would keep its process from ever ending.
 fn readable(cause: Option<&str>) -> String {
     const LIMIT: usize = 1_000;
     let cause = cause.unwrap_or("no cause given");
-    let message = serde_json::from_str::<Value>(cause).ok().and_then(|cause| cause.get("errorMessage")?.as_str().map(str::to_owned));
-    message.as_deref().unwrap_or(cause).chars().take(LIMIT).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let message = serde_json::from_str::<Value>(cause)
+        .ok()
+        .and_then(|cause| cause.get("errorMessage")?.as_str().map(str::to_owned));
+    message
+        .as_deref()
+        .unwrap_or(cause)
+        .chars()
+        .take(LIMIT)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 #[cfg(test)]
@@ -89,7 +101,10 @@ mod tests {
     #[test]
     fn the_cause_is_lambdas_message_when_it_has_one() {
         let cause = r#"{"errorType":"AI_THROTTLING","errorMessage":"every model was throttled"}"#;
-        assert_eq!(of_execution_error("AI_THROTTLING", Some(cause)).error.cause.unwrap(), "AI_THROTTLING: every model was throttled");
+        assert_eq!(
+            of_execution_error("AI_THROTTLING", Some(cause)).error.cause.unwrap(),
+            "AI_THROTTLING: every model was throttled"
+        );
         assert_eq!(of_execution_error("X", Some("plain")).error.cause.unwrap(), "X: plain");
     }
 
@@ -101,6 +116,9 @@ mod tests {
 
     #[test]
     fn a_long_cause_is_kept_short() {
-        assert!(of_execution_error("X", Some(&"長".repeat(5_000))).error.cause.unwrap().chars().count() < 1_010);
+        assert!(
+            of_execution_error("X", Some(&"長".repeat(5_000))).error.cause.unwrap().chars().count()
+                < 1_010
+        );
     }
 }

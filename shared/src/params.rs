@@ -1,4 +1,5 @@
-//! What a client may ask for: the body of `POST /generate`, checked whole, with every violation named by its path.
+//! What a client may ask for: the body of `POST /generate`, checked whole, with every violation
+//! named by its path.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,8 @@ use crate::{
 };
 
 /// The process types that can be asked for, for messages.
-const PROCESS_TYPES: &str = "SUBGOAL_GENERATION, ACTION_GENERATION, TASK_GENERATION, CHART_GENERATION";
+const PROCESS_TYPES: &str =
+    "SUBGOAL_GENERATION, ACTION_GENERATION, TASK_GENERATION, CHART_GENERATION";
 /// The names of [`Kind`] as a depth, for messages.
 const DEPTHS: &str = "subGoals, actions, tasks";
 
@@ -105,7 +107,8 @@ pub enum Params {
     Chart(ChartParams),
 }
 
-/// Which rows of the goal tables a process needs to be there, and to have children only if they may go.
+/// Which rows of the goal tables a process needs to be there, and to have children only if they may
+/// go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
     /// This goal. It may be missing: it is stored with what is generated for it.
@@ -191,25 +194,36 @@ impl Params {
             Self::Chart(ChartParams { only: Some(only), .. }) => {
                 Needs { sub_goals: only.clone(), actions: only.clone(), ..Needs::default() }
             }
-            Self::Actions(PartParams { only: Some(only), .. }) => Needs { sub_goals: only.clone(), ..Needs::default() },
-            Self::Tasks(PartParams { only: Some(only), .. }) => Needs { actions: only.clone(), ..Needs::default() },
+            Self::Actions(PartParams { only: Some(only), .. }) => {
+                Needs { sub_goals: only.clone(), ..Needs::default() }
+            }
+            Self::Tasks(PartParams { only: Some(only), .. }) => {
+                Needs { actions: only.clone(), ..Needs::default() }
+            }
             Self::Actions(PartParams { of, .. }) => match of {
                 Part::GoalId(goal) => Needs { sub_goals_of: Some(*goal), ..Needs::default() },
-                Part::SubGoalId(id) | Part::ActionId(id) => Needs { sub_goals: vec![*id], ..Needs::default() },
+                Part::SubGoalId(id) | Part::ActionId(id) => {
+                    Needs { sub_goals: vec![*id], ..Needs::default() }
+                }
             },
             Self::Tasks(PartParams { of, .. }) => match of {
                 Part::GoalId(goal) => Needs { actions_of: Some(*goal), ..Needs::default() },
-                Part::ActionId(id) | Part::SubGoalId(id) => Needs { actions: vec![*id], ..Needs::default() },
+                Part::ActionId(id) | Part::SubGoalId(id) => {
+                    Needs { actions: vec![*id], ..Needs::default() }
+                }
             },
         }
     }
 
-    /// The params of a retry of a process that ended with `result`: after a partial success, only what it left open.
+    /// The params of a retry of a process that ended with `result`: after a partial success, only
+    /// what it left open.
     #[must_use]
     pub fn for_retry_after(mut self, result: Option<&Value>) -> Self {
         let failed = result.map(failed_targets).filter(|failed| !failed.is_empty());
         match &mut self {
-            Self::Actions(PartParams { only, .. }) | Self::Tasks(PartParams { only, .. }) | Self::Chart(ChartParams { only, .. })
+            Self::Actions(PartParams { only, .. })
+            | Self::Tasks(PartParams { only, .. })
+            | Self::Chart(ChartParams { only, .. })
                 if failed.is_some() =>
             {
                 *only = failed;
@@ -235,7 +249,10 @@ impl Params {
     ///
     /// # Errors
     /// When the row's params are not those of its type: only a foreign hand can have done that.
-    pub fn from_stored(process_type: ProcessType, stored: &Value) -> Result<Self, UnreadableParams> {
+    pub fn from_stored(
+        process_type: ProcessType,
+        stored: &Value,
+    ) -> Result<Self, UnreadableParams> {
         match process_type {
             ProcessType::SubgoalGeneration => GoalParams::deserialize(stored).map(Self::SubGoals),
             ProcessType::ActionGeneration => PartParams::deserialize(stored).map(Self::Actions),
@@ -249,7 +266,11 @@ impl Params {
 /// The targets that a result names as failed.
 #[must_use]
 pub fn failed_targets(result: &Value) -> Vec<Uuid> {
-    let failed = result.get("failedTargets").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let failed = result
+        .get("failedTargets")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     failed.iter().filter_map(|target| target.get("targetId")?.as_str()?.parse().ok()).collect()
 }
 
@@ -270,20 +291,38 @@ pub enum InvalidRequest {
 /// Reads the body of `POST /generate`.
 ///
 /// # Errors
-/// Everything that is wrong with it, each by the path of its field. When `type` is unknown, `params` cannot be judged.
+/// Everything that is wrong with it, each by the path of its field. When `type` is unknown,
+/// `params` cannot be judged.
 pub fn parse_generate(body: &str, now: DateTime<Utc>) -> Result<Params, InvalidRequest> {
-    let body: Value = serde_json::from_str(body)
-        .map_err(|error| InvalidRequest::Fields(vec![Violation::new("body", Rule::Json { line: error.line(), column: error.column() })]))?;
+    let body: Value = serde_json::from_str(body).map_err(|error| {
+        InvalidRequest::Fields(vec![Violation::new(
+            "body",
+            Rule::Json { line: error.line(), column: error.column() },
+        )])
+    })?;
     let Some(body) = body.as_object() else {
-        return Err(InvalidRequest::Fields(vec![Violation::new("body", Rule::Type { expected: "object" })]));
+        return Err(InvalidRequest::Fields(vec![Violation::new(
+            "body",
+            Rule::Type { expected: "object" },
+        )]));
     };
     let mut reader = Reader::new("", body);
-    let process_type = match reader.required("type").map(|value| value.as_str().and_then(|name| name.parse().ok())) {
+    let process_type = match reader
+        .required("type")
+        .map(|value| value.as_str().and_then(|name| name.parse().ok()))
+    {
         None => None,
         Some(Some(process_type)) => Some(process_type),
-        Some(None) => return Err(InvalidRequest::ProcessType(Violation::new("type", Rule::OneOf { allowed: PROCESS_TYPES }))),
+        Some(None) => {
+            return Err(InvalidRequest::ProcessType(Violation::new(
+                "type",
+                Rule::OneOf { allowed: PROCESS_TYPES },
+            )));
+        }
     };
-    let params = reader.required("params").and_then(|value| reader.typed("params", value.as_object(), "object"));
+    let params = reader
+        .required("params")
+        .and_then(|value| reader.typed("params", value.as_object(), "object"));
     let mut violations = reader.finish();
     let parsed = match (process_type, params) {
         (Some(process_type), Some(params)) => {
@@ -300,11 +339,22 @@ pub fn parse_generate(body: &str, now: DateTime<Utc>) -> Result<Params, InvalidR
     }
 }
 
-fn read_params(process_type: ProcessType, reader: &mut Reader<'_>, params: &Map<String, Value>, now: DateTime<Utc>) -> Option<Params> {
+fn read_params(
+    process_type: ProcessType,
+    reader: &mut Reader<'_>,
+    params: &Map<String, Value>,
+    now: DateTime<Utc>,
+) -> Option<Params> {
     match process_type {
         ProcessType::SubgoalGeneration => read_goal(reader, now).map(Params::SubGoals),
-        ProcessType::ActionGeneration => read_part(reader, params, "subGoalId", Part::SubGoalId, "subGoalId, goalId").map(Params::Actions),
-        ProcessType::TaskGeneration => read_part(reader, params, "actionId", Part::ActionId, "actionId, goalId").map(Params::Tasks),
+        ProcessType::ActionGeneration => {
+            read_part(reader, params, "subGoalId", Part::SubGoalId, "subGoalId, goalId")
+                .map(Params::Actions)
+        }
+        ProcessType::TaskGeneration => {
+            read_part(reader, params, "actionId", Part::ActionId, "actionId, goalId")
+                .map(Params::Tasks)
+        }
         ProcessType::ChartGeneration => {
             let goal = read_goal(reader, now);
             let depth = read_depth(reader);

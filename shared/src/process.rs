@@ -121,7 +121,8 @@ pub struct UnknownName {
     name: String,
 }
 
-/// Why a process ended, as its row keeps it. `cause` is for operators; users see the code and a message.
+/// Why a process ended, as its row keeps it. `cause` is for operators; users see the code and a
+/// message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessError {
     /// The code.
@@ -148,20 +149,25 @@ impl ProcessError {
         }
     }
 
-    /// Reads the `error` column, which foreign hands may have written: whatever is not ours counts as manual intervention.
+    /// Reads the `error` column, which foreign hands may have written: whatever is not ours counts
+    /// as manual intervention.
     #[must_use]
     pub fn from_stored(stored: &Value) -> Self {
         serde_json::from_value(stored.clone()).unwrap_or_else(|_| {
             let text = |field: &str| stored.get(field).and_then(Value::as_str);
-            let code = text("code").and_then(|code| code.parse().ok()).unwrap_or(ErrorCode::ManualIntervention);
-            let message = text("message").unwrap_or_else(|| code.message(crate::language::Language::default())).to_owned();
+            let code = text("code")
+                .and_then(|code| code.parse().ok())
+                .unwrap_or(ErrorCode::ManualIntervention);
+            let message = text("message")
+                .unwrap_or_else(|| code.message(crate::language::Language::default()))
+                .to_owned();
             Self { code, message, cause: None, evidence: Vec::new() }
         })
     }
 }
 
-/// A process as its row tells it. Foreign hands may have left a row half right, so what a status should bring along is
-/// optional here: reading never fails for it, and the reconciler mends it.
+/// A process as its row tells it. Foreign hands may have left a row half right, so what a status
+/// should bring along is optional here: reading never fails for it, and the reconciler mends it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Process {
     /// Its id.
@@ -203,7 +209,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Percent as a client sees it: 100 exactly when COMPLETED, and within 0–100 whatever foreign hands wrote.
+    /// Percent as a client sees it: 100 exactly when COMPLETED, and within 0–100 whatever foreign
+    /// hands wrote.
     #[must_use]
     pub fn shown_progress(&self) -> i16 {
         match self.status {
@@ -228,16 +235,30 @@ mod tests {
         for process_type in ProcessType::ALL {
             assert_eq!(process_type.as_str().parse(), Ok(*process_type));
         }
-        assert_eq!("DONE".parse::<Status>().unwrap_err().to_string(), r#""DONE" is not a known status"#);
+        assert_eq!(
+            "DONE".parse::<Status>().unwrap_err().to_string(),
+            r#""DONE" is not a known status"#
+        );
     }
 
     #[test]
     fn a_hand_written_error_is_read_as_far_as_it_goes() {
-        let manual = ProcessError::from_stored(&json!({"code": "MANUAL_INTERVENTION", "message": "stuck since noon"}));
-        assert_eq!((manual.code, manual.message.as_str()), (ErrorCode::ManualIntervention, "stuck since noon"));
+        let manual = ProcessError::from_stored(
+            &json!({"code": "MANUAL_INTERVENTION", "message": "stuck since noon"}),
+        );
+        assert_eq!(
+            (manual.code, manual.message.as_str()),
+            (ErrorCode::ManualIntervention, "stuck since noon")
+        );
         let foreign = ProcessError::from_stored(&json!({"code": "WHATEVER", "message": "mine"}));
-        assert_eq!((foreign.code, foreign.message.as_str()), (ErrorCode::ManualIntervention, "mine"));
+        assert_eq!(
+            (foreign.code, foreign.message.as_str()),
+            (ErrorCode::ManualIntervention, "mine")
+        );
         assert_eq!(ProcessError::from_stored(&json!("broken")).code, ErrorCode::ManualIntervention);
-        assert_eq!(ProcessError::from_stored(&json!({"code": "AI_ERROR"})).code, ErrorCode::AiError);
+        assert_eq!(
+            ProcessError::from_stored(&json!({"code": "AI_ERROR"})).code,
+            ErrorCode::AiError
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! What a model is asked, as a pure function of a target and its ancestors. The user's words are data: they stand as JSON inside
-//! one block, after instructions that say so, so that nothing in them can pass for an instruction or close the block.
+//! What a model is asked, as a pure function of a target and its ancestors. The user's words are
+//! data: they stand as JSON inside one block, after instructions that say so, so that nothing in
+//! them can pass for an instruction or close the block.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -68,8 +69,8 @@ pub struct PartText {
     pub background: String,
 }
 
-/// A target with its ancestors: all that a model is told of a chart. The rest of the chart stays out, so that a question about
-/// one of 64 actions is as short as about the only one.
+/// A target with its ancestors: all that a model is told of a chart. The rest of the chart stays
+/// out, so that a question about one of 64 actions is as short as about the only one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The goal, sub-goal or action that is written for.
@@ -88,7 +89,13 @@ impl Target {
     /// The goal itself.
     #[must_use]
     pub fn goal(goal: &GoalParams) -> Self {
-        Self { id: goal.goal_id, kind: Kind::SubGoals, goal: goal.into(), sub_goal: None, action: None }
+        Self {
+            id: goal.goal_id,
+            kind: Kind::SubGoals,
+            goal: goal.into(),
+            sub_goal: None,
+            action: None,
+        }
     }
 
     /// The target's own title.
@@ -101,7 +108,11 @@ impl Target {
     #[must_use]
     pub fn children(&self, rows: &Rows) -> Vec<Self> {
         let part = |title: &str, description: &str, background: &str| {
-            Some(PartText { title: title.to_owned(), description: description.to_owned(), background: background.to_owned() })
+            Some(PartText {
+                title: title.to_owned(),
+                description: description.to_owned(),
+                background: background.to_owned(),
+            })
         };
         match rows {
             Rows::SubGoals(rows) => rows
@@ -127,8 +138,9 @@ impl Target {
     }
 }
 
-/// Most bytes of a target's data in a prompt. A token is at least one byte, so this is also the most tokens that the data can
-/// cost; instructions and schema add about 2,000. What the API accepts fits; only rows that the app wrote by itself may not.
+/// Most bytes of a target's data in a prompt. A token is at least one byte, so this is also the
+/// most tokens that the data can cost; instructions and schema add about 2,000. What the API
+/// accepts fits; only rows that the app wrote by itself may not.
 pub const DATA_BUDGET: usize = 32_000;
 /// What stands where a text was shortened, so that the model knows.
 const SHORTENED: &str = "…(以下省略)";
@@ -176,8 +188,12 @@ pub fn write(target: &Target) -> Prompt {
 /// Asks once more after an answer that broke rules, saying which.
 #[must_use]
 pub fn repair(prompt: &Prompt, violations: &[Violation]) -> Prompt {
-    let list: Vec<_> =
-        violations.iter().map(|violation| format!("- {}: {}", violation.field, violation.message(Language::Japanese))).collect();
+    let list: Vec<_> = violations
+        .iter()
+        .map(|violation| {
+            format!("- {}: {}", violation.field, violation.message(Language::Japanese))
+        })
+        .collect();
     Prompt {
         user: format!(
             "{}\n\n前回の回答は次の点で規則に反していました。すべて直して、もう一度最初から回答してください。\n{}",
@@ -188,13 +204,14 @@ pub fn repair(prompt: &Prompt, violations: &[Violation]) -> Prompt {
     }
 }
 
-/// The target and its ancestors within the budget: texts longer than a limit are shortened, visibly, and the limit is halved
-/// until all fits.
+/// The target and its ancestors within the budget: texts longer than a limit are shortened,
+/// visibly, and the limit is halved until all fits.
 fn data(target: &Target) -> String {
     let mut limit = usize::MAX;
     loop {
         let block = block(&shortened(target, limit));
-        // The deadline and the names of the fields are far below the budget, so a limit of a few characters always fits.
+        // The deadline and the names of the fields are far below the budget, so a limit of a few
+        // characters always fits.
         if block.len() <= DATA_BUDGET || limit < 16 {
             return block;
         }
@@ -217,8 +234,11 @@ fn shortened(target: &Target, limit: usize) -> Data {
         Some((end, _)) => format!("{}{SHORTENED}", &text[..end]),
         None => text.to_owned(),
     };
-    let part =
-        |part: &PartText| PartText { title: text(&part.title), description: text(&part.description), background: text(&part.background) };
+    let part = |part: &PartText| PartText {
+        title: text(&part.title),
+        description: text(&part.description),
+        background: text(&part.background),
+    };
     let goal = &target.goal;
     Data {
         goal: GoalText {
@@ -285,12 +305,21 @@ mod tests {
 
     #[test]
     fn a_child_is_asked_for_with_all_its_ancestors() {
-        let item = SubGoal { title: "発音を磨く".into(), description: "d".into(), background: "b".into() };
+        let item =
+            SubGoal {
+                title: "発音を磨く".into(), description: "d".into(), background: "b".into()
+            };
         let rows = Rows::SubGoals(vec![Row { id: Uuid::from_u128(7), position: 0, item }]);
         let child = target("英語を話す").children(&rows).remove(0);
-        assert_eq!((child.id, child.kind, child.title()), (Uuid::from_u128(7), Kind::Actions, "発音を磨く"));
+        assert_eq!(
+            (child.id, child.kind, child.title()),
+            (Uuid::from_u128(7), Kind::Actions, "発音を磨く")
+        );
         let data = said(&write(&child));
-        assert_eq!((&data["goal"]["title"], &data["subGoal"]["title"]), (&"英語を話す".into(), &"発音を磨く".into()));
+        assert_eq!(
+            (&data["goal"]["title"], &data["subGoal"]["title"]),
+            (&"英語を話す".into(), &"発音を磨く".into())
+        );
     }
 
     #[test]
@@ -299,7 +328,11 @@ mod tests {
         longest.goal.description = "あ".repeat(2_000);
         longest.goal.background = "い".repeat(2_000);
         longest.goal.constraints = Some("う".repeat(2_000));
-        let part = PartText { title: "え".repeat(30), description: "お".repeat(200), background: "か".repeat(100) };
+        let part = PartText {
+            title: "え".repeat(30),
+            description: "お".repeat(200),
+            background: "か".repeat(100),
+        };
         (longest.sub_goal, longest.action) = (Some(part.clone()), Some(part));
         assert!(!write(&longest).user.contains(SHORTENED));
     }
@@ -318,7 +351,10 @@ mod tests {
     #[test]
     fn a_repair_repeats_the_question_and_says_what_was_wrong() {
         let prompt = write(&target("目標"));
-        let repaired = repair(&prompt, &[Violation::new("subGoals", Rule::Count { min: 8, max: 8, actual: 7 })]);
+        let repaired = repair(
+            &prompt,
+            &[Violation::new("subGoals", Rule::Count { min: 8, max: 8, actual: 7 })],
+        );
         assert!(repaired.user.starts_with(&prompt.user));
         assert!(repaired.user.contains("- subGoals: 8〜8件にしてください(現在7件)。"));
         assert_eq!(repaired.schema, prompt.schema);

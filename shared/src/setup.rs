@@ -4,7 +4,10 @@ use aws_config::SdkConfig;
 
 use crate::{
     aws,
-    config::{DatabaseConfig, ModelConfig, environment, rate_limit_per_minute, state_machine_arn, worker_log_group},
+    config::{
+        DatabaseConfig, ModelConfig, environment, rate_limit_per_minute, state_machine_arn,
+        worker_log_group,
+    },
     failure::Failure,
     logs::Logs,
     model::Models,

@@ -1,8 +1,10 @@
-//! Logs, as JSON lines with the fields of section 10 of the design, on standard output, which is where Lambda collects them.
+//! Logs, as JSON lines with the fields of section 10 of the design, on standard output, which is
+//! where Lambda collects them.
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging at the level of `LOG_LEVEL` (default `info`); the libraries' own lines only from `warn`.
+/// Starts logging at the level of `LOG_LEVEL` (default `info`); the libraries' own lines only from
+/// `warn`.
 pub fn init() {
     let level = std::env::var("LOG_LEVEL").unwrap_or_default();
     let level = if level.is_empty() { "info" } else { level.as_str() };

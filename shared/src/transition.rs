@@ -1,5 +1,5 @@
-//! How a process may move. The statements of the store name the same states (tests try every move from every state), so this
-//! is the one place to read the protocol:
+//! How a process may move. The statements of the store name the same states (tests try every move
+//! from every state), so this is the one place to read the protocol:
 //!
 //! ```text
 //! PENDING ──claim──► PROCESSING ──complete──► COMPLETED
@@ -29,7 +29,8 @@ pub enum Transition {
 
 impl Transition {
     /// Every move.
-    pub const ALL: &[Self] = &[Self::Claim, Self::Progress, Self::Complete, Self::Fail, Self::TimeOut, Self::Cancel];
+    pub const ALL: &[Self] =
+        &[Self::Claim, Self::Progress, Self::Complete, Self::Fail, Self::TimeOut, Self::Cancel];
 
     /// Where the move leads from `status`, or a refusal that says where the process stands.
     ///
@@ -37,7 +38,8 @@ impl Transition {
     /// [`Refused`] when the protocol has no such move: above all, nothing leaves a terminal status.
     pub const fn from(self, status: Status) -> Result<Status, Refused> {
         match (self, status) {
-            (Self::Claim, Status::Pending | Status::Processing) | (Self::Progress, Status::Processing) => Ok(Status::Processing),
+            (Self::Claim, Status::Pending | Status::Processing)
+            | (Self::Progress, Status::Processing) => Ok(Status::Processing),
             (Self::Complete, Status::Processing) => Ok(Status::Completed),
             (Self::Fail, Status::Pending | Status::Processing) => Ok(Status::Failed),
             (Self::TimeOut, Status::Pending | Status::Processing) => Ok(Status::Timeout),

@@ -1,8 +1,9 @@
-//! A process with several targets, as a pure function of what has been staged: what is left to write, in which batches, and
-//! what the status answer will say.
+//! A process with several targets, as a pure function of what has been staged: what is left to
+//! write, in which batches, and what the status answer will say.
 //!
-//! What is written for a target may bring forth further targets (a sub-goal's actions have tasks), down to the process's depth.
-//! So the work is a forest: its roots are what the process was asked for, its leaves are at the depth.
+//! What is written for a target may bring forth further targets (a sub-goal's actions have tasks),
+//! down to the process's depth. So the work is a forest: its roots are what the process was asked
+//! for, its leaves are at the depth.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -30,13 +31,16 @@ pub enum Output {
 /// What has been staged, by target.
 pub type Outputs = HashMap<Uuid, Output>;
 
-/// What one worker invocation writes: so many targets that as many calls as it makes at once are enough for each level.
-/// A target that brings forth others is a batch of its own.
+/// What one worker invocation writes: so many targets that as many calls as it makes at once are
+/// enough for each level. A target that brings forth others is a batch of its own.
 #[must_use]
 pub fn batches(roots: &[Target], depth: Kind, size: usize) -> Vec<Vec<Uuid>> {
-    let (deep, flat): (Vec<&Target>, Vec<&Target>) = roots.iter().partition(|root| root.kind < depth);
+    let (deep, flat): (Vec<&Target>, Vec<&Target>) =
+        roots.iter().partition(|root| root.kind < depth);
     let alone = deep.iter().map(|root| vec![root.id]);
-    alone.chain(flat.chunks(size.max(1)).map(|chunk| chunk.iter().map(|root| root.id).collect())).collect()
+    alone
+        .chain(flat.chunks(size.max(1)).map(|chunk| chunk.iter().map(|root| root.id).collect()))
+        .collect()
 }
 
 /// How many targets there are from these roots down to `depth`.
@@ -52,7 +56,9 @@ pub fn open(roots: &[Target], depth: Kind, outputs: &Outputs) -> Vec<Target> {
     for root in roots {
         match outputs.get(&root.id) {
             None => open.push(root.clone()),
-            Some(Output::Written(rows)) if root.kind < depth => open.extend(self::open(&root.children(rows), depth, outputs)),
+            Some(Output::Written(rows)) if root.kind < depth => {
+                open.extend(self::open(&root.children(rows), depth, outputs))
+            }
             Some(_) => {}
         }
     }
@@ -72,7 +78,13 @@ pub struct Finished {
 
 /// Puts together what was staged for `roots`. `goal`: which chart they are in.
 #[must_use]
-pub fn finish(goal: Uuid, roots: &[Target], depth: Kind, outputs: &Outputs, usage: &[Usage]) -> Finished {
+pub fn finish(
+    goal: Uuid,
+    roots: &[Target],
+    depth: Kind,
+    outputs: &Outputs,
+    usage: &[Usage],
+) -> Finished {
     let mut finished = Assembly { depth, outputs, parts: Vec::new(), failed: Vec::new() };
     let mut result = json!({ "goalId": goal });
     for root in roots {
@@ -94,10 +106,14 @@ pub fn finish(goal: Uuid, roots: &[Target], depth: Kind, outputs: &Outputs, usag
     }
     let Assembly { parts, failed, .. } = finished;
     result["partial"] = json!(!failed.is_empty());
-    result["failedTargets"] = failed.iter().map(|(target, error)| failed_target(target, error)).collect();
+    result["failedTargets"] =
+        failed.iter().map(|(target, error)| failed_target(target, error)).collect();
     result["usage"] = by_model(usage);
     let nothing = parts.is_empty().then(|| {
-        failed.into_iter().next().map_or_else(|| ProcessError::new(ErrorCode::TargetNotFound, "no target is left"), |(_, error)| error)
+        failed.into_iter().next().map_or_else(
+            || ProcessError::new(ErrorCode::TargetNotFound, "no target is left"),
+            |(_, error)| error,
+        )
     });
     Finished { parts, result, nothing }
 }
@@ -138,7 +154,10 @@ impl Assembly<'_> {
                 None
             }
             None => {
-                self.failed.push((target.clone(), ProcessError::new(ErrorCode::ResultMissing, "never staged")));
+                self.failed.push((
+                    target.clone(),
+                    ProcessError::new(ErrorCode::ResultMissing, "never staged"),
+                ));
                 None
             }
         }
@@ -150,9 +169,17 @@ impl Assembly<'_> {
 pub fn by_model(usage: &[Usage]) -> Value {
     let mut models: BTreeMap<&str, (i64, Usage)> = BTreeMap::new();
     for call in usage {
-        let (calls, sum) = models
-            .entry(&call.model_id)
-            .or_insert_with(|| (0, Usage { model_id: call.model_id.clone(), input_tokens: 0, output_tokens: 0, latency_ms: 0 }));
+        let (calls, sum) = models.entry(&call.model_id).or_insert_with(|| {
+            (
+                0,
+                Usage {
+                    model_id: call.model_id.clone(),
+                    input_tokens: 0,
+                    output_tokens: 0,
+                    latency_ms: 0,
+                },
+            )
+        });
         *calls += 1;
         sum.input_tokens += call.input_tokens;
         sum.output_tokens += call.output_tokens;

@@ -1,5 +1,5 @@
-//! Step Functions: starting and stopping the execution that drives a process. Its name is the process id, so that at most one
-//! can ever exist.
+//! Step Functions: starting and stopping the execution that drives a process. Its name is the
+//! process id, so that at most one can ever exist.
 
 use aws_config::SdkConfig;
 use aws_sdk_sfn::{
@@ -14,7 +14,9 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{aws, error_code::ErrorCode, failure::Failure, process::ProcessId, reconcile::Execution};
+use crate::{
+    aws, error_code::ErrorCode, failure::Failure, process::ProcessId, reconcile::Execution,
+};
 
 /// The state machine.
 #[derive(Debug, Clone)]
@@ -35,7 +37,8 @@ pub enum Stopped {
 /// Running executions, as many as one call tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunningPage {
-    /// Which processes they drive, and since when they run. Executions that bear no process's id are none of ours.
+    /// Which processes they drive, and since when they run. Executions that bear no process's id
+    /// are none of ours.
     pub running: Vec<(ProcessId, DateTime<Utc>)>,
     /// Where the next page begins; `None`: this was the last.
     pub next: Option<String>,
@@ -71,10 +74,12 @@ impl Workflow {
         format!("{}:{id}", self.state_machine_arn.replacen(":stateMachine:", ":execution:", 1))
     }
 
-    /// Starts the execution of `id`; that it exists already counts as started, because only this process can bear its name.
+    /// Starts the execution of `id`; that it exists already counts as started, because only this
+    /// process can bear its name.
     ///
     /// # Errors
-    /// When it is not known to have been started. It may have been: whoever tries again finds that out.
+    /// When it is not known to have been started. It may have been: whoever tries again finds that
+    /// out.
     pub async fn start(&self, id: ProcessId) -> Result<String, Failure> {
         let input = json!({ "processId": id }).to_string();
         match self.client.start_execution().state_machine_arn(&self.state_machine_arn).name(id.to_string()).input(input).send().await {
@@ -108,7 +113,8 @@ impl Workflow {
         }
     }
 
-    /// The running executions from `page` on, up to 1,000. Best effort: one that has just started or ended may be missing or listed.
+    /// The running executions from `page` on, up to 1,000. Best effort: one that has just started
+    /// or ended may be missing or listed.
     ///
     /// # Errors
     /// When Step Functions cannot be asked.
@@ -123,7 +129,10 @@ impl Workflow {
             .send()
             .await
             .map_err(|error| failure(&error))?;
-        Ok(RunningPage { running: listed.executions.iter().filter_map(running).collect(), next: listed.next_token })
+        Ok(RunningPage {
+            running: listed.executions.iter().filter_map(running).collect(),
+            next: listed.next_token,
+        })
     }
 
     /// The execution of `id`.
@@ -137,7 +146,11 @@ impl Workflow {
                 started_at: time(&described.start_date),
                 stopped_at: described.stop_date.as_ref().and_then(time),
             }),
-            Err(error) if error.as_service_error().is_some_and(DescribeExecutionError::is_execution_does_not_exist) => {
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(DescribeExecutionError::is_execution_does_not_exist) =>
+            {
                 Ok(Described { execution: Execution::Missing, started_at: None, stopped_at: None })
             }
             Err(error) => Err(failure(&error)),
@@ -167,14 +180,20 @@ fn execution(described: &DescribeExecutionOutput) -> Result<Execution, Failure> 
     let (error, cause) = (described.error.clone(), described.cause.clone());
     match &described.status {
         // One that waits to be redriven will run again under the same name.
-        ExecutionStatus::Running | ExecutionStatus::PendingRedrive => {
-            Ok(Execution::Running { since: time(&described.start_date).unwrap_or(DateTime::<Utc>::MAX_UTC) })
-        }
+        ExecutionStatus::Running | ExecutionStatus::PendingRedrive => Ok(Execution::Running {
+            since: time(&described.start_date).unwrap_or(DateTime::<Utc>::MAX_UTC),
+        }),
         ExecutionStatus::Succeeded => Ok(Execution::Succeeded),
-        ExecutionStatus::Failed => Ok(Execution::Failed { error: error.unwrap_or_else(|| "States.Runtime".to_owned()), cause }),
+        ExecutionStatus::Failed => Ok(Execution::Failed {
+            error: error.unwrap_or_else(|| "States.Runtime".to_owned()),
+            cause,
+        }),
         ExecutionStatus::TimedOut => Ok(Execution::TimedOut),
         ExecutionStatus::Aborted => Ok(Execution::Aborted { error, cause }),
-        other => Err(Failure::new(ErrorCode::StepFunctionsError, format!("an execution status that we do not know: {other}"))),
+        other => Err(Failure::new(
+            ErrorCode::StepFunctionsError,
+            format!("an execution status that we do not know: {other}"),
+        )),
     }
 }
 
@@ -182,6 +201,8 @@ fn time(time: &SdkTime) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(time.secs(), time.subsec_nanos())
 }
 
-fn failure<E: std::error::Error + ProvideErrorMetadata + 'static>(error: &SdkError<E, HttpResponse>) -> Failure {
+fn failure<E: std::error::Error + ProvideErrorMetadata + 'static>(
+    error: &SdkError<E, HttpResponse>,
+) -> Failure {
     Failure::new(ErrorCode::StepFunctionsError, aws::said(error))
 }

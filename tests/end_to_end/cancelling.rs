@@ -14,7 +14,10 @@ async fn a_running_process_is_cancelled_at_once_and_stays_so() {
 
     let cancelled = user.post(&format!("/cancel/{id}"), &json!({"reason": "やり直したい"})).await;
     assert_eq!(cancelled.status, 200, "{cancelled:?}");
-    assert_eq!((&cancelled.data()["status"], &cancelled.data()["cancelReason"]), (&"CANCELLED".into(), &"やり直したい".into()));
+    assert_eq!(
+        (&cancelled.data()["status"], &cancelled.data()["cancelReason"]),
+        (&"CANCELLED".into(), &"やり直したい".into())
+    );
     assert_eq!(user.status(&id).await["status"], "CANCELLED");
 
     let repeated = user.post(&format!("/cancel/{id}"), &json!({"reason": "もう一度"})).await;
@@ -31,8 +34,13 @@ async fn an_operator_cancels_by_invoke() {
     let goal = Goal::new("運用担当者が止める目標");
     stack.fault(&goal, json!({"delayMs": 5_000})).await;
     let id = user.submit(&goal).await;
-    let answer = stack.invoke("cancel-handler", &json!({"processId": id, "reason": "maintenance"})).await;
-    assert_eq!((&answer["success"], &answer["data"]["status"]), (&true.into(), &"CANCELLED".into()), "{answer}");
+    let answer =
+        stack.invoke("cancel-handler", &json!({"processId": id, "reason": "maintenance"})).await;
+    assert_eq!(
+        (&answer["success"], &answer["data"]["status"]),
+        (&true.into(), &"CANCELLED".into()),
+        "{answer}"
+    );
     assert_eq!(user.status(&id).await["cancelReason"], "maintenance");
 }
 
@@ -54,6 +62,9 @@ async fn a_reason_that_is_too_long_cancels_nothing() {
     let user = stack.new_user().await;
     let id = user.submit(&Goal::new("理由が長すぎる目標")).await;
     let refused = user.post(&format!("/cancel/{id}"), &json!({"reason": "あ".repeat(501)})).await;
-    assert_eq!((refused.status, refused.code(), refused.fields()), (400, "VALIDATION_ERROR", vec!["reason"]));
+    assert_eq!(
+        (refused.status, refused.code(), refused.fields()),
+        (400, "VALIDATION_ERROR", vec!["reason"])
+    );
     assert_eq!(user.wait_for_end(&id).await["status"], "COMPLETED");
 }

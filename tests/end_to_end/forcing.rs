@@ -1,4 +1,5 @@
-//! Retrying: one process makes one retry, what would fail again is refused, and an operator can force it.
+//! Retrying: one process makes one retry, what would fail again is refused, and an operator can
+//! force it.
 
 use serde_json::json;
 use system_tests::{Goal, Stack, User};
@@ -30,11 +31,20 @@ async fn ten_retries_at_once_make_one_process_and_get_equal_answers() {
     }
     let answers = calls.join_all().await;
     let retry = answers[0].data()["processId"].clone();
-    assert!(answers.iter().all(|answer| answer.status == 202 && answer.data()["processId"] == retry), "{answers:?}");
+    assert!(
+        answers.iter().all(|answer| answer.status == 202 && answer.data()["processId"] == retry),
+        "{answers:?}"
+    );
     let retried = user.wait_for_end(retry.as_str().unwrap()).await;
-    assert_eq!((&retried["status"], &retried["originalProcessId"]), (&"COMPLETED".into(), &id.as_str().into()));
+    assert_eq!(
+        (&retried["status"], &retried["originalProcessId"]),
+        (&"COMPLETED".into(), &id.as_str().into())
+    );
     let later = user.post(&format!("/retry/{id}"), &json!({})).await;
-    assert_eq!((&later.data()["processId"], &later.data()["status"]), (&retry, &"COMPLETED".into()));
+    assert_eq!(
+        (&later.data()["processId"], &later.data()["status"]),
+        (&retry, &"COMPLETED".into())
+    );
 }
 
 #[tokio::test]
@@ -44,12 +54,23 @@ async fn what_would_fail_again_is_refused_with_the_reason_unless_an_operator_for
     let goal = Goal::new("直らない目標");
     let id = ended_with(&stack, &user, &goal, "LAMBDA_ERROR").await;
     let refused = user.post(&format!("/retry/{id}"), &json!({})).await;
-    assert_eq!((refused.status, refused.code(), refused.fields()), (400, "RETRY_NOT_ALLOWED", vec!["error.code"]));
-    assert!(refused.body["error"]["details"][0]["message"].as_str().unwrap().contains("LAMBDA_ERROR"));
-    assert_eq!(user.post(&format!("/retry/{id}"), &json!({"force": true})).await.fields(), ["force"]);
+    assert_eq!(
+        (refused.status, refused.code(), refused.fields()),
+        (400, "RETRY_NOT_ALLOWED", vec!["error.code"])
+    );
+    assert!(
+        refused.body["error"]["details"][0]["message"].as_str().unwrap().contains("LAMBDA_ERROR")
+    );
+    assert_eq!(
+        user.post(&format!("/retry/{id}"), &json!({"force": true})).await.fields(),
+        ["force"]
+    );
 
     let unforced = stack.invoke("retry-handler", &json!({"processId": id})).await;
-    assert_eq!((&unforced["success"], &unforced["error"]["code"]), (&false.into(), &"RETRY_NOT_ALLOWED".into()));
+    assert_eq!(
+        (&unforced["success"], &unforced["error"]["code"]),
+        (&false.into(), &"RETRY_NOT_ALLOWED".into())
+    );
     let forced = stack.invoke("retry-handler", &json!({"processId": id, "force": true})).await;
     assert_eq!(forced["success"], true, "{forced}");
     let retried = user.wait_for_end(forced["data"]["processId"].as_str().unwrap()).await;
@@ -74,5 +95,8 @@ async fn a_chain_ends_after_three_retries() {
             .unwrap();
     }
     let refused = user.post(&format!("/retry/{id}"), &json!({})).await;
-    assert_eq!((refused.status, refused.code(), &refused.body["error"]["retryCount"]), (400, "MAX_RETRY_EXCEEDED", &3.into()));
+    assert_eq!(
+        (refused.status, refused.code(), &refused.body["error"]["retryCount"]),
+        (400, "MAX_RETRY_EXCEEDED", &3.into())
+    );
 }

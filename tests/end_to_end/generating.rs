@@ -10,15 +10,27 @@ async fn a_goal_becomes_eight_sub_goals_in_one_execution_and_one_attempt() {
 
     let accepted = user.post("/generate", &goal.request()).await;
     assert_eq!(accepted.status, 202, "{accepted:?}");
-    assert_eq!((&accepted.data()["status"], &accepted.data()["type"]), (&"PENDING".into(), &"SUBGOAL_GENERATION".into()));
-    assert!(accepted.data()["estimatedCompletionTime"].as_str() > accepted.data()["createdAt"].as_str());
+    assert_eq!(
+        (&accepted.data()["status"], &accepted.data()["type"]),
+        (&"PENDING".into(), &"SUBGOAL_GENERATION".into())
+    );
+    assert!(
+        accepted.data()["estimatedCompletionTime"].as_str() > accepted.data()["createdAt"].as_str()
+    );
 
     let id = accepted.data()["processId"].as_str().unwrap();
     let process = user.wait_for_end(id).await;
-    assert_eq!((&process["status"], &process["progress"], &process["attempt"]), (&"COMPLETED".into(), &100.into(), &1.into()), "{process}");
+    assert_eq!(
+        (&process["status"], &process["progress"], &process["attempt"]),
+        (&"COMPLETED".into(), &100.into(), &1.into()),
+        "{process}"
+    );
     let listed = process["result"]["subGoals"].as_array().unwrap();
     let stored = stack.sub_goals(&goal).await;
-    assert_eq!(stored.iter().map(|(position, _)| *position).collect::<Vec<_>>(), (0..8).collect::<Vec<_>>());
+    assert_eq!(
+        stored.iter().map(|(position, _)| *position).collect::<Vec<_>>(),
+        (0..8).collect::<Vec<_>>()
+    );
     assert_eq!(
         stored.iter().map(|(_, title)| title.as_str()).collect::<Vec<_>>(),
         listed.iter().map(|item| item["title"].as_str().unwrap()).collect::<Vec<_>>()
@@ -27,9 +39,20 @@ async fn a_goal_becomes_eight_sub_goals_in_one_execution_and_one_attempt() {
     let execution = stack.execution(id).await;
     assert_eq!((&execution["name"], &execution["status"]), (&id.into(), &"SUCCEEDED".into()));
     let events = stack.execution_events(id).await;
-    assert_eq!(events.iter().filter(|event| *event == "TaskScheduled" || *event == "LambdaFunctionScheduled").count(), 1, "{events:?}");
+    assert_eq!(
+        events
+            .iter()
+            .filter(|event| *event == "TaskScheduled" || *event == "LambdaFunctionScheduled")
+            .count(),
+        1,
+        "{events:?}"
+    );
     // The second is the map over what is left, which for one target is nothing.
-    assert_eq!(events.iter().filter(|event| event.ends_with("StateEntered")).count(), 2, "{events:?}");
+    assert_eq!(
+        events.iter().filter(|event| event.ends_with("StateEntered")).count(),
+        2,
+        "{events:?}"
+    );
 }
 
 #[tokio::test]

@@ -20,14 +20,21 @@ async fn a_hundred_at_once_make_one_process_and_get_equal_answers() {
         calls.spawn(async move { generate(&user, &request, &key).await });
     }
     let answers = calls.join_all().await;
-    assert!(answers.iter().all(|answer| answer.status == 202 && answer.body == answers[0].body), "{answers:?}");
-    let made: i64 = sqlx::query_scalar("SELECT count(*) FROM processing_state WHERE target_id = $1")
-        .bind(goal.id)
+    assert!(
+        answers.iter().all(|answer| answer.status == 202 && answer.body == answers[0].body),
+        "{answers:?}"
+    );
+    let made: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM processing_state WHERE target_id = $1")
+            .bind(goal.id)
+            .fetch_one(&stack.database)
+            .await
+            .unwrap();
+    let counted: i32 = sqlx::query_scalar("SELECT used FROM rate_limit WHERE user_id = $1")
+        .bind(user.id())
         .fetch_one(&stack.database)
         .await
         .unwrap();
-    let counted: i32 =
-        sqlx::query_scalar("SELECT used FROM rate_limit WHERE user_id = $1").bind(user.id()).fetch_one(&stack.database).await.unwrap();
     assert_eq!((made, counted), (1, 1));
     let id = answers[0].data()["processId"].as_str().unwrap().to_owned();
     assert_eq!(user.wait_for_end(&id).await["status"], "COMPLETED");
@@ -43,5 +50,8 @@ async fn another_body_under_the_key_is_refused_and_a_bad_key_named() {
     let other = generate(&user, &goal.request_with("title", "別の目標".into()), &key).await;
     assert_eq!((other.status, other.code()), (409, "IDEMPOTENCY_KEY_REUSED"));
     let long = generate(&user, &goal.request_with("title", "".into()), &"k".repeat(256)).await;
-    assert_eq!((long.status, long.code(), long.fields()), (400, "VALIDATION_ERROR", vec!["params.title", "Idempotency-Key"]));
+    assert_eq!(
+        (long.status, long.code(), long.fields()),
+        (400, "VALIDATION_ERROR", vec!["params.title", "Idempotency-Key"])
+    );
 }

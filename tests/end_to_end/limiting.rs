@@ -1,4 +1,5 @@
-//! The rate limit holds for the three POST routes together, and an operator can change it for one user without a deployment.
+//! The rate limit holds for the three POST routes together, and an operator can change it for one
+//! user without a deployment.
 
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use tokio::task::JoinSet;
 
 const NOBODYS: &str = "00000000-0000-4000-8000-000000000000";
 
-/// Waits for the beginning of a minute, if the present one is about to end: the requests of a test must fall into one.
+/// Waits for the beginning of a minute, if the present one is about to end: the requests of a test
+/// must fall into one.
 #[expect(clippy::disallowed_methods, reason = "the limit goes by the clock of the machine")]
 async fn early_in_a_minute() {
     let second = Utc::now().second();
@@ -53,9 +55,19 @@ async fn an_operator_gives_a_user_a_limit_of_their_own() {
     early_in_a_minute().await;
     user.limit_to(1).await;
     let first = user.post("/generate", &Goal::new("ひとつだけの目標").request()).await;
-    assert_eq!((first.status, &first.headers["x-ratelimit-remaining"]), (202, &"0".parse().unwrap()), "{first:?}");
-    assert_eq!(user.post("/generate", &Goal::new("ふたつめの目標").request()).await.code(), "RATE_LIMIT_EXCEEDED");
+    assert_eq!(
+        (first.status, &first.headers["x-ratelimit-remaining"]),
+        (202, &"0".parse().unwrap()),
+        "{first:?}"
+    );
+    assert_eq!(
+        user.post("/generate", &Goal::new("ふたつめの目標").request()).await.code(),
+        "RATE_LIMIT_EXCEEDED"
+    );
     user.limit_to(500).await;
     let raised = user.post("/generate", &Goal::new("ふたつめの目標").request()).await;
-    assert_eq!((raised.status, &raised.headers["x-ratelimit-limit"]), (202, &"500".parse().unwrap()));
+    assert_eq!(
+        (raised.status, &raised.headers["x-ratelimit-limit"]),
+        (202, &"500".parse().unwrap())
+    );
 }

@@ -1,18 +1,24 @@
-//! Logs name the user and the process, and never say what the user wrote or how they proved who they are.
+//! Logs name the user and the process, and never say what the user wrote or how they proved who
+//! they are.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use system_tests::{Goal, Stack};
 
-const FUNCTIONS: [&str; 4] = ["async-processing-handler", "ai-generation-worker", "retry-handler", "cancel-handler"];
+const FUNCTIONS: [&str; 4] =
+    ["async-processing-handler", "ai-generation-worker", "retry-handler", "cancel-handler"];
 
-/// All log lines of the functions that name one of `ids`, and whether any line at all contains one of `secrets`.
+/// All log lines of the functions that name one of `ids`, and whether any line at all contains one
+/// of `secrets`.
 async fn logged(stack: &Stack, ids: &[&str], secrets: &[&str]) -> (Vec<String>, Vec<String>) {
     let (mut named, mut leaked) = (Vec::new(), Vec::new());
     for function in FUNCTIONS {
         let group = format!("/aws/lambda/{function}");
-        let Ok(found) = stack.aws(&["logs", "filter-log-events", "--log-group-name", &group]).await else { continue };
+        let Ok(found) = stack.aws(&["logs", "filter-log-events", "--log-group-name", &group]).await
+        else {
+            continue;
+        };
         for event in found["events"].as_array().map(Vec::as_slice).unwrap_or_default() {
             let line = event["message"].as_str().unwrap_or_default();
             if ids.iter().any(|id| line.contains(id)) {
@@ -37,7 +43,15 @@ async fn logs_name_the_user_but_never_their_words_or_their_token() {
     let reason = "記録されてはならない理由";
     assert_eq!(user.post(&format!("/cancel/{id}"), &json!({"reason": reason})).await.status, 200);
     assert_eq!(user.post(&format!("/retry/{id}"), &json!({})).await.code(), "RETRY_NOT_ALLOWED");
-    assert_eq!(user.post("/generate", &goal.request_with("title", Value::from(format!("{}\u{7}", goal.title)))).await.status, 400);
+    assert_eq!(
+        user.post(
+            "/generate",
+            &goal.request_with("title", Value::from(format!("{}\u{7}", goal.title)))
+        )
+        .await
+        .status,
+        400
+    );
 
     let (sub, token) = (user.id(), user.token().split('.').nth(2).unwrap().to_owned());
     let mut named = Vec::new();
@@ -46,7 +60,9 @@ async fn logs_name_the_user_but_never_their_words_or_their_token() {
         assert!(leaked.is_empty(), "{leaked:?}");
         named = lines;
         // The accepting and the cancelling function have both spoken.
-        if named.iter().any(|line| line.contains("\"accepted\"")) && named.iter().any(|line| line.contains("\"cancelled\"")) {
+        if named.iter().any(|line| line.contains("\"accepted\""))
+            && named.iter().any(|line| line.contains("\"cancelled\""))
+        {
             return;
         }
         tokio::time::sleep(Duration::from_millis(500)).await;

@@ -1,6 +1,11 @@
-//! The product on the local stack, as `sam build` made it and `sam deploy` deployed it: through HTTP, the AWS command line and
-//! the database.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test that meets the unexpected should stop at once")]
+//! The product on the local stack, as `sam build` made it and `sam deploy` deployed it: through
+//! HTTP, the AWS command line and the database.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that meets the unexpected should stop at once"
+)]
 
 mod cancelling;
 mod charting;

@@ -1,4 +1,5 @@
-//! A model that misbehaves: what passes by waiting is waited out in the state machine, and what does not ends with its name.
+//! A model that misbehaves: what passes by waiting is waited out in the state machine, and what
+//! does not ends with its name.
 
 use serde_json::json;
 use system_tests::{Goal, Stack};
@@ -14,7 +15,11 @@ async fn three_throttles_are_waited_out_and_the_process_completes() {
     }
     let id = user.submit(&goal).await;
     let process = user.wait_for_end(&id).await;
-    assert_eq!((&process["status"], &process["attempt"]), (&"COMPLETED".into(), &4.into()), "{process}");
+    assert_eq!(
+        (&process["status"], &process["attempt"]),
+        (&"COMPLETED".into(), &4.into()),
+        "{process}"
+    );
     assert_eq!(stack.sub_goals(&goal).await.len(), 8);
 }
 
@@ -26,7 +31,11 @@ async fn endless_throttling_ends_the_process_as_throttled_and_changes_nothing() 
     stack.fault(&goal, json!({"throttle": 1_000})).await;
     let id = user.submit(&goal).await;
     let process = user.wait_for_end(&id).await;
-    assert_eq!((&process["status"], &process["error"]["code"]), (&"FAILED".into(), &"AI_THROTTLING".into()), "{process}");
+    assert_eq!(
+        (&process["status"], &process["error"]["code"]),
+        (&"FAILED".into(), &"AI_THROTTLING".into()),
+        "{process}"
+    );
     assert_eq!((&process["error"]["retryable"], &process["progress"]), (&true.into(), &50.into()));
     assert!(stack.sub_goals(&goal).await.is_empty());
     let failed = user.wait_until(&id, "failed", |process| process["status"] == "FAILED").await;
@@ -41,8 +50,16 @@ async fn a_nonsense_answer_is_repaired_in_the_same_attempt() {
         let goal = Goal::new("写真展を開く");
         stack.fault(&goal, json!({fault: 1})).await;
         let process = user.wait_for_end(&user.submit(&goal).await).await;
-        assert_eq!((&process["status"], &process["attempt"]), (&"COMPLETED".into(), &1.into()), "{fault}: {process}");
-        assert_eq!(process["result"]["usage"].as_array().unwrap().len(), 2, "{fault}: both calls are accounted for");
+        assert_eq!(
+            (&process["status"], &process["attempt"]),
+            (&"COMPLETED".into(), &1.into()),
+            "{fault}: {process}"
+        );
+        assert_eq!(
+            process["result"]["usage"].as_array().unwrap().len(),
+            2,
+            "{fault}: both calls are accounted for"
+        );
     }
 }
 
@@ -53,7 +70,11 @@ async fn endless_nonsense_is_never_stored() {
     let goal = Goal::new("小説を書き上げる");
     stack.fault(&goal, json!({"garbage": 1_000})).await;
     let process = user.wait_for_end(&user.submit(&goal).await).await;
-    assert_eq!((&process["status"], &process["error"]["code"]), (&"FAILED".into(), &"AI_RESPONSE_INVALID".into()), "{process}");
+    assert_eq!(
+        (&process["status"], &process["error"]["code"]),
+        (&"FAILED".into(), &"AI_RESPONSE_INVALID".into()),
+        "{process}"
+    );
     assert!(stack.sub_goals(&goal).await.is_empty());
 }
 
@@ -66,7 +87,11 @@ async fn a_model_that_fails_gives_way_to_the_next_in_the_same_attempt() {
     let goal = Goal::new("茶道の免状を取る");
     stack.fault(&goal, json!({"unavailable": 1, "onlyModel": models[0]})).await;
     let process = user.wait_for_end(&user.submit(&goal).await).await;
-    assert_eq!((&process["status"], &process["attempt"]), (&"COMPLETED".into(), &1.into()), "{process}");
+    assert_eq!(
+        (&process["status"], &process["attempt"]),
+        (&"COMPLETED".into(), &1.into()),
+        "{process}"
+    );
     assert_eq!(process["result"]["usage"][0]["modelId"], models[1].as_str());
 }
 
@@ -78,7 +103,11 @@ async fn a_model_that_always_throttles_gives_way_to_one_that_answers() {
     let goal = Goal::new("相撲を観る");
     stack.fault(&goal, json!({"throttle": 1_000, "onlyModel": models[0]})).await;
     let process = user.wait_for_end(&user.submit(&goal).await).await;
-    assert_eq!((&process["status"], &process["attempt"]), (&"COMPLETED".into(), &1.into()), "{process}");
+    assert_eq!(
+        (&process["status"], &process["attempt"]),
+        (&"COMPLETED".into(), &1.into()),
+        "{process}"
+    );
     assert_eq!(process["result"]["usage"][0]["modelId"], models[1].as_str());
 }
 
@@ -88,20 +117,38 @@ async fn a_model_that_we_may_not_use_is_not_passed_over_in_silence() {
     let user = stack.new_user().await;
     let models = models(&stack).await;
     let goal = Goal::new("能を舞う");
-    stack.fault(&goal, json!({"error": 1_000, "errorType": "AccessDeniedException", "onlyModel": models[0]})).await;
+    stack
+        .fault(
+            &goal,
+            json!({"error": 1_000, "errorType": "AccessDeniedException", "onlyModel": models[0]}),
+        )
+        .await;
     let id = user.submit(&goal).await;
     let process = user.wait_for_end(&id).await;
-    assert_eq!((&process["status"], &process["attempt"]), (&"FAILED".into(), &1.into()), "{process}");
-    let cause: String = sqlx::query_scalar("SELECT error ->> 'cause' FROM processing_state WHERE id = $1::uuid")
-        .bind(&id)
-        .fetch_one(&stack.database)
-        .await
-        .unwrap();
+    assert_eq!(
+        (&process["status"], &process["attempt"]),
+        (&"FAILED".into(), &1.into()),
+        "{process}"
+    );
+    let cause: String =
+        sqlx::query_scalar("SELECT error ->> 'cause' FROM processing_state WHERE id = $1::uuid")
+            .bind(&id)
+            .fetch_one(&stack.database)
+            .await
+            .unwrap();
     assert!(cause.contains(&models[0]) && cause.contains("bedrock:InvokeModel"), "{cause}");
 }
 
 /// The models that the worker is deployed with, in order.
 async fn models(stack: &Stack) -> Vec<String> {
-    let configuration = stack.aws(&["lambda", "get-function-configuration", "--function-name", "ai-generation-worker"]).await.unwrap();
-    configuration["Environment"]["Variables"]["MODEL_IDS"].as_str().unwrap().split(',').map(str::to_owned).collect()
+    let configuration = stack
+        .aws(&["lambda", "get-function-configuration", "--function-name", "ai-generation-worker"])
+        .await
+        .unwrap();
+    configuration["Environment"]["Variables"]["MODEL_IDS"]
+        .as_str()
+        .unwrap()
+        .split(',')
+        .map(str::to_owned)
+        .collect()
 }

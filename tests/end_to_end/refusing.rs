@@ -1,4 +1,5 @@
-//! What is wrong with a request is said at the door, by field, and nothing of another user's is told.
+//! What is wrong with a request is said at the door, by field, and nothing of another user's is
+//! told.
 
 use serde_json::json;
 use system_tests::{Goal, Stack};
@@ -16,7 +17,10 @@ async fn each_wrong_field_is_named() {
         ("background", json!("")),
     ] {
         let answer = user.post("/generate", &goal.request_with(field, value)).await;
-        assert_eq!((answer.status, answer.code(), answer.fields()), (400, "VALIDATION_ERROR", vec![format!("params.{field}").as_str()]));
+        assert_eq!(
+            (answer.status, answer.code(), answer.fields()),
+            (400, "VALIDATION_ERROR", vec![format!("params.{field}").as_str()])
+        );
     }
 }
 
@@ -25,9 +29,15 @@ async fn a_body_that_is_not_json_and_an_unknown_type_are_refused() {
     let stack = Stack::up().await;
     let user = stack.new_user().await;
     let broken = user.post_text("/generate", "{\"type\":").await;
-    assert_eq!((broken.status, broken.code(), broken.fields()), (400, "VALIDATION_ERROR", vec!["body"]));
+    assert_eq!(
+        (broken.status, broken.code(), broken.fields()),
+        (400, "VALIDATION_ERROR", vec!["body"])
+    );
     let unknown = user.post("/generate", &json!({"type": "POEM_GENERATION", "params": {}})).await;
-    assert_eq!((unknown.status, unknown.code(), unknown.fields()), (400, "INVALID_PROCESS_TYPE", vec!["type"]));
+    assert_eq!(
+        (unknown.status, unknown.code(), unknown.fields()),
+        (400, "INVALID_PROCESS_TYPE", vec!["type"])
+    );
 }
 
 #[tokio::test]
@@ -53,7 +63,11 @@ async fn another_users_process_and_goal_are_forbidden_and_nothing_about_them_is_
     ];
     for answer in refused {
         assert_eq!((answer.status, answer.code()), (403, "FORBIDDEN"));
-        assert!(!answer.body.to_string().contains("COMPLETED") && !answer.body.to_string().contains("秘密"), "{answer:?}");
+        assert!(
+            !answer.body.to_string().contains("COMPLETED")
+                && !answer.body.to_string().contains("秘密"),
+            "{answer:?}"
+        );
     }
     assert_eq!(hanako.status(&id).await["status"], "COMPLETED");
 }

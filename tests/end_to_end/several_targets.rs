@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use system_tests::{Goal, Stack};
 
-const ACTIONS_OF_GOAL: &str = "SELECT count(*) FROM actions JOIN sub_goals ON sub_goals.id = sub_goal_id WHERE goal_id = $1";
+const ACTIONS_OF_GOAL: &str =
+    "SELECT count(*) FROM actions JOIN sub_goals ON sub_goals.id = sub_goal_id WHERE goal_id = $1";
 const ACTIONS_WITH_TASKS: &str = "SELECT count(DISTINCT action_id) FROM tasks JOIN actions ON actions.id = action_id JOIN sub_goals ON sub_goals.id = sub_goal_id WHERE goal_id = $1";
 
 fn entered(events: &[String]) -> usize {
@@ -22,7 +23,11 @@ async fn a_sub_goal_becomes_eight_actions_and_an_action_its_tasks_in_one_invocat
     let sub_goals = stack.plant(&goal, &user.sub().await, false).await;
     let id = user.submit_type("ACTION_GENERATION", json!({"subGoalId": sub_goals[3].0})).await;
     let process = user.wait_for_end(&id).await;
-    assert_eq!((&process["status"], &process["attempt"]), (&"COMPLETED".into(), &1.into()), "{process}");
+    assert_eq!(
+        (&process["status"], &process["attempt"]),
+        (&"COMPLETED".into(), &1.into()),
+        "{process}"
+    );
     let actions = process["result"]["actions"].as_array().unwrap();
     assert_eq!((actions.len(), stack.count(ACTIONS_OF_GOAL, &goal).await), (8, 8));
     assert!(matches!(actions[0]["type"].as_str(), Some("EXECUTION" | "HABIT")));
@@ -31,7 +36,12 @@ async fn a_sub_goal_becomes_eight_actions_and_an_action_its_tasks_in_one_invocat
     let process = user.wait_for_end(&id).await;
     assert_eq!(process["status"], "COMPLETED", "{process}");
     let tasks = process["result"]["tasks"].as_array().unwrap();
-    assert!((1..=8).contains(&tasks.len()) && tasks.iter().all(|task| (15..=120).contains(&task["estimatedMinutes"].as_i64().unwrap())));
+    assert!(
+        (1..=8).contains(&tasks.len())
+            && tasks
+                .iter()
+                .all(|task| (15..=120).contains(&task["estimatedMinutes"].as_i64().unwrap()))
+    );
     let events = stack.execution_events(&id).await;
     assert_eq!((invocations(&events), entered(&events)), (1, 2), "{events:?}");
 }
@@ -72,7 +82,11 @@ async fn sixty_four_actions_take_ten_invocations_at_most_and_one_that_fails_is_r
         })
         .await;
     seen.push(process["progress"].as_i64().unwrap());
-    assert_eq!((&process["status"], &process["result"]["partial"]), (&"COMPLETED".into(), &true.into()), "{process}");
+    assert_eq!(
+        (&process["status"], &process["result"]["partial"]),
+        (&"COMPLETED".into(), &true.into()),
+        "{process}"
+    );
     let failed = process["result"]["failedTargets"].as_array().unwrap();
     assert_eq!(failed.len(), 1, "{failed:?}");
     assert_eq!((&failed[0]["targetId"], &failed[0]["title"]), (&json!(unlucky), &json!(title)));
@@ -87,7 +101,11 @@ async fn sixty_four_actions_take_ten_invocations_at_most_and_one_that_fails_is_r
     let retried = user.post(&format!("/retry/{id}"), &json!({})).await;
     assert_eq!(retried.status, 202, "{retried:?}");
     let again = user.wait_for_end(retried.data()["processId"].as_str().unwrap()).await;
-    assert_eq!((&again["status"], &again["result"]["partial"]), (&"COMPLETED".into(), &false.into()), "{again}");
+    assert_eq!(
+        (&again["status"], &again["result"]["partial"]),
+        (&"COMPLETED".into(), &false.into()),
+        "{again}"
+    );
     assert_eq!(again["result"]["actions"].as_array().unwrap().len(), 1);
     assert_eq!(again["result"]["actions"][0]["id"], json!(unlucky));
     assert_eq!(stack.count(ACTIONS_WITH_TASKS, &goal).await, 64);
@@ -122,7 +140,10 @@ async fn progress_rises_by_target_and_never_falls() {
     let mut steps = seen.clone();
     steps.dedup();
     assert!(steps.len() >= 5, "{seen:?}");
-    assert_eq!((&process["progress"], stack.count(ACTIONS_OF_GOAL, &goal).await), (&100.into(), 64));
+    assert_eq!(
+        (&process["progress"], stack.count(ACTIONS_OF_GOAL, &goal).await),
+        (&100.into(), 64)
+    );
 }
 
 #[tokio::test]
@@ -136,12 +157,20 @@ async fn a_batch_that_is_throttled_for_good_leaves_the_rest_standing() {
     let process = user.wait_for_end(&id).await;
     assert_eq!(process["status"], "COMPLETED", "{process}");
     let failed = process["result"]["failedTargets"].as_array().unwrap();
-    assert_eq!((failed.len(), &failed[0]["code"], &failed[0]["retryable"]), (1, &json!("AI_THROTTLING"), &json!(true)), "{process}");
+    assert_eq!(
+        (failed.len(), &failed[0]["code"], &failed[0]["retryable"]),
+        (1, &json!("AI_THROTTLING"), &json!(true)),
+        "{process}"
+    );
     assert_eq!(stack.count(ACTIONS_OF_GOAL, &goal).await, 56);
     // Seven were asked for once, although their batch was tried four times.
     let written = stack.history(&id).await;
     assert_eq!(written.iter().filter(|(kind, _)| kind == "progressed").count(), 7, "{written:?}");
-    assert_eq!(written.iter().filter(|(kind, _)| kind == "batch-claimed").count(), 5, "four attempts and the giving up: {written:?}");
+    assert_eq!(
+        written.iter().filter(|(kind, _)| kind == "batch-claimed").count(),
+        5,
+        "four attempts and the giving up: {written:?}"
+    );
 }
 
 #[tokio::test]
@@ -154,7 +183,11 @@ async fn a_failing_model_costs_nothing_that_was_to_be_replaced() {
     stack.fault(&goal, json!({"unavailable": 1_000})).await;
     let replacing = user.post("/generate", &goal.request_with("replace", true.into())).await;
     let process = user.wait_for_end(replacing.data()["processId"].as_str().unwrap()).await;
-    assert_eq!((&process["status"], &process["error"]["code"]), (&"FAILED".into(), &"AI_ERROR".into()), "{process}");
+    assert_eq!(
+        (&process["status"], &process["error"]["code"]),
+        (&"FAILED".into(), &"AI_ERROR".into()),
+        "{process}"
+    );
     assert_eq!((before.len(), stack.sub_goals(&goal).await), (8, before));
 }
 
@@ -173,15 +206,20 @@ async fn a_cancelled_goal_wide_process_drops_its_calls_within_two_seconds_and_le
     let deadline = tokio::time::Instant::now() + system_tests::PATIENCE;
     // Other tests may cancel at the same time, so at least these eight.
     while stack.model_calls().await["dropped"].as_u64().unwrap() < before + 8 {
-        assert!(tokio::time::Instant::now() < deadline, "the calls were never dropped: {}", stack.model_calls().await);
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "the calls were never dropped: {}",
+            stack.model_calls().await
+        );
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     assert_eq!(user.status(&id).await["status"], "CANCELLED");
     assert_eq!(stack.count(ACTIONS_OF_GOAL, &goal).await, 0);
-    let staged: i64 = sqlx::query_scalar("SELECT count(*) FROM processing_output WHERE process_id = $1::uuid")
-        .bind(&id)
-        .fetch_one(&stack.database)
-        .await
-        .unwrap();
+    let staged: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM processing_output WHERE process_id = $1::uuid")
+            .bind(&id)
+            .fetch_one(&stack.database)
+            .await
+            .unwrap();
     assert_eq!(staged, 0);
 }

@@ -19,7 +19,11 @@ impl Answer {
         let response = response.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.unwrap();
-        let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.clone())) };
+        let body = if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.clone()))
+        };
         Self { status, headers, body }
     }
 
@@ -40,7 +44,8 @@ impl Answer {
     /// The fields that the envelope's details name.
     #[must_use]
     pub fn fields(&self) -> Vec<&str> {
-        let details = self.body["error"]["details"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let details =
+            self.body["error"]["details"].as_array().map(Vec::as_slice).unwrap_or_default();
         details.iter().map(|detail| detail["field"].as_str().unwrap()).collect()
     }
 }

@@ -1,7 +1,8 @@
-//! What the system tests share: the local stack as its users see it, over HTTP, by the AWS command line and in the database.
+//! What the system tests share: the local stack as its users see it, over HTTP, by the AWS command
+//! line and in the database.
 //!
-//! Tests run at the same time on one stack. Each has users, goals and prompts of its own, and aims the model double's faults
-//! at the text of its own goal, so that none can disturb another.
+//! Tests run at the same time on one stack. Each has users, goals and prompts of its own, and aims
+//! the model double's faults at the text of its own goal, so that none can disturb another.
 #![allow(
     clippy::missing_errors_doc,
     clippy::missing_panics_doc,
@@ -24,7 +25,8 @@ use tokio::{process::Command, time::Instant};
 
 pub use self::{answer::Answer, goal::Goal};
 
-/// How long a test waits for what must happen, before it says that it did not. Generous: it only matters when a test fails.
+/// How long a test waits for what must happen, before it says that it did not. Generous: it only
+/// matters when a test fails.
 pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A local stack that is up.
@@ -51,7 +53,8 @@ impl Stack {
     /// Without one, saying what to run.
     pub async fn up() -> Self {
         let env = StackEnv::from_env().unwrap();
-        let database = PgPoolOptions::new().max_connections(2).connect(&env.database_url).await.unwrap();
+        let database =
+            PgPoolOptions::new().max_connections(2).connect(&env.database_url).await.unwrap();
         Self { env, database, http: reqwest::Client::new() }
     }
 
@@ -76,12 +79,23 @@ impl Stack {
         format!("{}/api/ai/async{path}", self.env.api_url)
     }
 
-    /// Stores a goal of `user_id` with eight sub-goals, and eight actions under each if `actions`, as an app would.
-    /// Gives the sub-goals' or the actions' ids with their titles, in the order of the chart.
-    pub async fn plant(&self, goal: &Goal, user_id: &str, actions: bool) -> Vec<(uuid::Uuid, String)> {
-        let insert =
-            "INSERT INTO goals (id, user_id, title, description, deadline, background) VALUES ($1, $2, $3, '説明', '2099-12-31', '背景')";
-        sqlx::query(insert).bind(goal.id).bind(user_id).bind(&goal.title).execute(&self.database).await.unwrap();
+    /// Stores a goal of `user_id` with eight sub-goals, and eight actions under each if `actions`,
+    /// as an app would. Gives the sub-goals' or the actions' ids with their titles, in the order of
+    /// the chart.
+    pub async fn plant(
+        &self,
+        goal: &Goal,
+        user_id: &str,
+        actions: bool,
+    ) -> Vec<(uuid::Uuid, String)> {
+        let insert = "INSERT INTO goals (id, user_id, title, description, deadline, background) VALUES ($1, $2, $3, '説明', '2099-12-31', '背景')";
+        sqlx::query(insert)
+            .bind(goal.id)
+            .bind(user_id)
+            .bind(&goal.title)
+            .execute(&self.database)
+            .await
+            .unwrap();
         let insert = "INSERT INTO sub_goals (id, goal_id, position, title, description, background)
                       SELECT gen_random_uuid(), $1, n, $2 || ' の柱' || n, '説明', '背景' FROM generate_series(0, 7) n";
         sqlx::query(insert).bind(goal.id).bind(&goal.title).execute(&self.database).await.unwrap();
@@ -102,11 +116,13 @@ impl Stack {
 
     /// What the events of a process's history say, in their order: kind and detail.
     pub async fn history(&self, process_id: &str) -> Vec<(String, Option<Value>)> {
-        sqlx::query_as("SELECT kind, detail FROM processing_event WHERE process_id = $1::uuid ORDER BY id")
-            .bind(process_id)
-            .fetch_all(&self.database)
-            .await
-            .unwrap()
+        sqlx::query_as(
+            "SELECT kind, detail FROM processing_event WHERE process_id = $1::uuid ORDER BY id",
+        )
+        .bind(process_id)
+        .fetch_all(&self.database)
+        .await
+        .unwrap()
     }
 
     /// What the model double has seen since it started.
@@ -117,7 +133,10 @@ impl Stack {
     /// Has the model double treat the calls whose prompt contains `text` as `faults` say.
     pub async fn fault_at(&self, text: &str, mut faults: Value) {
         faults["match"] = json!(text);
-        let answer = Answer::of(self.http.post(format!("{}/_faults", self.env.model_url)).json(&faults).send().await).await;
+        let answer = Answer::of(
+            self.http.post(format!("{}/_faults", self.env.model_url)).json(&faults).send().await,
+        )
+        .await;
         assert!(answer.status < 300, "{answer:?}");
     }
 
@@ -136,8 +155,17 @@ impl Stack {
             .output()
             .await
             .context("the stack's aws cannot be started")?;
-        ensure!(output.status.success(), "aws {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr));
-        if output.stdout.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_slice(&output.stdout)?) }
+        ensure!(
+            output.status.success(),
+            "aws {}: {}",
+            args.join(" "),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        if output.stdout.is_empty() {
+            Ok(Value::Null)
+        } else {
+            Ok(serde_json::from_slice(&output.stdout)?)
+        }
     }
 
     /// Invokes a function directly, as an operator does, and gives its payload.
@@ -154,15 +182,29 @@ impl Stack {
 
     /// The execution that drives `process_id`.
     pub async fn execution(&self, process_id: &str) -> Value {
-        let arn = format!("{}:{process_id}", self.env.state_machine_arn.replacen(":stateMachine:", ":execution:", 1));
+        let arn = format!(
+            "{}:{process_id}",
+            self.env.state_machine_arn.replacen(":stateMachine:", ":execution:", 1)
+        );
         self.aws(&["stepfunctions", "describe-execution", "--execution-arn", &arn]).await.unwrap()
     }
 
     /// The types of the events in the history of the execution of `process_id`.
     pub async fn execution_events(&self, process_id: &str) -> Vec<String> {
-        let arn = format!("{}:{process_id}", self.env.state_machine_arn.replacen(":stateMachine:", ":execution:", 1));
-        let history = self.aws(&["stepfunctions", "get-execution-history", "--execution-arn", &arn]).await.unwrap();
-        history["events"].as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect()
+        let arn = format!(
+            "{}:{process_id}",
+            self.env.state_machine_arn.replacen(":stateMachine:", ":execution:", 1)
+        );
+        let history = self
+            .aws(&["stepfunctions", "get-execution-history", "--execution-arn", &arn])
+            .await
+            .unwrap();
+        history["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| event["type"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// The titles of the goal's sub-goals by position.
@@ -177,10 +219,28 @@ impl Stack {
 
 impl User {
     /// Any request, with the token and these headers.
-    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
-        let request = self.stack.http.request(method, self.stack.url(path)).bearer_auth(&self.token).body(body.to_owned());
-        Answer::of(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).send().await).await
+        let request = self
+            .stack
+            .http
+            .request(method, self.stack.url(path))
+            .bearer_auth(&self.token)
+            .body(body.to_owned());
+        Answer::of(
+            headers
+                .iter()
+                .fold(request, |request, (name, value)| request.header(*name, *value))
+                .send()
+                .await,
+        )
+        .await
     }
 
     /// The `sub` of the token: how the database and the logs name the user.
@@ -208,7 +268,8 @@ impl User {
 
     /// `GET path`.
     pub async fn get(&self, path: &str) -> Answer {
-        Answer::of(self.stack.http.get(self.stack.url(path)).bearer_auth(&self.token).send().await).await
+        Answer::of(self.stack.http.get(self.stack.url(path)).bearer_auth(&self.token).send().await)
+            .await
     }
 
     /// `POST path` with a JSON body.
@@ -219,7 +280,10 @@ impl User {
     /// `POST path` with whatever body, said to be JSON.
     pub async fn post_text(&self, path: &str, body: &str) -> Answer {
         let request = self.stack.http.post(self.stack.url(path)).bearer_auth(&self.token);
-        Answer::of(request.header("content-type", "application/json").body(body.to_owned()).send().await).await
+        Answer::of(
+            request.header("content-type", "application/json").body(body.to_owned()).send().await,
+        )
+        .await
     }
 
     /// Submits `goal` and gives the process id of the 202.
@@ -256,7 +320,12 @@ impl User {
     }
 
     /// Polls until `reached`.
-    pub async fn wait_until(&self, process_id: &str, what: &str, reached: impl Fn(&Value) -> bool) -> Value {
+    pub async fn wait_until(
+        &self,
+        process_id: &str,
+        what: &str,
+        reached: impl Fn(&Value) -> bool,
+    ) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let process = self.status(process_id).await;
@@ -270,7 +339,10 @@ impl User {
 
     /// Polls until the process has ended.
     pub async fn wait_for_end(&self, process_id: &str) -> Value {
-        self.wait_until(process_id, "terminal", |process| !matches!(process["status"].as_str(), Some("PENDING" | "PROCESSING"))).await
+        self.wait_until(process_id, "terminal", |process| {
+            !matches!(process["status"].as_str(), Some("PENDING" | "PROCESSING"))
+        })
+        .await
     }
 }
 

@@ -15,12 +15,19 @@ use crate::Api;
 
 impl Api {
     pub(crate) async fn generate(&self, call: &Call) -> Answer {
-        let Caller::User(user_id) = &call.caller else { return Answer::from(Err(ErrorCode::Unauthorized.into())) };
+        let Caller::User(user_id) = &call.caller else {
+            return Answer::from(Err(ErrorCode::Unauthorized.into()));
+        };
         let now = self.clock.now();
         let (params, idempotency_key) = match read(call, now) {
             Ok(read) => read,
             // Nothing is to be stored, so no other statement counts it.
-            Err(refusal) => return limited(&self.store, self.per_minute, call, now, async || Err(refusal.into())).await,
+            Err(refusal) => {
+                return limited(&self.store, self.per_minute, call, now, async || {
+                    Err(refusal.into())
+                })
+                .await;
+            }
         };
         let process_type = params.process_type();
         let submission = Submission {
@@ -54,7 +61,10 @@ impl Api {
 }
 
 /// The params and the idempotency key; or everything that is wrong with them.
-fn read(call: &Call, now: chrono::DateTime<chrono::Utc>) -> Result<(Params, Option<String>), Refusal> {
+fn read(
+    call: &Call,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<(Params, Option<String>), Refusal> {
     let parsed = parse_generate(call.body()?, now);
     match (parsed, call.idempotency_key()) {
         (Ok(params), Ok(key)) => Ok((params, key)),

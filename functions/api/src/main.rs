@@ -38,10 +38,16 @@ impl Api {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let setup = Setup::from_environment().await;
-    let api =
-        &Api { store: setup.store().await?, workflow: setup.workflow()?, clock: SystemClock, per_minute: setup.rate_limit_per_minute()? };
+    let api = &Api {
+        store: setup.store().await?,
+        workflow: setup.workflow()?,
+        clock: SystemClock,
+        per_minute: setup.rate_limit_per_minute()?,
+    };
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
-        Ok::<_, Diagnostic>(answer(event.payload, &api.clock, async |call: &Call| api.handle(call).await).await)
+        Ok::<_, Diagnostic>(
+            answer(event.payload, &api.clock, async |call: &Call| api.handle(call).await).await,
+        )
     }))
     .await
 }

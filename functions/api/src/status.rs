@@ -13,8 +13,11 @@ impl Api {
     pub(crate) async fn status(&self, call: &Call) -> Result<Reply, Problem> {
         let id = call.process_id()?;
         let if_none_match = call.if_none_match().unwrap_or_default();
-        let polled =
-            self.store.poll(id, &ETag::known_versions(if_none_match, call.language)).await?.ok_or(ErrorCode::ProcessingNotFound)?;
+        let polled = self
+            .store
+            .poll(id, &ETag::known_versions(if_none_match, call.language))
+            .await?
+            .ok_or(ErrorCode::ProcessingNotFound)?;
         let process = &polled.process;
         if call.caller.owner().is_some_and(|user| *user != process.user_id) {
             return Err(ErrorCode::Forbidden.into());
@@ -30,9 +33,16 @@ impl Api {
             .with_header("etag", &ETag { version: &polled.version, language: call.language })
             // A browser may keep it, if it asks each time whether it is still right.
             .with_header("cache-control", &"private, no-cache");
-        Ok(match estimate::poll_after_seconds(process.status, process.created_at, polled.recent_seconds, now) {
-            Some(seconds) => reply.with_header("retry-after", &seconds),
-            None => reply,
-        })
+        Ok(
+            match estimate::poll_after_seconds(
+                process.status,
+                process.created_at,
+                polled.recent_seconds,
+                now,
+            ) {
+                Some(seconds) => reply.with_header("retry-after", &seconds),
+                None => reply,
+            },
+        )
     }
 }

@@ -1,4 +1,5 @@
-//! What is none of the API's routes: `$default` brings it here, so that it too is answered in the envelope.
+//! What is none of the API's routes: `$default` brings it here, so that it too is answered in the
+//! envelope.
 
 use shared::{
     error_code::ErrorCode,
@@ -6,7 +7,8 @@ use shared::{
     validation::{Rule, Violation},
 };
 
-/// 404 for a path that does not exist, 405 for a method that the path does not take. A direct invocation names no route at all.
+/// 404 for a path that does not exist, 405 for a method that the path does not take. A direct
+/// invocation names no route at all.
 pub(crate) fn refuse(call: &Call) -> Problem {
     if call.caller == Caller::Operator {
         return Refusal::from(Violation::new("routeKey", Rule::Required)).into();

@@ -1,5 +1,6 @@
-//! The intent comes first: once CANCELLED is committed it wins over everything later, and a running worker sees it and stops.
-//! Stopping the execution only saves what it would still cost; if that fails, the sweep does it (R10).
+//! The intent comes first: once CANCELLED is committed it wins over everything later, and a running
+//! worker sees it and stops. Stopping the execution only saves what it would still cost; if that
+//! fails, the sweep does it (R10).
 
 use serde_json::json;
 use shared::{
@@ -18,13 +19,25 @@ const REASON_LENGTH: std::ops::RangeInclusive<usize> = 0..=500;
 
 impl Cancel {
     pub(crate) async fn handle(&self, call: &Call) -> Answer {
-        limited(&self.store, self.per_minute, call, self.clock.now(), async || self.cancel(call).await).await
+        limited(&self.store, self.per_minute, call, self.clock.now(), async || {
+            self.cancel(call).await
+        })
+        .await
     }
 
     async fn cancel(&self, call: &Call) -> Result<Reply, Problem> {
         let id = call.process_id()?;
         let reason = read_reason(call)?;
-        let cancelling = self.store.cancel(id, call.caller.owner(), reason.as_deref(), call.caller.actor(), self.clock.now()).await?;
+        let cancelling = self
+            .store
+            .cancel(
+                id,
+                call.caller.owner(),
+                reason.as_deref(),
+                call.caller.actor(),
+                self.clock.now(),
+            )
+            .await?;
         let process = judge(cancelling, &call.caller)?;
         let stopped = match self.workflow.stop(id, "CANCELLED", "cancelled by request").await {
             Ok(_) => true,
@@ -40,7 +53,8 @@ impl Cancel {
     }
 }
 
-/// The process if it is cancelled now or has been before; a repeated cancel answers as the first did.
+/// The process if it is cancelled now or has been before; a repeated cancel answers as the first
+/// did.
 fn judge(cancelling: Option<Cancelling>, caller: &Caller) -> Result<Process, Problem> {
     let Cancelling { process, cancelled } = cancelling.ok_or(ErrorCode::ProcessingNotFound)?;
     if caller.owner().is_some_and(|user| *user != process.user_id) {
@@ -48,7 +62,8 @@ fn judge(cancelling: Option<Cancelling>, caller: &Caller) -> Result<Process, Pro
     } else if cancelled || process.status == Status::Cancelled {
         Ok(process)
     } else {
-        Err(Refusal { current_status: Some(process.status), ..ErrorCode::CancelNotAllowed.into() }.into())
+        Err(Refusal { current_status: Some(process.status), ..ErrorCode::CancelNotAllowed.into() }
+            .into())
     }
 }
 

@@ -31,7 +31,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         per_minute: setup.rate_limit_per_minute()?,
     };
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
-        Ok::<_, Diagnostic>(answer(event.payload, &cancel.clock, async |call: &Call| cancel.handle(call).await).await)
+        Ok::<_, Diagnostic>(
+            answer(event.payload, &cancel.clock, async |call: &Call| cancel.handle(call).await)
+                .await,
+        )
     }))
     .await
 }

@@ -1,5 +1,6 @@
-//! `{"check":"health"}`: whether the database, the state machine and the models are there and let us in. Every part is really
-//! asked; one that fails is named with its cause, and the others are asked all the same.
+//! `{"check":"health"}`: whether the database, the state machine and the models are there and let
+//! us in. Every part is really asked; one that fails is named with its cause, and the others are
+//! asked all the same.
 
 use serde_json::{Value, json};
 use shared::{

@@ -50,10 +50,19 @@ impl Diagnostics {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let setup = Setup::from_environment().await;
-    let diagnostics =
-        &Diagnostics { store: setup.store().await?, workflow: setup.workflow()?, models: setup.models()?, clock: SystemClock };
+    let diagnostics = &Diagnostics {
+        store: setup.store().await?,
+        workflow: setup.workflow()?,
+        models: setup.models()?,
+        clock: SystemClock,
+    };
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
-        Ok::<_, Diagnostic>(answer(event.payload, &diagnostics.clock, async |call: &Call| diagnostics.handle(call).await).await)
+        Ok::<_, Diagnostic>(
+            answer(event.payload, &diagnostics.clock, async |call: &Call| {
+                diagnostics.handle(call).await
+            })
+            .await,
+        )
     }))
     .await
 }

@@ -70,7 +70,11 @@ impl Engine {
         }
     }
 
-    async fn call<T>(&self, api: &Api, call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    async fn call<T>(
+        &self,
+        api: &Api,
+        call: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         let waited = api.limiter.wait().await;
         self.waited.fetch_add(u64::try_from(waited.as_micros()).unwrap_or(u64::MAX), Relaxed);
         api.calls.fetch_add(1, Relaxed);
@@ -113,12 +117,23 @@ impl Engine {
         self.workflow.execution_arn(id)
     }
 
-    pub(crate) async fn stop(&self, id: ProcessId, error: &str, cause: &str) -> Result<Stopped, Failure> {
+    pub(crate) async fn stop(
+        &self,
+        id: ProcessId,
+        error: &str,
+        cause: &str,
+    ) -> Result<Stopped, Failure> {
         self.call(&self.stop, self.workflow.stop(id, error, cause)).await
     }
 
-    /// The last errors in the log about `id`. That the log cannot be read never stands in the way of a repair.
-    pub(crate) async fn evidence(&self, id: ProcessId, from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<Evidence> {
+    /// The last errors in the log about `id`. That the log cannot be read never stands in the way
+    /// of a repair.
+    pub(crate) async fn evidence(
+        &self,
+        id: ProcessId,
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Vec<Evidence> {
         let Some(logs) = &self.logs else { return Vec::new() };
         let search = self.call(&self.filter, logs.last_errors(id, from, until));
         match tokio::time::timeout(EVIDENCE_PATIENCE, search).await {

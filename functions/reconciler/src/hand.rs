@@ -11,7 +11,11 @@ use shared::{
 use crate::{Reconciler, repair::Run, sweep::Swept, trigger};
 
 impl Reconciler {
-    pub(crate) async fn by_hand(&self, call: &Call, stop_at: DateTime<Utc>) -> Result<Reply, Problem> {
+    pub(crate) async fn by_hand(
+        &self,
+        call: &Call,
+        stop_at: DateTime<Utc>,
+    ) -> Result<Reply, Problem> {
         if call.caller != Caller::Operator {
             return Err(ErrorCode::Forbidden.into());
         }
@@ -49,7 +53,10 @@ fn reply(swept: &Swept) -> Result<Reply, Failure> {
         Swept::Another { since, until } => {
             tracing::info!(since = %since.to_rfc3339(), "another sweep is running");
             let message = format!("another sweep is running since {}", since.to_rfc3339());
-            Ok(Reply::new(200, json!({"swept": false, "message": message, "runningSince": since, "runningUntil": until})))
+            Ok(Reply::new(
+                200,
+                json!({"swept": false, "message": message, "runningSince": since, "runningUntil": until}),
+            ))
         }
     }
 }

@@ -1,7 +1,8 @@
 //! `reconciler`: makes the database and the executions agree.
 //!
-//! Three occasions lead here, and an operator's command: an execution that reports its own failure, one that is said to have
-//! ended, and the schedule. All of them end in `repair`, which goes by what it sees and not by what it is told.
+//! Three occasions lead here, and an operator's command: an execution that reports its own failure,
+//! one that is said to have ended, and the schedule. All of them end in `repair`, which goes by
+//! what it sees and not by what it is told.
 
 mod engine;
 mod hand;
@@ -39,7 +40,8 @@ struct Reconciler {
     emit: fn(&Value),
 }
 
-/// What is kept of the invocation's time: one repair may take this long, and the lease must be given back.
+/// What is kept of the invocation's time: one repair may take this long, and the lease must be
+/// given back.
 const MARGIN: TimeDelta = TimeDelta::seconds(12);
 
 impl Reconciler {
@@ -52,14 +54,20 @@ impl Reconciler {
             Trigger::Caught(caught) => self.caught(&caught, stop_at).await,
             Trigger::Ended(ended) => self.ended(&ended, stop_at).await,
             Trigger::Schedule => self.by_schedule(stop_at).await,
-            Trigger::Hand => Ok(answer(event, self.clock.as_ref(), async |call: &Call| self.by_hand(call, stop_at).await).await),
+            Trigger::Hand => Ok(answer(event, self.clock.as_ref(), async |call: &Call| {
+                self.by_hand(call, stop_at).await
+            })
+            .await),
         }
     }
 }
 
 impl std::fmt::Debug for Reconciler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reconciler").field("engine", &self.engine).field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Reconciler")
+            .field("engine", &self.engine)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -68,10 +76,18 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let setup = Setup::from_environment().await;
     let config = ReconcilerConfig::read(&environment)?;
     let engine = Engine::new(setup.workflow()?, setup.worker_logs(), &config);
-    let reconciler = &Reconciler { store: setup.store().await?, engine, config, clock: Box::new(SystemClock), emit: metrics::emit };
+    let reconciler = &Reconciler {
+        store: setup.store().await?,
+        engine,
+        config,
+        clock: Box::new(SystemClock),
+        emit: metrics::emit,
+    };
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
-        let deadline = i64::try_from(event.context.deadline).ok().and_then(DateTime::from_timestamp_millis);
-        let stop_at = deadline.unwrap_or_else(|| reconciler.clock.now() + TimeDelta::seconds(60)) - MARGIN;
+        let deadline =
+            i64::try_from(event.context.deadline).ok().and_then(DateTime::from_timestamp_millis);
+        let stop_at =
+            deadline.unwrap_or_else(|| reconciler.clock.now() + TimeDelta::seconds(60)) - MARGIN;
         Box::pin(reconciler.handle(event.payload, stop_at)).await.map_err(Diagnostic::from)
     }))
     .await

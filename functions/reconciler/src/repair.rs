@@ -1,12 +1,15 @@
-//! One process: the path in which every trigger ends. What was seen is planned for, the plan is done, and whatever is not
-//! known to have happened is looked at again before anything is written.
+//! One process: the path in which every trigger ends. What was seen is planned for, the plan is
+//! done, and whatever is not known to have happened is looked at again before anything is written.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::{
     failure::Failure,
     finish::{self, Finishing},
     process::{ProcessId, Status},
-    reconcile::{Action, CompletedAt, Ending, Execution, Mend, Row, Rule, STOPPED_FOR_TIME, mends, plan, stopped_for},
+    reconcile::{
+        Action, CompletedAt, Ending, Execution, Mend, Row, Rule, STOPPED_FOR_TIME, mends, plan,
+        stopped_for,
+    },
     store::{Actor, EndingNote, Repaired},
     workflow::{Described, Stopped},
 };
@@ -19,7 +22,8 @@ use crate::{
 
 /// How often a process that moved while it was settled is looked at again, when it is the only one.
 const LOOKS: usize = 3;
-/// Lines may have been logged a little before and after what Step Functions thinks is the execution's time.
+/// Lines may have been logged a little before and after what Step Functions thinks is the
+/// execution's time.
 const LOG_SLACK: TimeDelta = TimeDelta::seconds(30);
 
 /// One invocation at work.
@@ -81,12 +85,15 @@ impl<'a> Run<'a> {
             stop_execution: calls.stop_execution - before.stop_execution,
             filter_log_events: calls.filter_log_events - before.filter_log_events,
         };
-        self.report.waited = u64::try_from(engine.waited().saturating_sub(self.waited_before).as_millis()).unwrap_or(u64::MAX);
+        self.report.waited =
+            u64::try_from(engine.waited().saturating_sub(self.waited_before).as_millis())
+                .unwrap_or(u64::MAX);
         self.report.duration = (self.now() - self.began).num_milliseconds();
         self.report
     }
 
-    /// Looks at the process `id` and its execution, and settles it. `None`: there is no such process.
+    /// Looks at the process `id` and its execution, and settles it. `None`: there is no such
+    /// process.
     pub(crate) async fn one(&mut self, id: ProcessId) -> Result<Option<Row>, Failure> {
         let reconciler = self.reconciler;
         for _ in 0..LOOKS {
@@ -95,7 +102,12 @@ impl<'a> Run<'a> {
             match self.settle(&row, &seen).await {
                 Settled::Done => break,
                 Settled::Moved => {}
-                Settled::TooFresh => tokio::time::sleep(reconciler.config.limits.visibility.to_std().unwrap_or_default()).await,
+                Settled::TooFresh => {
+                    tokio::time::sleep(
+                        reconciler.config.limits.visibility.to_std().unwrap_or_default(),
+                    )
+                    .await
+                }
             }
         }
         let Some(row) = self.row(id).await? else { return Ok(None) };
@@ -111,7 +123,11 @@ impl<'a> Run<'a> {
     pub(crate) async fn settle(&mut self, row: &Row, seen: &Described) -> Settled {
         let plan = plan(row, &seen.execution, self.now(), &self.reconciler.config.limits);
         let Some(rule) = plan.rule else {
-            return if plan.action == Action::LookAgain { Settled::TooFresh } else { Settled::Done };
+            return if plan.action == Action::LookAgain {
+                Settled::TooFresh
+            } else {
+                Settled::Done
+            };
         };
         if plan.action == Action::Leave {
             self.report.healthy();
@@ -129,11 +145,23 @@ impl<'a> Run<'a> {
             })
         };
         let moved = acted.outcome == Outcome::Moved;
-        self.report.add(Finding { process_id: row.id, rule: acted.rule, from, to: acted.to, outcome: acted.outcome });
+        self.report.add(Finding {
+            process_id: row.id,
+            rule: acted.rule,
+            from,
+            to: acted.to,
+            outcome: acted.outcome,
+        });
         if moved { Settled::Moved } else { Settled::Done }
     }
 
-    async fn act(&mut self, row: &Row, seen: &Described, rule: Rule, action: Action) -> Result<Acted, Failure> {
+    async fn act(
+        &mut self,
+        row: &Row,
+        seen: &Described,
+        rule: Rule,
+        action: Action,
+    ) -> Result<Acted, Failure> {
         let (_, to) = told(row, &action);
         match action {
             Action::Start => self.start(row).await,
@@ -147,7 +175,9 @@ impl<'a> Run<'a> {
                 let outcome = self.end(row, seen, rule, ending, "repaired").await?;
                 Ok(Acted { rule, to, outcome })
             }
-            Action::Leave | Action::LookAgain | Action::Report => Ok(Acted { rule, to, outcome: Outcome::Reported }),
+            Action::Leave | Action::LookAgain | Action::Report => {
+                Ok(Acted { rule, to, outcome: Outcome::Reported })
+            }
         }
     }
 
@@ -167,9 +197,16 @@ impl<'a> Run<'a> {
             self.evidence_left -= 1;
             let from = seen.started_at.or(row.started_at).unwrap_or(row.created_at);
             let until = seen.stopped_at.unwrap_or_else(|| self.now());
-            error.evidence = self.reconciler.engine.evidence(row.id, from - LOG_SLACK, until + LOG_SLACK).await;
+            error.evidence =
+                self.reconciler.engine.evidence(row.id, from - LOG_SLACK, until + LOG_SLACK).await;
         }
-        let note = EndingNote { status: ending.status, error: ending.error.as_ref(), rule, kind, execution: seen.execution.as_str() };
+        let note = EndingNote {
+            status: ending.status,
+            error: ending.error.as_ref(),
+            rule,
+            kind,
+            execution: seen.execution.as_str(),
+        };
         let repaired = self.reconciler.store.end_seen(row, &note, self.now()).await?;
         Ok(self.counted(repaired, ending.status))
     }
@@ -184,10 +221,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// R1. The try is noted first, so that tries whose answers were lost count too; a lost answer is then looked for.
+    /// R1. The try is noted first, so that tries whose answers were lost count too; a lost answer
+    /// is then looked for.
     async fn start(&mut self, row: &Row) -> Result<Acted, Failure> {
         let Reconciler { store, engine, config, .. } = self.reconciler;
-        let acted = |outcome| Acted { rule: Rule::R1, to: "execution: started".to_owned(), outcome };
+        let acted =
+            |outcome| Acted { rule: Rule::R1, to: "execution: started".to_owned(), outcome };
         if store.note_start_try(row, self.now()).await? == Repaired::Moved {
             return Ok(acted(Outcome::Moved));
         }
@@ -207,20 +246,36 @@ impl<'a> Run<'a> {
         match plan(&row, &seen.execution, self.now(), &config.limits).action {
             Action::End(mut ending) => {
                 if let Some(error) = &mut ending.error {
-                    error.cause = Some(format!("{}; the last time: {}", error.cause.as_deref().unwrap_or_default(), failure.cause));
+                    error.cause = Some(format!(
+                        "{}; the last time: {}",
+                        error.cause.as_deref().unwrap_or_default(),
+                        failure.cause
+                    ));
                 }
                 let to = ending.status.to_string();
-                Ok(Acted { rule: Rule::R1, to, outcome: self.end(&row, &seen, Rule::R1, ending, "repaired").await? })
+                Ok(Acted {
+                    rule: Rule::R1,
+                    to,
+                    outcome: self.end(&row, &seen, Rule::R1, ending, "repaired").await?,
+                })
             }
             _ => Err(failure),
         }
     }
 
-    /// R9. The order to stop says why, so that whoever finds the execution aborted knows that its time was over. The process ends
-    /// only when the execution is known to have stopped; if it ended by itself meanwhile, it ends as that says.
-    async fn stop_then_end(&mut self, row: &Row, rule: Rule, ending: Ending) -> Result<Acted, Failure> {
+    /// R9. The order to stop says why, so that whoever finds the execution aborted knows that its
+    /// time was over. The process ends only when the execution is known to have stopped; if it
+    /// ended by itself meanwhile, it ends as that says.
+    async fn stop_then_end(
+        &mut self,
+        row: &Row,
+        rule: Rule,
+        ending: Ending,
+    ) -> Result<Acted, Failure> {
         let Reconciler { engine, config, .. } = self.reconciler;
-        let ordered = engine.stop(row.id, STOPPED_FOR_TIME, "ran past its time limit; stopped by the reconciler").await;
+        let ordered = engine
+            .stop(row.id, STOPPED_FOR_TIME, "ran past its time limit; stopped by the reconciler")
+            .await;
         let seen = engine.describe(row.id).await?;
         let (rule, action) = match (&seen.execution, ordered) {
             (Execution::Running { .. }, Ok(Stopped::Ordered)) => (rule, Action::End(ending)),
@@ -275,9 +330,15 @@ impl<'a> Run<'a> {
         let mut row = row.clone();
         for (rule, mend) in mends(&row) {
             let (from, to) = match mend {
-                Mend::Progress(to) => (format!("progress: {}", row.progress), format!("progress: {to}")),
-                Mend::CompletedAt(CompletedAt::Set(at)) => ("completed_at: none".to_owned(), format!("completed_at: {}", at.to_rfc3339())),
-                Mend::CompletedAt(CompletedAt::Clear) => ("completed_at: set".to_owned(), "completed_at: none".to_owned()),
+                Mend::Progress(to) => {
+                    (format!("progress: {}", row.progress), format!("progress: {to}"))
+                }
+                Mend::CompletedAt(CompletedAt::Set(at)) => {
+                    ("completed_at: none".to_owned(), format!("completed_at: {}", at.to_rfc3339()))
+                }
+                Mend::CompletedAt(CompletedAt::Clear) => {
+                    ("completed_at: set".to_owned(), "completed_at: none".to_owned())
+                }
             };
             let outcome = if self.report.dry_run {
                 Outcome::Planned

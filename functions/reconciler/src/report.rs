@@ -109,9 +109,15 @@ impl Report {
         }
         let Finding { process_id, rule, from, to, outcome } = &finding;
         match outcome {
-            Outcome::Failed => tracing::error!(processId = %process_id, rule = %rule, from, to, outcome = ?outcome, "not repaired"),
-            Outcome::Reported => tracing::warn!(processId = %process_id, rule = %rule, from, to, outcome = ?outcome, "left as it is"),
-            _ => tracing::info!(processId = %process_id, rule = %rule, from, to, outcome = ?outcome, "drift"),
+            Outcome::Failed => {
+                tracing::error!(processId = %process_id, rule = %rule, from, to, outcome = ?outcome, "not repaired")
+            }
+            Outcome::Reported => {
+                tracing::warn!(processId = %process_id, rule = %rule, from, to, outcome = ?outcome, "left as it is")
+            }
+            _ => {
+                tracing::info!(processId = %process_id, rule = %rule, from, to, outcome = ?outcome, "drift")
+            }
         }
         if self.actions.len() < TOLD {
             self.actions.push(finding);
@@ -120,8 +126,15 @@ impl Report {
 
     /// One line that tells all.
     pub(crate) fn log(&self) {
-        let rules: Vec<_> = self.rules.iter().map(|(rule, count)| format!("{rule}={count}")).collect();
-        let Calls { list_executions, describe_execution, start_execution, stop_execution, filter_log_events } = self.calls;
+        let rules: Vec<_> =
+            self.rules.iter().map(|(rule, count)| format!("{rule}={count}")).collect();
+        let Calls {
+            list_executions,
+            describe_execution,
+            start_execution,
+            stop_execution,
+            filter_log_events,
+        } = self.calls;
         tracing::info!(
             dryRun = self.dry_run,
             complete = self.complete,
@@ -147,9 +160,11 @@ impl Report {
     pub(crate) fn metrics(&self, gauges: Option<Gauges>, now: DateTime<Utc>) -> Vec<Value> {
         #[expect(clippy::cast_precision_loss, reason = "no count comes near 2^53")]
         let number = |count: u64| count as f64;
-        let mut values: Vec<_> = self.ended.values().map(|(metric, count)| (*metric, number(*count))).collect();
+        let mut values: Vec<_> =
+            self.ended.values().map(|(metric, count)| (*metric, number(*count))).collect();
         if let Some(Gauges { waiting, ended_badly, ended_well }) = gauges {
-            let [waiting, badly, well] = [waiting, ended_badly, ended_well].map(|count| number(count.unsigned_abs()));
+            let [waiting, badly, well] =
+                [waiting, ended_badly, ended_well].map(|count| number(count.unsigned_abs()));
             values.extend([
                 (Metric::Drift, number(self.drift)),
                 (Metric::RepairFailures, number(self.failed)),
@@ -167,7 +182,11 @@ impl Report {
             lines.push(metrics::line(now, &[], &values));
         }
         for (rule, count) in self.rules.iter().filter(|(rule, _)| rule.is_drift()) {
-            lines.push(metrics::line(now, &[("Rule", rule.as_str())], &[(Metric::Drift, number(*count))]));
+            lines.push(metrics::line(
+                now,
+                &[("Rule", rule.as_str())],
+                &[(Metric::Drift, number(*count))],
+            ));
         }
         lines
     }
@@ -181,7 +200,13 @@ mod tests {
     use super::*;
 
     fn finding(rule: Rule, outcome: Outcome) -> Finding {
-        Finding { process_id: ProcessId(Uuid::nil()), rule, from: "PROCESSING".into(), to: "FAILED".into(), outcome }
+        Finding {
+            process_id: ProcessId(Uuid::nil()),
+            rule,
+            from: "PROCESSING".into(),
+            to: "FAILED".into(),
+            outcome,
+        }
     }
 
     #[test]
@@ -212,16 +237,28 @@ mod tests {
         let mut report = Report::default();
         report.add(finding(Rule::R5, Outcome::Repaired));
         report.ended(Status::Failed);
-        let lines = report.metrics(Some(Gauges { waiting: 4, ended_badly: 1, ended_well: 3 }), DateTime::UNIX_EPOCH);
+        let lines = report.metrics(
+            Some(Gauges { waiting: 4, ended_badly: 1, ended_well: 3 }),
+            DateTime::UNIX_EPOCH,
+        );
         assert_eq!(lines.len(), 2);
-        assert_eq!((&lines[0]["QueueDepth"], &lines[0]["ErrorRate"], &lines[0]["Drift"]), (&json!(4.0), &json!(25.0), &json!(1.0)));
-        assert_eq!((&lines[0]["AsyncProcessingFailed"], &lines[0]["RepairFailures"]), (&json!(1.0), &json!(0.0)));
+        assert_eq!(
+            (&lines[0]["QueueDepth"], &lines[0]["ErrorRate"], &lines[0]["Drift"]),
+            (&json!(4.0), &json!(25.0), &json!(1.0))
+        );
+        assert_eq!(
+            (&lines[0]["AsyncProcessingFailed"], &lines[0]["RepairFailures"]),
+            (&json!(1.0), &json!(0.0))
+        );
         assert_eq!((&lines[1]["Rule"], &lines[1]["Drift"]), (&json!("R5"), &json!(1.0)));
     }
 
     #[test]
     fn an_error_rate_of_nothing_is_not_measured() {
-        let lines = Report::default().metrics(Some(Gauges { waiting: 0, ended_badly: 0, ended_well: 0 }), DateTime::UNIX_EPOCH);
+        let lines = Report::default().metrics(
+            Some(Gauges { waiting: 0, ended_badly: 0, ended_well: 0 }),
+            DateTime::UNIX_EPOCH,
+        );
         assert_eq!(lines[0].get("ErrorRate"), None);
     }
 }

@@ -1,4 +1,5 @@
-//! Executions that have ended, or are about to: what the state machine's Catch hands over, and EventBridge's events.
+//! Executions that have ended, or are about to: what the state machine's Catch hands over, and
+//! EventBridge's events.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -21,11 +22,17 @@ use crate::{
 const LOOKS: usize = 3;
 
 impl Reconciler {
-    /// Settles a process whose work has failed for good. The execution still runs, as it waits for this; what it will end with is
-    /// what it caught. If this fails too, the state machine tries it again, and after that the sweep settles it (R5).
-    pub(crate) async fn caught(&self, caught: &Caught, stop_at: DateTime<Utc>) -> Result<Value, Failure> {
+    /// Settles a process whose work has failed for good. The execution still runs, as it waits for
+    /// this; what it will end with is what it caught. If this fails too, the state machine tries it
+    /// again, and after that the sweep settles it (R5).
+    pub(crate) async fn caught(
+        &self,
+        caught: &Caught,
+        stop_at: DateTime<Utc>,
+    ) -> Result<Value, Failure> {
         let id = caught.process_id;
-        let execution = Execution::Failed { error: caught.error.clone(), cause: caught.cause.clone() };
+        let execution =
+            Execution::Failed { error: caught.error.clone(), cause: caught.cause.clone() };
         let seen = Described { execution, started_at: None, stopped_at: None };
         let mut run = Run::new(self, false, stop_at);
         for _ in 0..LOOKS {
@@ -49,12 +56,20 @@ impl Reconciler {
                 return Ok(answer(id, Some(status), true));
             }
         }
-        Err(Failure::new(ErrorCode::DatabaseError, "the process moved each time it was about to be settled"))
+        Err(Failure::new(
+            ErrorCode::DatabaseError,
+            "the process moved each time it was about to be settled",
+        ))
     }
 
-    /// Settles the process of an execution that is said to have ended. The event is only the occasion: the row and the execution
-    /// are looked at as ever. A row that the event agrees with costs one statement and no call.
-    pub(crate) async fn ended(&self, ended: &Ended, stop_at: DateTime<Utc>) -> Result<Value, Failure> {
+    /// Settles the process of an execution that is said to have ended. The event is only the
+    /// occasion: the row and the execution are looked at as ever. A row that the event agrees with
+    /// costs one statement and no call.
+    pub(crate) async fn ended(
+        &self,
+        ended: &Ended,
+        stop_at: DateTime<Utc>,
+    ) -> Result<Value, Failure> {
         let id = match ended.process_id {
             Some(id) if self.engine.is_ours(&ended.state_machine_arn) => id,
             _ => {
@@ -77,9 +92,12 @@ impl Reconciler {
     }
 }
 
-/// Whether there is nothing to look for: the process has ended, and not better than its execution says.
+/// Whether there is nothing to look for: the process has ended, and not better than its execution
+/// says.
 fn agrees(row: &Row, succeeded: bool) -> bool {
-    row.status.is_terminal() && (succeeded || row.status != Status::Completed) && shared::reconcile::mends(row).is_empty()
+    row.status.is_terminal()
+        && (succeeded || row.status != Status::Completed)
+        && shared::reconcile::mends(row).is_empty()
 }
 
 fn answer(id: ProcessId, status: Option<Status>, settled: bool) -> Value {

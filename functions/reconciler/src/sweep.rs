@@ -1,12 +1,13 @@
 //! The sweep: everything that could be wrong is looked at, in an order that costs least.
 //!
 //! 1. What is broken in rows alone is mended (R12–R14): that needs no Step Functions.
-//! 2. The running executions are listed, a thousand a call, and compared with their rows (R2, R9, R10).
+//! 2. The running executions are listed, a thousand a call, and compared with their rows (R2, R9,
+//!    R10).
 //! 3. The active processes that are not among them are described one by one (R1, R3–R8).
 //!
-//! One sweep runs at a time. When its time is over it ends cleanly and notes where it came to in step 3; the next goes on there,
-//! and looks at what lies before when it has time left. The list of the running is only a saving: what is missing in it, for
-//! whatever reason, is described.
+//! One sweep runs at a time. When its time is over it ends cleanly and notes where it came to in
+//! step 3; the next goes on there, and looks at what lies before when it has time left. The list of
+//! the running is only a saving: what is missing in it, for whatever reason, is described.
 
 use std::collections::HashSet;
 
@@ -70,7 +71,11 @@ impl Reconciler {
     ///
     /// # Errors
     /// When the database or Step Functions cannot be asked at all.
-    pub(crate) async fn sweep(&self, dry_run: bool, stop_at: DateTime<Utc>) -> Result<Swept, Failure> {
+    pub(crate) async fn sweep(
+        &self,
+        dry_run: bool,
+        stop_at: DateTime<Utc>,
+    ) -> Result<Swept, Failure> {
         let mut run = Run::new(self, dry_run, stop_at);
         if dry_run {
             let ended = run.everything(None, None).await;
@@ -87,7 +92,8 @@ impl Reconciler {
             Ok(report) => (report.complete, stored(report)),
             Err(failure) => (false, json!({"failed": failure.code, "cause": failure.cause})),
         };
-        let given_back = self.store.give_lease_back(holder, complete, &told, self.clock.now()).await;
+        let given_back =
+            self.store.give_lease_back(holder, complete, &told, self.clock.now()).await;
         if concluded.is_err() {
             (self.emit)(&metrics::line(self.clock.now(), &[], &[(Metric::RepairFailures, 1.0)]));
         }
@@ -102,12 +108,15 @@ impl Reconciler {
         let now = self.clock.now();
         match self.store.gauges(now - ERROR_RATE_OVER).await {
             Ok(gauges) => report.metrics(Some(gauges), now).iter().for_each(self.emit),
-            Err(failure) => tracing::warn!(errorCode = %failure.code, cause = failure.cause, "nothing was measured"),
+            Err(failure) => {
+                tracing::warn!(errorCode = %failure.code, cause = failure.cause, "nothing was measured")
+            }
         }
     }
 }
 
-/// What is kept of a report in the database: all but the actions, which are in the history of their processes.
+/// What is kept of a report in the database: all but the actions, which are in the history of their
+/// processes.
 fn stored(report: &Report) -> Value {
     let mut stored = serde_json::to_value(report).unwrap_or_default();
     if let Some(fields) = stored.as_object_mut() {
@@ -141,15 +150,21 @@ impl Run<'_> {
         if self.now() < self.stop_at { Ok(()) } else { Err(Broken::Cut("its time is over")) }
     }
 
-    async fn everything(&mut self, resume: Option<Point>, holder: Option<Uuid>) -> Result<(), Broken> {
+    async fn everything(
+        &mut self,
+        resume: Option<Point>,
+        holder: Option<Uuid>,
+    ) -> Result<(), Broken> {
         self.report.resumed = resume.is_some();
         self.mend_progress().await?;
         self.mend_completed_at().await?;
         let known = self.compare_running().await?;
         let mut fresh = Vec::new();
-        self.look_at_active(resume.unwrap_or(Point::START), self.began, &known, &mut fresh, holder).await?;
+        self.look_at_active(resume.unwrap_or(Point::START), self.began, &known, &mut fresh, holder)
+            .await?;
         if let Some(resume) = resume {
-            self.look_at_active(Point::START, resume.created_at, &known, &mut fresh, holder).await?;
+            self.look_at_active(Point::START, resume.created_at, &known, &mut fresh, holder)
+                .await?;
         }
         self.look_again(&fresh).await
     }
@@ -183,7 +198,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Step 2. Gives the processes that need no look in step 3: their executions are running as they should, or they are dealt with.
+    /// Step 2. Gives the processes that need no look in step 3: their executions are running as
+    /// they should, or they are dealt with.
     async fn compare_running(&mut self) -> Result<HashSet<ProcessId>, Broken> {
         let Reconciler { store, engine, config, .. } = self.reconciler;
         let mut known = HashSet::new();

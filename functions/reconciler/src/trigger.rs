@@ -1,15 +1,18 @@
-//! What an invocation is about, read from its payload. Purely: nothing is looked up here, and nothing the payload says about an
-//! execution is believed but its name.
+//! What an invocation is about, read from its payload. Purely: nothing is looked up here, and
+//! nothing the payload says about an execution is believed but its name.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use shared::{error_code::ErrorCode, failure::Failure, http::Refusal, process::ProcessId, validation::Reader};
+use shared::{
+    error_code::ErrorCode, failure::Failure, http::Refusal, process::ProcessId, validation::Reader,
+};
 use uuid::Uuid;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Trigger {
-    /// The state machine's Catch: its work has failed for good, and it waits for the process to be settled.
+    /// The state machine's Catch: its work has failed for good, and it waits for the process to be
+    /// settled.
     Caught(Caught),
     /// EventBridge: an execution has ended.
     Ended(Ended),
@@ -33,7 +36,8 @@ pub(crate) struct Caught {
     pub(crate) cause: Option<String>,
 }
 
-/// An execution that is said to have ended. Its input may be missing, so its name says which process it drives.
+/// An execution that is said to have ended. Its input may be missing, so its name says which
+/// process it drives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ended {
     /// Which machine's.
@@ -60,16 +64,21 @@ pub(crate) struct ByHand {
 pub(crate) fn read(event: &Value) -> Result<Trigger, Failure> {
     let text = |name: &str| event.get(name).and_then(Value::as_str);
     match (text("source"), text("detail-type")) {
-        (Some("aws.states"), Some("Step Functions Execution Status Change")) => ended(event).map(Trigger::Ended),
+        (Some("aws.states"), Some("Step Functions Execution Status Change")) => {
+            ended(event).map(Trigger::Ended)
+        }
         (Some("aws.events"), Some("Scheduled Event")) => Ok(Trigger::Schedule),
         _ if event.get("executionArn").is_some() && event.get("error").is_some() => {
-            let caught = Caught::deserialize(event)
-                .map_err(|error| Failure::internal(format!("not an error that the state machine caught: {error}")))?;
+            let caught = Caught::deserialize(event).map_err(|error| {
+                Failure::internal(format!("not an error that the state machine caught: {error}"))
+            })?;
             let named = caught.execution_arn.ends_with(&format!(":{}", caught.process_id));
             if named {
                 Ok(Trigger::Caught(caught))
             } else {
-                Err(Failure::internal("the state machine caught the error of another process's execution"))
+                Err(Failure::internal(
+                    "the state machine caught the error of another process's execution",
+                ))
             }
         }
         _ => Ok(Trigger::Hand),
@@ -97,7 +106,8 @@ fn ended(event: &Value) -> Result<Ended, Failure> {
 pub(crate) fn by_hand(payload: &Map<String, Value>) -> Result<ByHand, Refusal> {
     let mut reader = Reader::new("", payload);
     let dry_run = reader.flag("dryRun");
-    let process_id = if reader.optional("processId").is_some() { reader.uuid("processId") } else { None };
+    let process_id =
+        if reader.optional("processId").is_some() { reader.uuid("processId") } else { None };
     let details = reader.finish();
     if details.is_empty() {
         Ok(ByHand { process_id: process_id.map(ProcessId), dry_run })
@@ -121,14 +131,27 @@ mod tests {
     #[test]
     fn each_way_to_be_invoked_is_told_from_the_others() {
         let arn = format!("arn:aws:states:us-east-1:0:execution:AIGenerationStateMachine:{ID}");
-        let caught = json!({"processId": ID, "executionArn": arn, "error": "AI_ERROR", "cause": "no"});
-        assert!(matches!(read(&caught), Ok(Trigger::Caught(caught)) if caught.process_id == id() && caught.error == "AI_ERROR"));
+        let caught =
+            json!({"processId": ID, "executionArn": arn, "error": "AI_ERROR", "cause": "no"});
+        assert!(
+            matches!(read(&caught), Ok(Trigger::Caught(caught)) if caught.process_id == id() && caught.error == "AI_ERROR")
+        );
         let event = json!({"source": "aws.states", "detail-type": "Step Functions Execution Status Change",
             "detail": {"executionArn": arn, "stateMachineArn": "m", "name": ID, "status": "FAILED", "input": null}});
-        let ended = Ended { state_machine_arn: "m".into(), process_id: Some(id()), succeeded: false };
+        let ended =
+            Ended { state_machine_arn: "m".into(), process_id: Some(id()), succeeded: false };
         assert_eq!(read(&event), Ok(Trigger::Ended(ended)));
-        assert_eq!(read(&json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})), Ok(Trigger::Schedule));
-        for hand in [json!({}), json!({"dryRun": true}), json!({"processId": ID}), json!({"source": "me"}), json!({"error": "x"})] {
+        assert_eq!(
+            read(&json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})),
+            Ok(Trigger::Schedule)
+        );
+        for hand in [
+            json!({}),
+            json!({"dryRun": true}),
+            json!({"processId": ID}),
+            json!({"source": "me"}),
+            json!({"error": "x"}),
+        ] {
             assert_eq!(read(&hand), Ok(Trigger::Hand), "{hand}");
         }
     }
@@ -143,10 +166,14 @@ mod tests {
     fn an_operator_hears_of_every_field_that_is_wrong() {
         let ask = |payload: Value| by_hand(payload.as_object().unwrap());
         assert_eq!(ask(json!({})), Ok(ByHand { process_id: None, dry_run: false }));
-        assert_eq!(ask(json!({"dryRun": true, "processId": ID})), Ok(ByHand { process_id: Some(id()), dry_run: true }));
+        assert_eq!(
+            ask(json!({"dryRun": true, "processId": ID})),
+            Ok(ByHand { process_id: Some(id()), dry_run: true })
+        );
         let refusal = ask(json!({"dryrun": true, "processId": "42", "dryRun": "yes"})).unwrap_err();
         assert_eq!(refusal.code, ErrorCode::ValidationError);
-        let mut fields: Vec<_> = refusal.details.iter().map(|violation| violation.field.as_str()).collect();
+        let mut fields: Vec<_> =
+            refusal.details.iter().map(|violation| violation.field.as_str()).collect();
         fields.sort_unstable();
         assert_eq!(fields, ["dryRun", "dryrun", "processId"]);
     }

@@ -1,5 +1,5 @@
-//! A retry is a new process with the params of the old one, which stays as it ended: terminal is final. After a partial success
-//! it generates only what failed.
+//! A retry is a new process with the params of the old one, which stays as it ended: terminal is
+//! final. After a partial success it generates only what failed.
 
 use serde_json::json;
 use shared::{
@@ -21,7 +21,10 @@ const MAX_RETRIES: i16 = 3;
 
 impl RetryHandler {
     pub(crate) async fn handle(&self, call: &Call) -> Answer {
-        limited(&self.store, self.per_minute, call, self.clock.now(), async || self.retry(call).await).await
+        limited(&self.store, self.per_minute, call, self.clock.now(), async || {
+            self.retry(call).await
+        })
+        .await
     }
 
     async fn retry(&self, call: &Call) -> Result<Reply, Problem> {
@@ -31,7 +34,9 @@ impl RetryHandler {
         let count = judge(&original, &call.caller, force)?;
         let params = Params::from_stored(original.process_type, &original.params)
             .map_err(|error| Failure::internal(error.to_string()))?
-            .for_retry_after(original.result.as_ref().filter(|_| original.status == Status::Completed));
+            .for_retry_after(
+                original.result.as_ref().filter(|_| original.status == Status::Completed),
+            );
         let submission = Submission {
             id: ProcessId(self.clock.new_id()),
             user_id: original.user_id.clone(),
@@ -59,7 +64,8 @@ impl RetryHandler {
     }
 }
 
-/// Whether an operator forces the retry of what would fail again. A user cannot: their body has no fields.
+/// Whether an operator forces the retry of what would fail again. A user cannot: their body has no
+/// fields.
 fn read_force(call: &Call) -> Result<bool, Refusal> {
     let body = call.object()?;
     let mut reader = Reader::new("", &body);
@@ -77,12 +83,17 @@ fn judge(original: &Process, caller: &Caller, force: bool) -> Result<i16, Proble
     if caller.owner().is_some_and(|user| *user != original.user_id) {
         return Err(ErrorCode::Forbidden.into());
     }
-    let refuse =
-        |code: ErrorCode| Refusal { current_status: Some(original.status), retry_count: Some(original.retry_count), ..code.into() };
+    let refuse = |code: ErrorCode| Refusal {
+        current_status: Some(original.status),
+        retry_count: Some(original.retry_count),
+        ..code.into()
+    };
     let ended_badly = match original.status {
         Status::Failed | Status::Timeout => true,
         // Some of its targets failed: they are what is retried.
-        Status::Completed => original.result.as_ref().is_some_and(|result| !failed_targets(result).is_empty()),
+        Status::Completed => {
+            original.result.as_ref().is_some_and(|result| !failed_targets(result).is_empty())
+        }
         Status::Pending | Status::Processing | Status::Cancelled => false,
     };
     let lasting = original.error.as_ref().map(|error| error.code).filter(|code| !code.retryable());
@@ -90,7 +101,8 @@ fn judge(original: &Process, caller: &Caller, force: bool) -> Result<i16, Proble
         _ if !ended_badly => Err(refuse(ErrorCode::RetryNotAllowed).into()),
         _ if original.retry_count >= MAX_RETRIES => Err(refuse(ErrorCode::MaxRetryExceeded).into()),
         Some(code) if !force && original.status != Status::Completed => {
-            let details = vec![Violation::new("error.code", Rule::NotRetryable { code: code.as_str() })];
+            let details =
+                vec![Violation::new("error.code", Rule::NotRetryable { code: code.as_str() })];
             Err(Refusal { details, ..refuse(ErrorCode::RetryNotAllowed) }.into())
         }
         _ => Ok(original.retry_count + 1),
@@ -104,7 +116,12 @@ mod tests {
 
     use super::*;
 
-    fn process(status: Status, error: Option<ErrorCode>, retry_count: i16, result: Option<Value>) -> Process {
+    fn process(
+        status: Status,
+        error: Option<ErrorCode>,
+        retry_count: i16,
+        result: Option<Value>,
+    ) -> Process {
         let now = "2026-11-22T00:00:00Z".parse().unwrap();
         Process {
             id: ProcessId("0193e4a0-0000-7000-8000-000000000001".parse().unwrap()),
@@ -147,7 +164,10 @@ mod tests {
                 assert_eq!(judged, Ok(1), "{status}");
             } else {
                 let refusal = refused(judged);
-                assert_eq!((refusal.code, refusal.current_status), (ErrorCode::RetryNotAllowed, Some(*status)));
+                assert_eq!(
+                    (refusal.code, refusal.current_status),
+                    (ErrorCode::RetryNotAllowed, Some(*status))
+                );
             }
         }
     }
@@ -158,7 +178,9 @@ mod tests {
             Status::Completed,
             None,
             1,
-            Some(json!({"partial": true, "failedTargets": [{"targetId": "0193e4a0-0000-7000-8000-000000000003"}]})),
+            Some(
+                json!({"partial": true, "failedTargets": [{"targetId": "0193e4a0-0000-7000-8000-000000000003"}]}),
+            ),
         );
         assert_eq!(judge(&partial, &user(), false), Ok(2));
         let whole = process(Status::Completed, None, 1, Some(json!({"subGoals": []})));
@@ -169,12 +191,19 @@ mod tests {
     fn a_chain_has_three_retries_also_for_an_operator() {
         for (count, allowed) in [(0, true), (2, true), (3, false), (4, false)] {
             for (caller, force) in [(user(), false), (Caller::Operator, true)] {
-                let judged = judge(&process(Status::Failed, Some(ErrorCode::AiError), count, None), &caller, force);
+                let judged = judge(
+                    &process(Status::Failed, Some(ErrorCode::AiError), count, None),
+                    &caller,
+                    force,
+                );
                 if allowed {
                     assert_eq!(judged, Ok(count + 1));
                 } else {
                     let refusal = refused(judged);
-                    assert_eq!((refusal.code, refusal.retry_count), (ErrorCode::MaxRetryExceeded, Some(count)));
+                    assert_eq!(
+                        (refusal.code, refusal.retry_count),
+                        (ErrorCode::MaxRetryExceeded, Some(count))
+                    );
                 }
             }
         }
@@ -200,8 +229,15 @@ mod tests {
 
     #[test]
     fn another_users_process_is_forbidden_before_anything_is_told() {
-        let refusal = refused(judge(&process(Status::Completed, None, 3, None), &Caller::User(UserId("taro".into())), false));
-        assert_eq!((refusal.code, refusal.current_status, refusal.retry_count), (ErrorCode::Forbidden, None, None));
+        let refusal = refused(judge(
+            &process(Status::Completed, None, 3, None),
+            &Caller::User(UserId("taro".into())),
+            false,
+        ));
+        assert_eq!(
+            (refusal.code, refusal.current_status, refusal.retry_count),
+            (ErrorCode::Forbidden, None, None)
+        );
     }
 
     #[test]
@@ -209,7 +245,10 @@ mod tests {
         let operator = |payload| read_force(&Call::read(payload).unwrap());
         assert_eq!(operator(json!({"processId": "x", "force": true})), Ok(true));
         assert_eq!(operator(json!({"processId": "x"})), Ok(false));
-        assert_eq!(operator(json!({"processId": "x", "force": "yes"})).unwrap_err().details[0].field, "force");
+        assert_eq!(
+            operator(json!({"processId": "x", "force": "yes"})).unwrap_err().details[0].field,
+            "force"
+        );
         let http = json!({
             "version": "2.0", "routeKey": "POST /api/ai/async/retry/{processId}", "rawPath": "/api/ai/async/retry/x", "rawQueryString": "",
             "headers": {}, "isBase64Encoded": false, "body": "{\"force\":true}",

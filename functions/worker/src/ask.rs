@@ -17,7 +17,8 @@ use shared::{
 
 use crate::Worker;
 
-/// The calls that an answer took. They are kept apart from the answer, because a call that brought none has been paid for too.
+/// The calls that an answer took. They are kept apart from the answer, because a call that brought
+/// none has been paid for too.
 pub(crate) type Calls = RefCell<Vec<Usage>>;
 
 impl Worker {
@@ -29,12 +30,22 @@ impl Worker {
             Err(violations) => violations,
         };
         tracing::warn!(targetId = %target.id, violations = said(&violations), "the answer broke rules; asking once more");
-        self.ask_once(&prompt::repair(&prompt, &violations), target, calls)
-            .await?
-            .map_err(|violations| Failure::new(ErrorCode::AiResponseInvalid, format!("twice in a row: {}", said(&violations))))
+        self.ask_once(&prompt::repair(&prompt, &violations), target, calls).await?.map_err(
+            |violations| {
+                Failure::new(
+                    ErrorCode::AiResponseInvalid,
+                    format!("twice in a row: {}", said(&violations)),
+                )
+            },
+        )
     }
 
-    async fn ask_once(&self, prompt: &prompt::Prompt, target: &Target, calls: &Calls) -> Result<Result<Rows, Vec<Violation>>, Failure> {
+    async fn ask_once(
+        &self,
+        prompt: &prompt::Prompt,
+        target: &Target,
+        calls: &Calls,
+    ) -> Result<Result<Rows, Vec<Violation>>, Failure> {
         let answer = self.models.ask(prompt).await?;
         self.measure(&answer.usage);
         calls.borrow_mut().push(answer.usage);
@@ -45,14 +56,20 @@ impl Worker {
     /// What a call used, as metrics by model.
     #[expect(clippy::cast_precision_loss, reason = "no call has 2^52 tokens")]
     fn measure(&self, usage: &Usage) {
-        let values = [(Metric::InputTokens, usage.input_tokens as f64), (Metric::OutputTokens, usage.output_tokens as f64)];
+        let values = [
+            (Metric::InputTokens, usage.input_tokens as f64),
+            (Metric::OutputTokens, usage.output_tokens as f64),
+        ];
         emit(&line(self.clock.now(), &[("ModelId", &usage.model_id)], &values));
     }
 }
 
 /// Which fields break which rules: never the texts themselves.
 fn said(violations: &[Violation]) -> String {
-    let said: Vec<_> =
-        violations.iter().take(5).map(|violation| format!("{} {}", violation.field, violation.message(Language::English))).collect();
+    let said: Vec<_> = violations
+        .iter()
+        .take(5)
+        .map(|violation| format!("{} {}", violation.field, violation.message(Language::English)))
+        .collect();
     said.join("; ")
 }

@@ -1,5 +1,6 @@
-//! What can end an attempt before the model has answered: its process was cancelled or claimed by a newer attempt, or the
-//! attempt's time runs out. Dropping the work drops the calls to the model with it.
+//! What can end an attempt before the model has answered: its process was cancelled or claimed by a
+//! newer attempt, or the attempt's time runs out. Dropping the work drops the calls to the model
+//! with it.
 
 use std::time::Duration;
 
@@ -42,7 +43,8 @@ impl Worker {
         }
     }
 
-    /// Returns once the process is no longer this attempt's. A look that fails tells nothing, and the next one follows.
+    /// Returns once the process is no longer this attempt's. A look that fails tells nothing, and
+    /// the next one follows.
     async fn stopped(&self, id: ProcessId, fence: Fence) -> Standing {
         loop {
             tokio::time::sleep(WATCH_EVERY).await;

@@ -12,7 +12,8 @@ pub(crate) struct Job {
     pub(crate) execution_arn: Option<String>,
     /// One batch of a process with several targets; without it, the process itself.
     pub(crate) batch_id: Option<Uuid>,
-    /// The error for which the state machine no longer retries the batch: what is left of it is given up.
+    /// The error for which the state machine no longer retries the batch: what is left of it is
+    /// given up.
     pub(crate) give_up: Option<Caught>,
 }
 
@@ -46,12 +47,22 @@ impl Answer {
     }
 
     /// These batches are to be written.
-    pub(crate) const fn planned(process_id: ProcessId, batches: Vec<Uuid>, batches_at_once: usize) -> Self {
+    pub(crate) const fn planned(
+        process_id: ProcessId,
+        batches: Vec<Uuid>,
+        batches_at_once: usize,
+    ) -> Self {
         Self { process_id, status: Status::Processing, batches, batches_at_once, overtaken: false }
     }
 
     /// A newer attempt has the work.
     pub(crate) const fn overtaken(process_id: ProcessId) -> Self {
-        Self { process_id, status: Status::Processing, batches: Vec::new(), batches_at_once: 1, overtaken: true }
+        Self {
+            process_id,
+            status: Status::Processing,
+            batches: Vec::new(),
+            batches_at_once: 1,
+            overtaken: true,
+        }
     }
 }

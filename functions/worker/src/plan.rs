@@ -1,5 +1,6 @@
-//! The first step of a process with several targets: which targets there are, in which batches they are written. A chart begins
-//! with its sub-goals, which are staged here, because everything else follows from them.
+//! The first step of a process with several targets: which targets there are, in which batches they
+//! are written. A chart begins with its sub-goals, which are staged here, because everything else
+//! follows from them.
 
 use shared::{
     clock::Clock,
@@ -21,7 +22,10 @@ impl Worker {
             return Err(Failure::new(ErrorCode::TargetNotFound, "the targets have gone"));
         }
         if found.iter().any(|root| root.has_children) && !params.replace() {
-            return Err(Failure::new(ErrorCode::TargetNotEmpty, "a target has come to have children"));
+            return Err(Failure::new(
+                ErrorCode::TargetNotEmpty,
+                "a target has come to have children",
+            ));
         }
         let roots: Vec<Target> = found.into_iter().map(|root| root.target).collect();
         let depth = params.depth();
@@ -38,9 +42,12 @@ impl Worker {
                 Some(sub_goals) => sub_goals,
             },
         };
-        let members: Vec<Target> = members.into_iter().filter(|member| member.kind <= depth).collect();
-        let batches: Vec<_> =
-            work::batches(&members, depth, self.limits.batch_size).into_iter().map(|batch| (self.clock.new_id(), batch)).collect();
+        let members: Vec<Target> =
+            members.into_iter().filter(|member| member.kind <= depth).collect();
+        let batches: Vec<_> = work::batches(&members, depth, self.limits.batch_size)
+            .into_iter()
+            .map(|batch| (self.clock.new_id(), batch))
+            .collect();
         if batches.is_empty() {
             return match finish::finish(&self.store, *id, Actor::Worker, self.clock.now()).await? {
                 Finishing::Ended(status) => Ok(Answer::ended(*id, status)),
@@ -51,13 +58,22 @@ impl Worker {
             return self.fenced_answer(*id, (*attempt).into()).await;
         }
         tracing::info!(processId = %id, targets, batches = batches.len(), "planned");
-        Ok(Answer::planned(*id, batches.into_iter().map(|(batch, _)| batch).collect(), self.limits.batches_at_once))
+        Ok(Answer::planned(
+            *id,
+            batches.into_iter().map(|(batch, _)| batch).collect(),
+            self.limits.batches_at_once,
+        ))
     }
 
     /// The chart's sub-goals: those that an earlier attempt staged, or new ones. `None`: fenced.
-    async fn sub_goals_of(&self, claimed: &Claimed, goal: &Target) -> Result<Option<Vec<Target>>, Failure> {
+    async fn sub_goals_of(
+        &self,
+        claimed: &Claimed,
+        goal: &Target,
+    ) -> Result<Option<Vec<Target>>, Failure> {
         if claimed.attempt > 1
-            && let Some(Output::Written(rows)) = self.store.outputs_to_go_on_from(claimed.id).await?.get(&goal.id)
+            && let Some(Output::Written(rows)) =
+                self.store.outputs_to_go_on_from(claimed.id).await?.get(&goal.id)
         {
             return Ok(Some(goal.children(rows)));
         }
@@ -65,7 +81,10 @@ impl Worker {
         let rows = self.ask(goal, &calls).await?;
         let usage = calls.into_inner();
         let staging = Staging { target_id: goal.id, output: Ok(&rows), settles: 1, usage: &usage };
-        let staged = self.store.stage(claimed.id, claimed.attempt.into(), &staging, self.clock.now()).await?;
+        let staged = self
+            .store
+            .stage(claimed.id, claimed.attempt.into(), &staging, self.clock.now())
+            .await?;
         Ok(staged.map(|_| goal.children(&rows)))
     }
 }

@@ -62,7 +62,8 @@ enum Verb {
         #[arg(long)]
         check: bool,
     },
-    /// Make the pinned tools only (sam, cfn-lint, aws, psql) and print the PATH that has them in front.
+    /// Make the pinned tools only (sam, cfn-lint, aws, psql) and print the PATH that has them in
+    /// front.
     Tools,
     /// Serve the model double in the foreground (started by `up`).
     #[command(hide = true)]

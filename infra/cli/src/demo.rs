@@ -1,4 +1,5 @@
-//! The main job, shown: a goal goes in through the HTTP API of the local stack, and the chart comes out.
+//! The main job, shown: a goal goes in through the HTTP API of the local stack, and the chart comes
+//! out.
 
 mod api;
 mod watch;
@@ -32,7 +33,8 @@ pub struct DemoArgs {
     /// The goal, in Japanese or English, at most 200 characters.
     #[arg(long, value_name = "TEXT", default_value = "TypeScriptのエキスパートになる")]
     goal: String,
-    /// How much of the chart: only the sub-goals, as if left out, or actions or tasks too; then an HTML page is written as well.
+    /// How much of the chart: only the sub-goals, as if left out, or actions or tasks too; then an
+    /// HTML page is written as well.
     #[arg(long, value_name = "DEPTH")]
     depth: Option<Depth>,
     /// Print one JSON document instead of the chart.
@@ -80,7 +82,8 @@ struct Timings {
 ///
 /// # Errors
 ///
-/// When the stack does not come up, the API refuses the goal, or the process ends otherwise than COMPLETED.
+/// When the stack does not come up, the API refuses the goal, or the process ends otherwise than
+/// COMPLETED.
 pub async fn run(args: &DemoArgs) -> Result<()> {
     let started = Instant::now();
     let env = stack::up(&Reporter::to_stderr()).await?;
@@ -92,12 +95,15 @@ pub async fn run(args: &DemoArgs) -> Result<()> {
 /// The demo on a stack that is up; that took `stack`.
 async fn show(args: &DemoArgs, api: &Api, stack: Duration) -> Result<()> {
     let submitted = Instant::now();
-    let id = api.generate(&request(&args.goal, args.depth, new_goal_id(), SystemTime::now().into())).await?;
+    let id = api
+        .generate(&request(&args.goal, args.depth, new_goal_id(), SystemTime::now().into()))
+        .await?;
     let process = watch::until_terminal(api, &id).await?;
     let timings = Timings { stack, job: submitted.elapsed() };
 
     let svg = args.svg.clone().unwrap_or_else(usual_svg);
-    let chart = (process.status == "COMPLETED").then(|| chart_of(&args.goal, &process)).transpose()?;
+    let chart =
+        (process.status == "COMPLETED").then(|| chart_of(&args.goal, &process)).transpose()?;
     if let Some(chart) = &chart {
         if chart::whole::is_whole(chart) {
             write(&svg, &chart::whole::svg(chart))?;
@@ -114,7 +120,10 @@ async fn show(args: &DemoArgs, api: &Api, stack: Duration) -> Result<()> {
     if chart.is_some() { Ok(()) } else { Err(failure(&process)) }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the edge: a demo is where a new goal's id comes from")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the edge: a demo is where a new goal's id comes from"
+)]
 fn new_goal_id() -> Uuid {
     Uuid::now_v7()
 }
@@ -124,21 +133,32 @@ fn is_english(goal: &str) -> bool {
     !goal.chars().any(|c| matches!(c, '\u{3040}'..='\u{9fff}' | '\u{ff66}'..='\u{ff9d}'))
 }
 
-/// The usual place as seen from the current folder, which may be any in the project: its root is what holds this crate.
+/// The usual place as seen from the current folder, which may be any in the project: its root is
+/// what holds this crate.
 fn usual_svg() -> PathBuf {
     let here = std::env::current_dir().unwrap_or_default();
     let root = here.ancestors().find(|folder| folder.join("infra/cli/Cargo.toml").is_file());
-    root.filter(|root| *root != here).map_or_else(|| PathBuf::from(USUAL_SVG), |root| root.join(USUAL_SVG))
+    root.filter(|root| *root != here)
+        .map_or_else(|| PathBuf::from(USUAL_SVG), |root| root.join(USUAL_SVG))
 }
 
 /// The body of `POST /generate`: what an app would know of its user besides the title.
 fn request(goal: &str, depth: Option<Depth>, id: Uuid, now: DateTime<Utc>) -> Value {
     let (description, background) = if is_english(goal) {
-        ("I want to reach this goal within a year, and I do not know where to start.", "I work full time and have about an hour a day.")
+        (
+            "I want to reach this goal within a year, and I do not know where to start.",
+            "I work full time and have about an hour a day.",
+        )
     } else {
-        ("一年以内にこの目標を達成したいが、何から始めればよいかがわからない。", "平日は仕事があり、使える時間は一日に一時間ほど。")
+        (
+            "一年以内にこの目標を達成したいが、何から始めればよいかがわからない。",
+            "平日は仕事があり、使える時間は一日に一時間ほど。",
+        )
     };
-    let deadline = now.checked_add_days(Days::new(365)).unwrap_or(now).to_rfc3339_opts(SecondsFormat::Secs, true);
+    let deadline = now
+        .checked_add_days(Days::new(365))
+        .unwrap_or(now)
+        .to_rfc3339_opts(SecondsFormat::Secs, true);
     let mut params = json!({"goalId": id, "title": goal, "description": description, "deadline": deadline, "background": background});
     match depth {
         None => json!({"type": "SUBGOAL_GENERATION", "params": params}),
@@ -152,7 +172,9 @@ fn request(goal: &str, depth: Option<Depth>, id: Uuid, now: DateTime<Utc>) -> Va
 /// The chart in a process's result.
 fn chart_of(goal: &str, process: &Process) -> Result<Chart> {
     let rows = process.whole.pointer("/result/subGoals").and_then(Value::as_array);
-    let rows = rows.with_context(|| format!("process {} is COMPLETED, but its result holds no subGoals", process.id))?;
+    let rows = rows.with_context(|| {
+        format!("process {} is COMPLETED, but its result holds no subGoals", process.id)
+    })?;
     let sub_goals = by_position(rows)
         .map(|row| {
             let actions = row["actions"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -164,8 +186,11 @@ fn chart_of(goal: &str, process: &Process) -> Result<Chart> {
 
 /// Rows in the order of their positions, or as they are where they name none.
 fn by_position(rows: &[Value]) -> impl Iterator<Item = &Value> {
-    let mut sorted: Vec<(u64, &Value)> =
-        rows.iter().enumerate().map(|(index, row)| (row["position"].as_u64().unwrap_or(index as u64), row)).collect();
+    let mut sorted: Vec<(u64, &Value)> = rows
+        .iter()
+        .enumerate()
+        .map(|(index, row)| (row["position"].as_u64().unwrap_or(index as u64), row))
+        .collect();
     sorted.sort_by_key(|(position, _)| *position);
     sorted.into_iter().map(|(_, row)| row)
 }
@@ -181,7 +206,8 @@ fn page_beside(svg: &Path) -> PathBuf {
 
 fn write(path: &Path, content: &str) -> Result<()> {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("{} cannot be made", folder.display()))?;
     }
     std::fs::write(path, content).with_context(|| format!("{} cannot be written", path.display()))
 }
@@ -191,10 +217,14 @@ fn story(process: &Process, chart: &Chart, svg: &Path, timings: Timings, columns
     let (stack, job) = (timings.stack.as_secs_f64(), timings.job.as_secs_f64());
     let whole = chart::whole::is_whole(chart);
     let picture = if whole { chart::whole::terminal(chart, columns) } else { None };
-    let hint =
-        if whole && picture.is_none() { "\nThe whole chart needs a terminal of 100 columns; picture and page have it.\n" } else { "" };
+    let hint = if whole && picture.is_none() {
+        "\nThe whole chart needs a terminal of 100 columns; picture and page have it.\n"
+    } else {
+        ""
+    };
     let picture = picture.unwrap_or_else(|| chart::terminal::render(chart, columns));
-    let page = if whole { format!("\nPage     {}", page_beside(svg).display()) } else { String::new() };
+    let page =
+        if whole { format!("\nPage     {}", page_beside(svg).display()) } else { String::new() };
     format!(
         "\n{picture}{hint}\nPicture  {}{page}\nProcess  {} {}\nTimes    job {job:.1} s, stack {stack:.1} s\n",
         svg.display(),
@@ -254,29 +284,54 @@ mod tests {
 
     #[test]
     fn a_depth_asks_for_a_chart() {
-        let request = request("英語を話す", Some(Depth::Actions), Uuid::nil(), DateTime::UNIX_EPOCH);
-        assert_eq!((&request["type"], &request["params"]["depth"]), (&json!("CHART_GENERATION"), &json!("actions")));
+        let request =
+            request("英語を話す", Some(Depth::Actions), Uuid::nil(), DateTime::UNIX_EPOCH);
+        assert_eq!(
+            (&request["type"], &request["params"]["depth"]),
+            (&json!("CHART_GENERATION"), &json!("actions"))
+        );
     }
 
     #[test]
     fn actions_stand_under_their_sub_goal() {
         let rows = json!([{"position": 1, "title": "b"}, {"position": 0, "title": "a", "actions": [{"position": 1, "title": "y"}, {"position": 0, "title": "x"}]}]);
-        let chart = chart_of("g", &process(json!({"processId": "p", "status": "COMPLETED", "result": {"subGoals": rows}}))).unwrap();
-        assert_eq!(chart.sub_goals[0], SubGoal { title: "a".into(), actions: vec!["x".into(), "y".into()] });
+        let chart = chart_of(
+            "g",
+            &process(
+                json!({"processId": "p", "status": "COMPLETED", "result": {"subGoals": rows}}),
+            ),
+        )
+        .unwrap();
+        assert_eq!(
+            chart.sub_goals[0],
+            SubGoal { title: "a".into(), actions: vec!["x".into(), "y".into()] }
+        );
         assert!(chart.sub_goals[1].actions.is_empty());
     }
 
     #[test]
     fn the_chart_is_in_the_order_of_positions() {
-        let rows: Vec<Value> = (0..8).rev().map(|position| json!({"position": position, "title": position.to_string()})).collect();
-        let chart = chart_of("g", &process(json!({"processId": "p", "status": "COMPLETED", "result": {"subGoals": rows}}))).unwrap();
-        let titles: Vec<&str> = chart.sub_goals.iter().map(|sub_goal| sub_goal.title.as_str()).collect();
+        let rows: Vec<Value> = (0..8)
+            .rev()
+            .map(|position| json!({"position": position, "title": position.to_string()}))
+            .collect();
+        let chart = chart_of(
+            "g",
+            &process(
+                json!({"processId": "p", "status": "COMPLETED", "result": {"subGoals": rows}}),
+            ),
+        )
+        .unwrap();
+        let titles: Vec<&str> =
+            chart.sub_goals.iter().map(|sub_goal| sub_goal.title.as_str()).collect();
         assert_eq!(titles, ["0", "1", "2", "3", "4", "5", "6", "7"]);
     }
 
     #[test]
     fn a_result_without_sub_goals_is_an_error() {
-        let error = chart_of("g", &process(json!({"processId": "p", "status": "COMPLETED", "result": {}}))).unwrap_err();
+        let error =
+            chart_of("g", &process(json!({"processId": "p", "status": "COMPLETED", "result": {}})))
+                .unwrap_err();
         assert!(error.to_string().contains("no subGoals"));
     }
 
@@ -287,7 +342,9 @@ mod tests {
         ));
         let text = error.to_string();
         assert!(
-            ["p ended FAILED", "AI_THROTTLING", "混み合っています", "cargo aigen status"].iter().all(|part| text.contains(part)),
+            ["p ended FAILED", "AI_THROTTLING", "混み合っています", "cargo aigen status"]
+                .iter()
+                .all(|part| text.contains(part)),
             "{text}"
         );
     }

@@ -1,5 +1,5 @@
-//! What `aigen` is made of. The system tests use the part that knows the local stack ([`stack`]); the rest is the
-//! command line's own.
+//! What `aigen` is made of. The system tests use the part that knows the local stack ([`stack`]);
+//! the rest is the command line's own.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,

@@ -1,4 +1,5 @@
-//! `aigen`: the project's own command line. It runs the local stack, shows the main job, tests and benchmarks.
+//! `aigen`: the project's own command line. It runs the local stack, shows the main job, tests and
+//! benchmarks.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! Standard output and error without a panic: whoever reads them may have gone (`| head`), and a run that has a stack to
-//! end must end it all the same.
+//! Standard output and error without a panic: whoever reads them may have gone (`| head`), and a
+//! run that has a stack to end must end it all the same.
 
 use std::fmt::Display;
 use std::io::{Write, stderr, stdout};

@@ -9,8 +9,12 @@ fn item(kind: Kind, title: &str) -> Value {
     let description = "説".repeat(50);
     match kind {
         Kind::SubGoals => json!({"title": title, "description": description, "background": "背景"}),
-        Kind::Actions => json!({"title": title, "description": description, "background": "背景", "type": "HABIT"}),
-        Kind::Tasks => json!({"title": title, "description": description, "type": "EXECUTION", "estimatedMinutes": 30}),
+        Kind::Actions => {
+            json!({"title": title, "description": description, "background": "背景", "type": "HABIT"})
+        }
+        Kind::Tasks => {
+            json!({"title": title, "description": description, "type": "EXECUTION", "estimatedMinutes": 30})
+        }
     }
 }
 
@@ -19,7 +23,11 @@ fn answer(kind: Kind) -> Value {
 }
 
 fn fields(kind: Kind, answer: &Value) -> Vec<String> {
-    parse(kind, answer, Uuid::nil).unwrap_err().into_iter().map(|violation| violation.field).collect()
+    parse(kind, answer, Uuid::nil)
+        .unwrap_err()
+        .into_iter()
+        .map(|violation| violation.field)
+        .collect()
 }
 
 #[test]
@@ -27,7 +35,12 @@ fn eight_items_within_their_limits_are_accepted_in_order() {
     for kind in KINDS {
         let rows = parse(kind, &answer(kind), Uuid::nil).unwrap();
         let shown = serde_json::to_value(&rows).unwrap();
-        let positions: Vec<_> = shown[kind.field()].as_array().unwrap().iter().map(|row| row["position"].as_i64().unwrap()).collect();
+        let positions: Vec<_> = shown[kind.field()]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["position"].as_i64().unwrap())
+            .collect();
         assert_eq!(positions, (0..8).collect::<Vec<_>>());
     }
 }
@@ -36,7 +49,10 @@ fn eight_items_within_their_limits_are_accepted_in_order() {
 fn rows_read_back_as_they_were_staged() {
     for kind in KINDS {
         let rows = parse(kind, &answer(kind), Uuid::nil).unwrap();
-        assert_eq!(serde_json::from_value::<Rows>(serde_json::to_value(&rows).unwrap()).unwrap(), rows);
+        assert_eq!(
+            serde_json::from_value::<Rows>(serde_json::to_value(&rows).unwrap()).unwrap(),
+            rows
+        );
     }
 }
 
@@ -60,7 +76,10 @@ fn a_text_that_is_too_long_is_refused_and_not_cut() {
         let mut long = answer(kind);
         long[kind.field()][3]["title"] = json!("長".repeat(51));
         long[kind.field()][4]["description"] = json!("長".repeat(201));
-        assert_eq!(fields(kind, &long), [format!("{}[3].title", kind.field()), format!("{}[4].description", kind.field())]);
+        assert_eq!(
+            fields(kind, &long),
+            [format!("{}[3].title", kind.field()), format!("{}[4].description", kind.field())]
+        );
     }
     let mut short = answer(Kind::Actions);
     short["actions"][0]["description"] = json!("短い");
@@ -96,7 +115,15 @@ fn what_is_no_list_of_items_is_refused() {
         extra["extra"] = json!(1);
         let mut unknown = answer(kind);
         unknown[field][0]["colour"] = json!("red");
-        for nonsense in [json!("text"), json!({}), json!({field: "eight"}), json!({field: [1]}), Value::Null, extra, unknown] {
+        for nonsense in [
+            json!("text"),
+            json!({}),
+            json!({field: "eight"}),
+            json!({field: [1]}),
+            Value::Null,
+            extra,
+            unknown,
+        ] {
             assert_eq!(fields(kind, &nonsense), [field]);
         }
     }
@@ -117,5 +144,8 @@ fn the_schema_requires_every_field_that_is_checked() {
 fn a_chart_has_1_or_9_or_73_targets() {
     let counts = KINDS.map(|depth| Kind::SubGoals.targets_to(depth));
     assert_eq!(counts, [1, 9, 73]);
-    assert_eq!((Kind::Actions.targets_to(Kind::Tasks), Kind::Tasks.targets_to(Kind::Tasks)), (9, 1));
+    assert_eq!(
+        (Kind::Actions.targets_to(Kind::Tasks), Kind::Tasks.targets_to(Kind::Tasks)),
+        (9, 1)
+    );
 }

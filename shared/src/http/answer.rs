@@ -30,7 +30,10 @@ impl Reply {
     /// # Errors
     /// When `data` cannot be JSON, which is a defect of ours.
     pub fn of(status: u16, data: &impl serde::Serialize) -> Result<Self, Failure> {
-        Ok(Self::new(status, serde_json::to_value(data).map_err(|error| Failure::internal(error.to_string()))?))
+        Ok(Self::new(
+            status,
+            serde_json::to_value(data).map_err(|error| Failure::internal(error.to_string()))?,
+        ))
     }
 
     /// What the client has is still right: no body. The headers are those of the whole answer.
@@ -69,8 +72,13 @@ impl Answer {
     }
 }
 
-/// Answers an invocation: reads the event, calls `handle`, and puts what it says into the envelope; for HTTP, into a response.
-pub async fn answer<A: Into<Answer>>(event: Value, clock: &dyn Clock, handle: impl AsyncFnOnce(&Call) -> A) -> Value {
+/// Answers an invocation: reads the event, calls `handle`, and puts what it says into the envelope;
+/// for HTTP, into a response.
+pub async fn answer<A: Into<Answer>>(
+    event: Value,
+    clock: &dyn Clock,
+    handle: impl AsyncFnOnce(&Call) -> A,
+) -> Value {
     let http = event.get("requestContext").is_some();
     if http && is_preflight(&event) {
         // API Gateway itself adds what its CORS configuration allows.
@@ -98,18 +106,27 @@ pub async fn answer<A: Into<Answer>>(event: Value, clock: &dyn Clock, handle: im
 
 /// A browser asks whether a page may call the API. No token comes with that.
 fn is_preflight(event: &Value) -> bool {
-    event["requestContext"]["http"]["method"] == "OPTIONS" && event["requestContext"]["authorizer"].is_null()
+    event["requestContext"]["http"]["method"] == "OPTIONS"
+        && event["requestContext"]["authorizer"].is_null()
 }
 
 fn log_caller(caller: &Caller) {
     match caller {
         Caller::User(user) => tracing::debug!(userId = %user, "answered a user"),
-        Caller::Operator => tracing::info!(actor = caller.actor().as_str(), "answered an operator's direct invocation"),
+        Caller::Operator => tracing::info!(
+            actor = caller.actor().as_str(),
+            "answered an operator's direct invocation"
+        ),
     }
 }
 
 /// A response for API Gateway's payload format 2.0.
-fn response(status: u16, mut headers: BTreeMap<&'static str, String>, envelope: &Value, language: Language) -> Value {
+fn response(
+    status: u16,
+    mut headers: BTreeMap<&'static str, String>,
+    envelope: &Value,
+    language: Language,
+) -> Value {
     let body = if matches!(status, 204 | 304) { String::new() } else { envelope.to_string() };
     for (name, value) in [
         ("cache-control", "no-store"),
@@ -148,15 +165,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_direct_invocation_gets_the_bare_envelope() {
-        let answered = answer(json!({}), &Fixed, async |_: &Call| Ok::<_, Problem>(Reply::new(200, json!({"a": 1})))).await;
+        let answered = answer(json!({}), &Fixed, async |_: &Call| {
+            Ok::<_, Problem>(Reply::new(200, json!({"a": 1})))
+        })
+        .await;
         assert_eq!(answered, json!({"success": true, "data": {"a": 1}}));
     }
 
     #[tokio::test]
     async fn an_internal_error_tells_an_id_and_nothing_else() {
-        let answered =
-            answer(json!({}), &Fixed, async |_: &Call| Err::<Reply, Problem>(Failure::internal("password of db-1 is hunter2").into()))
-                .await;
+        let answered = answer(json!({}), &Fixed, async |_: &Call| {
+            Err::<Reply, Problem>(Failure::internal("password of db-1 is hunter2").into())
+        })
+        .await;
         assert_eq!(answered["error"]["errorId"], Uuid::nil().to_string());
         assert!(!answered.to_string().contains("hunter2"));
     }
@@ -164,7 +185,9 @@ mod tests {
     #[tokio::test]
     async fn an_unreachable_database_says_when_to_come_back() {
         let answered = answer(json!({}), &Fixed, async |_: &Call| {
-            Err::<Reply, Problem>(Failure::new(ErrorCode::DatabaseConnectionError, "refused").into())
+            Err::<Reply, Problem>(
+                Failure::new(ErrorCode::DatabaseConnectionError, "refused").into(),
+            )
         })
         .await;
         assert_eq!(answered["error"]["retryAfter"], 5);
@@ -174,7 +197,9 @@ mod tests {
     #[tokio::test]
     async fn an_http_event_gets_a_response_whose_body_is_the_envelope() {
         let event = json!({"requestContext": {"http": {"method": "GET", "path": "/"}}});
-        let answered = answer(event, &Fixed, async |_: &Call| -> Answer { unreachable!("there is no user") }).await;
+        let answered =
+            answer(event, &Fixed, async |_: &Call| -> Answer { unreachable!("there is no user") })
+                .await;
         assert_eq!(answered["statusCode"], 401);
         assert_eq!(answered["headers"]["content-type"], "application/json; charset=utf-8");
         let body: Value = serde_json::from_str(answered["body"].as_str().unwrap()).unwrap();

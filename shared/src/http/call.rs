@@ -55,7 +55,8 @@ const MAX_KEY: usize = 255;
 pub struct Call {
     /// Who calls.
     pub caller: Caller,
-    /// The route of the API; `None` for a direct invocation, and for a method or path that is none of the API's.
+    /// The route of the API; `None` for a direct invocation, and for a method or path that is none
+    /// of the API's.
     pub route: Option<Route>,
     /// The path as it was called; empty for a direct invocation.
     pub raw_path: String,
@@ -65,7 +66,8 @@ pub struct Call {
     pub query: BTreeMap<String, String>,
     /// What the caller reads.
     pub language: Language,
-    /// The body of an HTTP request, or the whole payload of a direct invocation, as JSON text; or why it cannot be read.
+    /// The body of an HTTP request, or the whole payload of a direct invocation, as JSON text; or
+    /// why it cannot be read.
     body: Result<String, Refusal>,
     headers: HashMap<&'static str, String>,
 }
@@ -74,8 +76,9 @@ pub struct Call {
 const HEADERS: [&str; 2] = ["idempotency-key", "if-none-match"];
 
 impl Call {
-    /// Reads the event of an invocation. An event counts as HTTP exactly when it has the shape that only API Gateway gives it;
-    /// whatever a client puts into its body stays inside `body`, so an HTTP caller can never pass for a direct one.
+    /// Reads the event of an invocation. An event counts as HTTP exactly when it has the shape that
+    /// only API Gateway gives it; whatever a client puts into its body stays inside `body`, so an
+    /// HTTP caller can never pass for a direct one.
     ///
     /// # Errors
     /// `UNAUTHORIZED` for an HTTP event without a user.
@@ -97,10 +100,21 @@ impl Call {
             tracing::error!(%error, "API Gateway sent an event that cannot be read");
             Refusal::from(ErrorCode::InternalError)
         })?;
-        let claims = request.request_context.authorizer.and_then(|authorizer| authorizer.jwt).map(|jwt| jwt.claims);
-        let user = claims.and_then(|mut claims| claims.remove("sub")).filter(|sub| (1..=255).contains(&sub.chars().count()));
+        let claims = request
+            .request_context
+            .authorizer
+            .and_then(|authorizer| authorizer.jwt)
+            .map(|jwt| jwt.claims);
+        let user = claims
+            .and_then(|mut claims| claims.remove("sub"))
+            .filter(|sub| (1..=255).contains(&sub.chars().count()));
         // What is not ASCII becomes a character that no rule lets through.
-        let header = |name: &str| request.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let header = |name: &str| {
+            request
+                .headers
+                .get(name)
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
         let content_type = header("content-type");
         Ok(Self {
             caller: Caller::User(UserId(user.ok_or(ErrorCode::Unauthorized)?)),
@@ -109,7 +123,11 @@ impl Call {
             path: request.path_parameters,
             query: joined(request.query_string_parameters.iter()),
             language,
-            body: read_body(request.body.unwrap_or_default(), request.is_base64_encoded, content_type.as_deref()),
+            body: read_body(
+                request.body.unwrap_or_default(),
+                request.is_base64_encoded,
+                content_type.as_deref(),
+            ),
             headers: HEADERS.into_iter().filter_map(|name| Some((name, header(name)?))).collect(),
         })
     }
@@ -150,11 +168,14 @@ impl Call {
     pub fn process_id(&self) -> Result<ProcessId, Refusal> {
         let text = match self.caller {
             Caller::User(_) => self.path.get("processId").cloned(),
-            Caller::Operator => self.object()?.get("processId").and_then(Value::as_str).map(str::to_owned),
+            Caller::Operator => {
+                self.object()?.get("processId").and_then(Value::as_str).map(str::to_owned)
+            }
         };
-        text.and_then(|text| parse_uuid(&text))
-            .map(ProcessId)
-            .ok_or_else(|| Refusal { details: vec![Violation::new("processId", Rule::Uuid)], ..ErrorCode::InvalidUuid.into() })
+        text.and_then(|text| parse_uuid(&text)).map(ProcessId).ok_or_else(|| Refusal {
+            details: vec![Violation::new("processId", Rule::Uuid)],
+            ..ErrorCode::InvalidUuid.into()
+        })
     }
 
     /// The `Idempotency-Key`, if one came along.
@@ -163,7 +184,10 @@ impl Call {
     /// When it is not 1–255 printable ASCII characters.
     pub fn idempotency_key(&self) -> Result<Option<String>, Violation> {
         match self.headers.get("idempotency-key") {
-            Some(key) if (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|byte| (b' '..=b'~').contains(&byte)) => {
+            Some(key)
+                if (1..=MAX_KEY).contains(&key.len())
+                    && key.bytes().all(|byte| (b' '..=b'~').contains(&byte)) =>
+            {
                 Ok(Some(key.clone()))
             }
             Some(_) => Err(Violation::new("Idempotency-Key", Rule::Printable { max: MAX_KEY })),
@@ -181,7 +205,10 @@ impl Call {
 fn joined<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, String> {
     let mut query = BTreeMap::<String, String>::new();
     for (name, value) in pairs {
-        query.entry(name.to_owned()).and_modify(|joined| *joined = format!("{joined},{value}")).or_insert_with(|| value.to_owned());
+        query
+            .entry(name.to_owned())
+            .and_modify(|joined| *joined = format!("{joined},{value}"))
+            .or_insert_with(|| value.to_owned());
     }
     query
 }
@@ -192,13 +219,19 @@ fn read_body(body: String, is_base64: bool, content_type: Option<&str>) -> Resul
         return Ok(body);
     }
     if !content_type.is_none_or(is_json) {
-        return Err(Refusal::from(Violation::new("Content-Type", Rule::ContentType)).with_status(415));
+        return Err(
+            Refusal::from(Violation::new("Content-Type", Rule::ContentType)).with_status(415)
+        );
     }
     let bytes = if is_base64 { BASE64_STANDARD.decode(body).ok() } else { Some(body.into_bytes()) };
     let not_text = || Refusal::from(Violation::new("body", Rule::Utf8));
     let bytes = bytes.ok_or_else(not_text)?;
     if bytes.len() > MAX_BODY {
-        return Err(Refusal::from(Violation::new("body", Rule::Size { max: MAX_BODY, actual: bytes.len() })).with_status(413));
+        return Err(Refusal::from(Violation::new(
+            "body",
+            Rule::Size { max: MAX_BODY, actual: bytes.len() },
+        ))
+        .with_status(413));
     }
     String::from_utf8(bytes).map_err(|_| not_text())
 }
@@ -208,7 +241,8 @@ fn is_json(content_type: &str) -> bool {
     let mut parts = content_type.split(';').map(str::trim);
     let json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
     json && parts.filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
-        !name.eq_ignore_ascii_case("charset") || matches!(value.trim_matches('"').to_ascii_lowercase().as_str(), "utf-8" | "utf8")
+        !name.eq_ignore_ascii_case("charset")
+            || matches!(value.trim_matches('"').to_ascii_lowercase().as_str(), "utf-8" | "utf8")
     })
 }
 
@@ -238,14 +272,18 @@ mod tests {
 
     #[test]
     fn a_direct_invocation_is_an_operator() {
-        let call = Call::read(json!({"processId": "0193e4a0-0000-7000-8000-000000000001"})).unwrap();
+        let call =
+            Call::read(json!({"processId": "0193e4a0-0000-7000-8000-000000000001"})).unwrap();
         assert_eq!(call.caller, Caller::Operator);
         assert!(call.process_id().is_ok());
     }
 
     #[test]
     fn an_http_body_that_imitates_a_direct_invocation_stays_a_users() {
-        let call = Call::read(http(r#"{"processId":"0193e4a0-0000-7000-8000-00000000beef","caller":"operator"}"#)).unwrap();
+        let call = Call::read(http(
+            r#"{"processId":"0193e4a0-0000-7000-8000-00000000beef","caller":"operator"}"#,
+        ))
+        .unwrap();
         assert_eq!(call.caller, Caller::User(UserId("user-1".into())));
         assert!(call.process_id().unwrap().to_string().ends_with("01"));
     }
@@ -280,15 +318,22 @@ mod tests {
 
     #[test]
     fn a_body_that_is_no_json_by_its_own_word_is_415() {
-        for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "application/json; charset=shift_jis"]
-        {
+        for content_type in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "application/jsonx",
+            "application/json; charset=shift_jis",
+        ] {
             let mut event = http("{}");
             event["headers"]["content-type"] = json!(content_type);
             assert_eq!(refused_body(event), (415, "Content-Type".into()), "{content_type}");
         }
-        for content_type in
-            [json!("application/json"), json!("Application/JSON ; charset=\"UTF-8\""), json!("application/json; profile=x"), Value::Null]
-        {
+        for content_type in [
+            json!("application/json"),
+            json!("Application/JSON ; charset=\"UTF-8\""),
+            json!("application/json; profile=x"),
+            Value::Null,
+        ] {
             let mut event = http("{}");
             event["headers"]["content-type"] = content_type;
             if event["headers"]["content-type"].is_null() {
@@ -339,7 +384,10 @@ mod tests {
 
     #[test]
     fn a_body_that_is_no_object_is_refused() {
-        assert_eq!(Call::read(http("[]")).unwrap().object().unwrap_err().details[0].rule, Rule::Type { expected: "object" });
+        assert_eq!(
+            Call::read(http("[]")).unwrap().object().unwrap_err().details[0].rule,
+            Rule::Type { expected: "object" }
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! The entity tag of a status answer: the version of the process's row, and the language of the words. It is weak, because the
-//! estimate of an active process moves with the clock while its row stays.
+//! The entity tag of a status answer: the version of the process's row, and the language of the
+//! words. It is weak, because the estimate of an active process moves with the clock while its row
+//! stays.
 
 use std::fmt;
 
@@ -21,15 +22,16 @@ impl fmt::Display for ETag<'_> {
 }
 
 impl ETag<'_> {
-    /// The versions that a client has in `language`, by its `If-None-Match` (RFC 9110, section 13.1.2). At most 8 are looked at; tags
-    /// that are none of ours match nothing.
+    /// The versions that a client has in `language`, by its `If-None-Match` (RFC 9110, section
+    /// 13.1.2). At most 8 are looked at; tags that are none of ours match nothing.
     #[must_use]
     pub fn known_versions(if_none_match: &str, language: Language) -> Vec<String> {
         let version = |tag: &str| {
             let tag = tag.trim();
             let tag = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?;
             let (version, known_language) = tag.split_once('-')?;
-            let ours = known_language == language.tag() && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+            let ours = known_language == language.tag()
+                && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
             ours.then(|| version.to_owned())
         };
         if_none_match.split(',').take(8).filter_map(version).collect()
@@ -56,7 +58,13 @@ mod tests {
 
     #[test]
     fn lists_and_strong_forms_are_read_and_foreign_tags_match_nothing() {
-        assert_eq!(ETag::known_versions(r#""1.2-ja", W/"3.4-ja" ,"other", W/"5'--ja", junk"#, Language::Japanese), ["1.2", "3.4"]);
+        assert_eq!(
+            ETag::known_versions(
+                r#""1.2-ja", W/"3.4-ja" ,"other", W/"5'--ja", junk"#,
+                Language::Japanese
+            ),
+            ["1.2", "3.4"]
+        );
         assert!(ETag::is_any(" * ") && !ETag::is_any("\"*\""));
     }
 }

@@ -17,8 +17,8 @@ use crate::{
 const DEFAULT_SIZE: u32 = 20;
 /// Processes of a page at most.
 const MAX_SIZE: u32 = 100;
-/// So many processes are counted, and can be reached by page: counting further would cost more with every process. A cursor
-/// reaches them all.
+/// So many processes are counted, and can be reached by page: counting further would cost more with
+/// every process. A cursor reaches them all.
 pub const COUNT_LIMIT: u32 = 10_000;
 
 const FIELDS: &str = "page, pageSize, type, status, startDate, endDate, cursor";
@@ -42,10 +42,16 @@ impl Listing {
     pub fn parse(query: &BTreeMap<String, String>) -> Result<Self, Refusal> {
         let mut reader = QueryReader { query, violations: Vec::new() };
         let filter = Filter {
-            process_type: reader.read("type", Rule::OneOf { allowed: TYPES }, |text| text.parse::<ProcessType>().ok()),
-            status: reader.read("status", Rule::OneOf { allowed: STATUSES }, |text| text.parse::<Status>().ok()),
+            process_type: reader.read("type", Rule::OneOf { allowed: TYPES }, |text| {
+                text.parse::<ProcessType>().ok()
+            }),
+            status: reader.read("status", Rule::OneOf { allowed: STATUSES }, |text| {
+                text.parse::<Status>().ok()
+            }),
             from: reader.read("startDate", Rule::Day, |text| time(text, TimeDelta::zero())),
-            until: reader.read("endDate", Rule::Day, |text| time(text, TimeDelta::days(1) - TimeDelta::microseconds(1))),
+            until: reader.read("endDate", Rule::Day, |text| {
+                time(text, TimeDelta::days(1) - TimeDelta::microseconds(1))
+            }),
         };
         if filter.from.zip(filter.until).is_some_and(|(from, until)| until < from) {
             reader.violate("endDate", Rule::Before { start: "startDate" });
@@ -57,10 +63,15 @@ impl Listing {
             reader.violate("cursor", Rule::NotWith { other: "page" });
         }
         for name in query.keys().filter(|name| !FIELDS.split(", ").any(|known| known == **name)) {
-            reader.violations.push(Violation::new(name.clone(), Rule::Unknown { known: FIELDS.to_owned() }));
+            reader
+                .violations
+                .push(Violation::new(name.clone(), Rule::Unknown { known: FIELDS.to_owned() }));
         }
         if reader.violations.is_empty() {
-            Ok(Self { filter, window: Window { page: after.map_or(page, |cursor| cursor.page), size, after } })
+            Ok(Self {
+                filter,
+                window: Window { page: after.map_or(page, |cursor| cursor.page), size, after },
+            })
         } else {
             Err(Refusal::invalid(reader.violations))
         }
@@ -77,7 +88,12 @@ impl QueryReader<'_> {
         self.violations.push(Violation::new(field, rule));
     }
 
-    fn read<T>(&mut self, field: &str, rule: Rule, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    fn read<T>(
+        &mut self,
+        field: &str,
+        rule: Rule,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
         let text = self.query.get(field)?;
         let value = parse(text);
         if value.is_none() {
@@ -89,10 +105,16 @@ impl QueryReader<'_> {
     fn number(&mut self, field: &str, default: u32, max: u32) -> u32 {
         let Some(text) = self.query.get(field) else { return default };
         // Only digits: the parser would also take a plus sign.
-        let number = if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse::<i64>().ok() } else { None };
+        let number = if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            text.parse::<i64>().ok()
+        } else {
+            None
+        };
         match number.map(|actual| (actual, u32::try_from(actual))) {
             Some((_, Ok(number))) if (1..=max).contains(&number) => return number,
-            Some((actual, _)) => self.violate(field, Rule::Range { min: 1, max: max.into(), actual }),
+            Some((actual, _)) => {
+                self.violate(field, Rule::Range { min: 1, max: max.into(), actual })
+            }
             None => self.violate(field, Rule::Type { expected: "integer" }),
         }
         default
@@ -101,7 +123,12 @@ impl QueryReader<'_> {
 
 /// A time, or a whole day in UTC, of which `after_midnight` picks the beginning or the end.
 fn time(text: &str, after_midnight: TimeDelta) -> Option<DateTime<Utc>> {
-    let day = || Some(NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0)?.and_utc() + after_midnight);
+    let day = || {
+        Some(
+            NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0)?.and_utc()
+                + after_midnight,
+        )
+    };
     let time = match DateTime::parse_from_rfc3339(text) {
         Ok(time) => time.to_utc(),
         Err(_) if text.len() == "2030-01-01".len() => day()?,
@@ -139,7 +166,11 @@ impl<'a> HistoryView<'a> {
         let Window { page: number, size, .. } = listing.window;
         let total_count = page.total.min(COUNT_LIMIT.into());
         Self {
-            processes: page.processes.iter().map(|process| ProcessView::new(process, None, language)).collect(),
+            processes: page
+                .processes
+                .iter()
+                .map(|process| ProcessView::new(process, None, language))
+                .collect(),
             pagination: Pagination {
                 page: number,
                 page_size: size,
@@ -162,13 +193,18 @@ mod tests {
     use crate::process::ProcessId;
 
     fn parse(pairs: &[(&str, &str)]) -> Result<Listing, Refusal> {
-        Listing::parse(&pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+        Listing::parse(
+            &pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        )
     }
 
     #[test]
     fn without_a_query_it_is_the_first_twenty() {
         let listing = parse(&[]).unwrap();
-        assert_eq!((listing.window, listing.filter), (Window { page: 1, size: 20, after: None }, Filter::default()));
+        assert_eq!(
+            (listing.window, listing.filter),
+            (Window { page: 1, size: 20, after: None }, Filter::default())
+        );
     }
 
     #[test]
@@ -190,7 +226,8 @@ mod tests {
 
     #[test]
     fn a_day_is_whole() {
-        let filter = parse(&[("startDate", "2026-11-01"), ("endDate", "2026-11-01")]).unwrap().filter;
+        let filter =
+            parse(&[("startDate", "2026-11-01"), ("endDate", "2026-11-01")]).unwrap().filter;
         assert_eq!(filter.until.unwrap().to_rfc3339(), "2026-11-01T23:59:59.999999+00:00");
         assert!(filter.from < filter.until);
     }
@@ -215,29 +252,72 @@ mod tests {
             (vec![("limit", "5")], "limit"),
         ] {
             let refusal = parse(&pairs).unwrap_err();
-            assert_eq!(refusal.details.iter().map(|violation| violation.field.as_str()).collect::<Vec<_>>(), [field], "{pairs:?}");
+            assert_eq!(
+                refusal
+                    .details
+                    .iter()
+                    .map(|violation| violation.field.as_str())
+                    .collect::<Vec<_>>(),
+                [field],
+                "{pairs:?}"
+            );
         }
     }
 
     #[test]
     fn every_violation_is_reported_at_once() {
-        assert_eq!(parse(&[("page", "0"), ("pageSize", "0"), ("type", "x"), ("status", "x"), ("sort", "x")]).unwrap_err().details.len(), 5);
+        assert_eq!(
+            parse(&[
+                ("page", "0"),
+                ("pageSize", "0"),
+                ("type", "x"),
+                ("status", "x"),
+                ("sort", "x")
+            ])
+            .unwrap_err()
+            .details
+            .len(),
+            5
+        );
     }
 
     #[test]
     fn a_cursor_brings_its_page_number_and_goes_without_another() {
-        let cursor = Cursor { created_at: DateTime::UNIX_EPOCH, id: ProcessId(Uuid::nil()), page: 4 };
+        let cursor =
+            Cursor { created_at: DateTime::UNIX_EPOCH, id: ProcessId(Uuid::nil()), page: 4 };
         let text = cursor.encode();
-        assert_eq!(parse(&[("cursor", &text)]).unwrap().window, Window { page: 4, size: 20, after: Some(cursor) });
-        assert_eq!(parse(&[("cursor", &text), ("page", "4")]).unwrap_err().details[0].field, "cursor");
+        assert_eq!(
+            parse(&[("cursor", &text)]).unwrap().window,
+            Window { page: 4, size: 20, after: Some(cursor) }
+        );
+        assert_eq!(
+            parse(&[("cursor", &text), ("page", "4")]).unwrap_err().details[0].field,
+            "cursor"
+        );
     }
 
     #[test]
     fn a_count_beyond_the_limit_is_said_to_be_one() {
         let listing = parse(&[]).unwrap();
-        let view = |total| HistoryView::new(&listing, &Page { processes: Vec::new(), total, next: None }, Language::English).pagination;
-        assert_eq!((view(41).total_count, view(41).total_pages, view(41).total_count_exact), (41, 3, true));
-        assert_eq!((view(10_001).total_count, view(10_001).total_pages, view(10_001).total_count_exact), (10_000, 500, false));
-        assert_eq!((view(0).total_pages, view(0).has_next, view(0).has_previous), (0, false, false));
+        let view = |total| {
+            HistoryView::new(
+                &listing,
+                &Page { processes: Vec::new(), total, next: None },
+                Language::English,
+            )
+            .pagination
+        };
+        assert_eq!(
+            (view(41).total_count, view(41).total_pages, view(41).total_count_exact),
+            (41, 3, true)
+        );
+        assert_eq!(
+            (view(10_001).total_count, view(10_001).total_pages, view(10_001).total_count_exact),
+            (10_000, 500, false)
+        );
+        assert_eq!(
+            (view(0).total_pages, view(0).has_next, view(0).has_previous),
+            (0, false, false)
+        );
     }
 }

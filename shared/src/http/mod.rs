@@ -1,4 +1,5 @@
-//! The HTTP edge, which is also the edge of a direct invocation: one envelope, one mapping from errors to answers.
+//! The HTTP edge, which is also the edge of a direct invocation: one envelope, one mapping from
+//! errors to answers.
 
 mod answer;
 mod call;

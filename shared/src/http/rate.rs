@@ -1,4 +1,5 @@
-//! The rate limit at the edge: its headers, and counting a request that no statement of its own counts.
+//! The rate limit at the edge: its headers, and counting a request that no statement of its own
+//! counts.
 
 use chrono::{DateTime, Utc};
 
@@ -11,7 +12,11 @@ use crate::{
 /// The refusal of one request too many.
 #[must_use]
 pub fn rate_limited(quota: &Quota, now: DateTime<Utc>) -> Problem {
-    Refusal { retry_after: Some(quota.seconds_until_reset(now)), ..ErrorCode::RateLimitExceeded.into() }.into()
+    Refusal {
+        retry_after: Some(quota.seconds_until_reset(now)),
+        ..ErrorCode::RateLimitExceeded.into()
+    }
+    .into()
 }
 
 /// Counts a user's request and does `work` if it is within the limit. An operator is not counted.
@@ -25,14 +30,16 @@ pub async fn limited(
     let Caller::User(user) = &call.caller else { return work().await.into() };
     match store.count_request(user, per_minute, now).await {
         Ok(counted) if counted.allowed => Answer::from(work().await).with_quota(&counted.quota),
-        Ok(counted) => Answer::from(Err(rate_limited(&counted.quota, now))).with_quota(&counted.quota),
+        Ok(counted) => {
+            Answer::from(Err(rate_limited(&counted.quota, now))).with_quota(&counted.quota)
+        }
         Err(failure) => Answer::from(Err(failure.into())),
     }
 }
 
 impl Answer {
-    /// With the headers that tell where the user stands: the limit, what is left of it, and when (in seconds since 1970) it is
-    /// whole again.
+    /// With the headers that tell where the user stands: the limit, what is left of it, and when
+    /// (in seconds since 1970) it is whole again.
     #[must_use]
     pub fn with_quota(self, quota: &Quota) -> Self {
         self.with_header("x-ratelimit-limit", &quota.limit)

@@ -1,4 +1,5 @@
-//! Why there is no good answer: a refusal that helps the caller, or a failure of ours. The one mapping from both to an answer.
+//! Why there is no good answer: a refusal that helps the caller, or a failure of ours. The one
+//! mapping from both to an answer.
 
 use std::collections::BTreeMap;
 
@@ -35,8 +36,9 @@ pub struct Refusal {
     pub error_id: Option<Uuid>,
     /// The process that stands in the way.
     pub process_id: Option<ProcessId>,
-    /// The HTTP status, where it says more than the code's own: the closed set of codes has none for a wrong path, method, content
-    /// type or size, so these are `VALIDATION_ERROR`s whose status and details tell them apart.
+    /// The HTTP status, where it says more than the code's own: the closed set of codes has none
+    /// for a wrong path, method, content type or size, so these are `VALIDATION_ERROR`s whose
+    /// status and details tell them apart.
     pub http_status: Option<u16>,
     /// The methods that the path takes, for a wrong one.
     pub allow: Option<String>,
@@ -61,8 +63,12 @@ impl From<ErrorCode> for Refusal {
 impl From<InvalidRequest> for Refusal {
     fn from(invalid: InvalidRequest) -> Self {
         match invalid {
-            InvalidRequest::ProcessType(violation) => Self { details: vec![violation], ..ErrorCode::InvalidProcessType.into() },
-            InvalidRequest::Fields(details) => Self { details, ..ErrorCode::ValidationError.into() },
+            InvalidRequest::ProcessType(violation) => {
+                Self { details: vec![violation], ..ErrorCode::InvalidProcessType.into() }
+            }
+            InvalidRequest::Fields(details) => {
+                Self { details, ..ErrorCode::ValidationError.into() }
+            }
         }
     }
 }
@@ -95,7 +101,10 @@ impl Refusal {
     /// The headers of the answer beside the usual ones.
     pub(super) fn headers(&self) -> BTreeMap<&'static str, String> {
         let retry_after = self.retry_after.map(|seconds| ("retry-after", seconds.to_string()));
-        retry_after.into_iter().chain(self.allow.clone().map(|methods| ("allow", methods))).collect()
+        retry_after
+            .into_iter()
+            .chain(self.allow.clone().map(|methods| ("allow", methods)))
+            .collect()
     }
 
     /// The body cannot be read as what it should be.
@@ -151,7 +160,8 @@ impl From<Failure> for Problem {
 }
 
 impl Problem {
-    /// Logs it as loudly as its code says, and leaves the caller what they may know: a failure's cause stays in the log.
+    /// Logs it as loudly as its code says, and leaves the caller what they may know: a failure's
+    /// cause stays in the log.
     pub(super) fn into_refusal(self, clock: &dyn Clock) -> Refusal {
         let (mut refusal, cause) = match self {
             Self::Refused(refusal) => (*refusal, String::new()),
@@ -181,12 +191,21 @@ mod tests {
     #[test]
     fn details_name_field_and_limit_in_the_callers_language() {
         let refusal = Refusal {
-            details: vec![Violation::new("params.title", Rule::Length { min: 1, max: 200, actual: 201 })],
+            details: vec![Violation::new(
+                "params.title",
+                Rule::Length { min: 1, max: 200, actual: 201 },
+            )],
             ..ErrorCode::ValidationError.into()
         };
         let english = refusal.envelope(Language::English);
-        assert_eq!(english["error"]["details"], json!([{"field": "params.title", "message": "must have 1 to 200 characters, has 201"}]));
+        assert_eq!(
+            english["error"]["details"],
+            json!([{"field": "params.title", "message": "must have 1 to 200 characters, has 201"}])
+        );
         let japanese = refusal.envelope(Language::Japanese);
-        assert_eq!(japanese["error"]["details"][0]["message"], "1〜200文字で入力してください(現在201文字)。");
+        assert_eq!(
+            japanese["error"]["details"][0]["message"],
+            "1〜200文字で入力してください(現在201文字)。"
+        );
     }
 }

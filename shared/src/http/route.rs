@@ -1,4 +1,5 @@
-//! The routes of the API: the one list that the functions go by, and that the template and the published document are tested against.
+//! The routes of the API: the one list that the functions go by, and that the template and the
+//! published document are tested against.
 
 /// One route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,7 +18,8 @@ pub enum Route {
 
 impl Route {
     /// Every route.
-    pub const ALL: &[Self] = &[Self::Generate, Self::Status, Self::History, Self::Retry, Self::Cancel];
+    pub const ALL: &[Self] =
+        &[Self::Generate, Self::Status, Self::History, Self::Retry, Self::Cancel];
 
     /// The HTTP method.
     #[must_use]
@@ -65,10 +67,11 @@ impl Route {
 
     fn matches(self, path: &str) -> bool {
         let mut parts = path.split('/');
-        let same = self
-            .path()
-            .split('/')
-            .all(|wanted| parts.next().is_some_and(|part| part == wanted || (wanted.starts_with('{') && !part.is_empty())));
+        let same = self.path().split('/').all(|wanted| {
+            parts
+                .next()
+                .is_some_and(|part| part == wanted || (wanted.starts_with('{') && !part.is_empty()))
+        });
         same && parts.next().is_none()
     }
 }
@@ -80,7 +83,10 @@ mod tests {
     #[test]
     fn each_route_is_found_by_its_key() {
         for route in Route::ALL {
-            assert_eq!(Route::from_key(&format!("{} {}", route.method(), route.path())), Some(*route));
+            assert_eq!(
+                Route::from_key(&format!("{} {}", route.method(), route.path())),
+                Some(*route)
+            );
         }
         assert_eq!(Route::from_key("$default"), None);
         assert_eq!(Route::from_key("GET /api/ai/async/generate"), None);

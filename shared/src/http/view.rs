@@ -44,7 +44,8 @@ struct ErrorView<'a> {
     code: ErrorCode,
     message: &'a str,
     retryable: bool,
-    /// What a user quotes to support for an internal error: every log line and the history bear the process id.
+    /// What a user quotes to support for an internal error: every log line and the history bear the
+    /// process id.
     #[serde(skip_serializing_if = "Option::is_none")]
     error_id: Option<ProcessId>,
 }
@@ -79,7 +80,9 @@ impl<'a> ProcessView<'a> {
             error: process
                 .error
                 .as_ref()
-                .filter(|_| matches!(process.status, Status::Failed | Status::Timeout | Status::Cancelled))
+                .filter(|_| {
+                    matches!(process.status, Status::Failed | Status::Timeout | Status::Cancelled)
+                })
                 .map(|error| ErrorView::new(process.id, error, language)),
             retry_count: process.retry_count,
             original_process_id: process.original_process_id.map(|id| id.0),

@@ -1,4 +1,5 @@
-//! JSON in the SDK's terms and back. (The SDK can do it by serde only behind an unstable compiler flag.)
+//! JSON in the SDK's terms and back. (The SDK can do it by serde only behind an unstable compiler
+//! flag.)
 
 use aws_smithy_types::{Document, Number};
 use serde_json::Value;
@@ -15,7 +16,9 @@ pub(super) fn from_json(value: &Value) -> Document {
         }),
         Value::String(text) => Document::String(text.clone()),
         Value::Array(items) => Document::Array(items.iter().map(from_json).collect()),
-        Value::Object(fields) => Document::Object(fields.iter().map(|(name, value)| (name.clone(), from_json(value))).collect()),
+        Value::Object(fields) => Document::Object(
+            fields.iter().map(|(name, value)| (name.clone(), from_json(value))).collect(),
+        ),
     }
 }
 
@@ -29,7 +32,9 @@ pub(super) fn to_json(document: &Document) -> Value {
         Document::Number(Number::Float(number)) => (*number).into(),
         Document::String(text) => Value::String(text.clone()),
         Document::Array(items) => items.iter().map(to_json).collect(),
-        Document::Object(fields) => Value::Object(fields.iter().map(|(name, value)| (name.clone(), to_json(value))).collect()),
+        Document::Object(fields) => Value::Object(
+            fields.iter().map(|(name, value)| (name.clone(), to_json(value))).collect(),
+        ),
     }
 }
 

@@ -50,11 +50,22 @@ pub struct ModelFault {
 impl ModelFault {
     pub(super) fn of(model_id: &str, error: &SdkError<ConverseError>, timeout: Duration) -> Self {
         let (fault, words) = match error {
-            SdkError::TimeoutError(_) => (Fault::TimedOut, format!("no answer within {} s", timeout.as_secs())),
-            SdkError::DispatchFailure(failure) if failure.is_timeout() => (Fault::TimedOut, "no connection in time".to_owned()),
+            SdkError::TimeoutError(_) => {
+                (Fault::TimedOut, format!("no answer within {} s", timeout.as_secs()))
+            }
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+                (Fault::TimedOut, "no connection in time".to_owned())
+            }
             SdkError::ServiceError(service) => {
                 let name = service.err().code().unwrap_or("unknown error");
-                (of_exception(name), format!("{name}: {}{}", service.err().message().unwrap_or("no message"), advice(name)))
+                (
+                    of_exception(name),
+                    format!(
+                        "{name}: {}{}",
+                        service.err().message().unwrap_or("no message"),
+                        advice(name)
+                    ),
+                )
             }
             other => (Fault::Unavailable, format!("no answer: {}", aws::said(other))),
         };
@@ -62,7 +73,8 @@ impl ModelFault {
     }
 }
 
-/// By the exception's name on the wire (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>).
+/// By the exception's name on the wire
+/// (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>).
 fn of_exception(name: &str) -> Fault {
     match name {
         "ThrottlingException" => Fault::Throttled,
@@ -82,19 +94,27 @@ fn advice(name: &str) -> &'static str {
         "AccessDeniedException" => {
             " (allow the worker bedrock:InvokeModel on this model or inference profile, and enable model access for it in the Bedrock console)"
         }
-        "ResourceNotFoundException" => " (MODEL_IDS names a model or inference profile that this region does not have)",
-        "ValidationException" => " (check that MODEL_IDS names models that support Converse with tools in this region)",
+        "ResourceNotFoundException" => {
+            " (MODEL_IDS names a model or inference profile that this region does not have)"
+        }
+        "ValidationException" => {
+            " (check that MODEL_IDS names models that support Converse with tools in this region)"
+        }
         _ => "",
     }
 }
 
 /// What the faults of all models mean together, with each named.
 pub(super) fn combine(faults: &[ModelFault]) -> Failure {
-    let words: Vec<_> = faults.iter().map(|fault| format!("{} {}: {}", fault.model_id, fault.fault, fault.words)).collect();
+    let words: Vec<_> = faults
+        .iter()
+        .map(|fault| format!("{} {}: {}", fault.model_id, fault.fault, fault.words))
+        .collect();
     let code = if faults.iter().any(|fault| fault.fault == Fault::Configuration) {
         ErrorCode::InternalError
     } else if faults.iter().any(|fault| fault.fault == Fault::Throttled) {
-        // One throttled model is enough: waiting longer, as throttling asks for, helps the others too.
+        // One throttled model is enough: waiting longer, as throttling asks for, helps the others
+        // too.
         ErrorCode::AiThrottling
     } else {
         ErrorCode::AiError
@@ -107,7 +127,13 @@ mod tests {
     use super::*;
 
     fn combined(faults: &[Fault]) -> ErrorCode {
-        combine(&faults.iter().map(|fault| ModelFault { model_id: "m".into(), fault: *fault, words: "w".into() }).collect::<Vec<_>>()).code
+        combine(
+            &faults
+                .iter()
+                .map(|fault| ModelFault { model_id: "m".into(), fault: *fault, words: "w".into() })
+                .collect::<Vec<_>>(),
+        )
+        .code
     }
 
     #[test]
@@ -118,16 +144,30 @@ mod tests {
     #[test]
     fn throttling_waits_longer_than_the_rest() {
         assert_eq!(combined(&[Fault::Unavailable, Fault::Throttled]), ErrorCode::AiThrottling);
-        assert_eq!(combined(&[Fault::Unavailable, Fault::TimedOut, Fault::Failed]), ErrorCode::AiError);
+        assert_eq!(
+            combined(&[Fault::Unavailable, Fault::TimedOut, Fault::Failed]),
+            ErrorCode::AiError
+        );
     }
 
     #[test]
     fn every_model_is_named_with_its_fault() {
         let failure = combine(&[
-            ModelFault { model_id: "first".into(), fault: Fault::Throttled, words: "too many".into() },
-            ModelFault { model_id: "second".into(), fault: Fault::TimedOut, words: "no answer within 120 s".into() },
+            ModelFault {
+                model_id: "first".into(),
+                fault: Fault::Throttled,
+                words: "too many".into(),
+            },
+            ModelFault {
+                model_id: "second".into(),
+                fault: Fault::TimedOut,
+                words: "no answer within 120 s".into(),
+            },
         ]);
-        assert_eq!(failure.cause, "first throttled: too many; second timed out: no answer within 120 s");
+        assert_eq!(
+            failure.cause,
+            "first throttled: too many; second timed out: no answer within 120 s"
+        );
     }
 
     #[test]

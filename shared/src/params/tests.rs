@@ -37,7 +37,9 @@ fn violations(body: &str) -> Vec<Violation> {
 
 #[test]
 fn a_valid_body_is_read_whole() {
-    let Params::SubGoals(goal) = parse_generate(&valid().to_string(), now()).unwrap() else { panic!("not sub-goals") };
+    let Params::SubGoals(goal) = parse_generate(&valid().to_string(), now()).unwrap() else {
+        panic!("not sub-goals")
+    };
     assert_eq!(goal.title, "TypeScriptのエキスパートになる");
     assert_eq!(goal.deadline.to_rfc3339(), "2027-05-30T15:00:00+00:00");
     assert_eq!((goal.constraints, goal.replace), (None, false));
@@ -46,7 +48,10 @@ fn a_valid_body_is_read_whole() {
 #[test]
 fn stored_params_read_back() {
     let params = parse_generate(&with("constraints", json!("平日は1時間まで")), now()).unwrap();
-    assert_eq!(Params::from_stored(params.process_type(), &params.to_stored().unwrap()), Ok(params));
+    assert_eq!(
+        Params::from_stored(params.process_type(), &params.to_stored().unwrap()),
+        Ok(params)
+    );
 }
 
 const ID: &str = "0193e4a0-0000-7000-8000-00000000000a";
@@ -59,23 +64,47 @@ fn part(process_type: &str, params: &Value) -> String {
 fn actions_and_tasks_are_for_one_target_or_for_a_goal() {
     let id: Uuid = ID.parse().unwrap();
     let needs = |body: &str| parse_generate(body, now()).unwrap().needs();
-    assert_eq!(needs(&part("ACTION_GENERATION", &json!({"subGoalId": ID}))), Needs { sub_goals: vec![id], ..Needs::default() });
-    assert_eq!(needs(&part("ACTION_GENERATION", &json!({"goalId": ID}))), Needs { sub_goals_of: Some(id), ..Needs::default() });
-    assert_eq!(needs(&part("TASK_GENERATION", &json!({"actionId": ID}))), Needs { actions: vec![id], ..Needs::default() });
-    assert_eq!(needs(&part("TASK_GENERATION", &json!({"goalId": ID}))), Needs { actions_of: Some(id), ..Needs::default() });
+    assert_eq!(
+        needs(&part("ACTION_GENERATION", &json!({"subGoalId": ID}))),
+        Needs { sub_goals: vec![id], ..Needs::default() }
+    );
+    assert_eq!(
+        needs(&part("ACTION_GENERATION", &json!({"goalId": ID}))),
+        Needs { sub_goals_of: Some(id), ..Needs::default() }
+    );
+    assert_eq!(
+        needs(&part("TASK_GENERATION", &json!({"actionId": ID}))),
+        Needs { actions: vec![id], ..Needs::default() }
+    );
+    assert_eq!(
+        needs(&part("TASK_GENERATION", &json!({"goalId": ID}))),
+        Needs { actions_of: Some(id), ..Needs::default() }
+    );
 }
 
 #[test]
 fn neither_target_or_both_and_anothers_field_are_refused() {
     let rule = Rule::ExactlyOneOf { fields: "subGoalId, goalId" };
     for params in [json!({}), json!({"subGoalId": ID, "goalId": ID}), json!({"subGoalId": null})] {
-        assert_eq!(violations(&part("ACTION_GENERATION", &params)), [Violation::new("params.subGoalId", rule.clone())]);
+        assert_eq!(
+            violations(&part("ACTION_GENERATION", &params)),
+            [Violation::new("params.subGoalId", rule.clone())]
+        );
     }
     let foreign = violations(&part("TASK_GENERATION", &json!({"goalId": ID, "subGoalId": ID})));
-    assert!(matches!(&foreign[..], [Violation { field, rule: Rule::Unknown { .. } }] if field == "params.subGoalId"), "{foreign:?}");
+    assert!(
+        matches!(&foreign[..], [Violation { field, rule: Rule::Unknown { .. } }] if field == "params.subGoalId"),
+        "{foreign:?}"
+    );
     let only = violations(&part("TASK_GENERATION", &json!({"goalId": ID, "only": [ID]})));
-    assert!(matches!(&only[..], [Violation { field, .. }] if field == "params.only"), "what only a retry says: {only:?}");
-    assert_eq!(violations(&part("TASK_GENERATION", &json!({"actionId": "42"}))), [Violation::new("params.actionId", Rule::Uuid)]);
+    assert!(
+        matches!(&only[..], [Violation { field, .. }] if field == "params.only"),
+        "what only a retry says: {only:?}"
+    );
+    assert_eq!(
+        violations(&part("TASK_GENERATION", &json!({"actionId": "42"}))),
+        [Violation::new("params.actionId", Rule::Uuid)]
+    );
 }
 
 fn chart(depth: &Value) -> String {
@@ -95,9 +124,15 @@ fn a_chart_is_as_deep_as_is_asked_for() {
     ] {
         let params = parse_generate(&chart(&asked), now()).unwrap();
         assert_eq!((params.depth(), params.is_staged()), (depth, true));
-        assert_eq!(Params::from_stored(params.process_type(), &params.to_stored().unwrap()), Ok(params));
+        assert_eq!(
+            Params::from_stored(params.process_type(), &params.to_stored().unwrap()),
+            Ok(params)
+        );
     }
-    assert_eq!(violations(&chart(&json!("deep"))), [Violation::new("params.depth", Rule::OneOf { allowed: "subGoals, actions, tasks" })]);
+    assert_eq!(
+        violations(&chart(&json!("deep"))),
+        [Violation::new("params.depth", Rule::OneOf { allowed: "subGoals, actions, tasks" })]
+    );
 }
 
 #[test]
@@ -109,7 +144,10 @@ fn the_params_of_every_type_read_back() {
         part("TASK_GENERATION", &json!({"goalId": ID})),
     ] {
         let params = parse_generate(&body, now()).unwrap();
-        assert_eq!(Params::from_stored(params.process_type(), &params.to_stored().unwrap()), Ok(params));
+        assert_eq!(
+            Params::from_stored(params.process_type(), &params.to_stored().unwrap()),
+            Ok(params)
+        );
     }
 }
 
@@ -120,7 +158,10 @@ fn a_retry_after_a_partial_success_is_for_what_failed() {
     let tasks = parse_generate(&part("TASK_GENERATION", &json!({"goalId": ID})), now()).unwrap();
     let retried = tasks.clone().for_retry_after(Some(&result));
     assert_eq!(retried.needs(), Needs { actions: vec![id], ..Needs::default() });
-    assert_eq!(Params::from_stored(retried.process_type(), &retried.to_stored().unwrap()), Ok(retried));
+    assert_eq!(
+        Params::from_stored(retried.process_type(), &retried.to_stored().unwrap()),
+        Ok(retried)
+    );
     assert_eq!(tasks.clone().for_retry_after(Some(&json!({"failedTargets": []}))), tasks);
     assert_eq!(tasks.clone().for_retry_after(None), tasks);
     let chart = parse_generate(&chart(&Value::Null), now()).unwrap().for_retry_after(Some(&result));
@@ -145,7 +186,10 @@ fn each_broken_rule_names_its_field() {
         ("constraints", json!("あ".repeat(2001)), Rule::Length { min: 0, max: 2000, actual: 2001 }),
         ("replace", json!("yes"), Rule::Type { expected: "boolean" }),
     ] {
-        assert_eq!(violations(&with(field, value)), [Violation::new(format!("params.{field}"), rule)]);
+        assert_eq!(
+            violations(&with(field, value)),
+            [Violation::new(format!("params.{field}"), rule)]
+        );
     }
 }
 
@@ -156,17 +200,28 @@ fn lengths_count_characters_not_bytes() {
 
 #[test]
 fn several_lines_are_allowed_where_people_write_paragraphs() {
-    assert!(parse_generate(&with("description", json!("一行目\n二行目\r\n\t三行目")), now()).is_ok());
+    assert!(
+        parse_generate(&with("description", json!("一行目\n二行目\r\n\t三行目")), now()).is_ok()
+    );
 }
 
 #[test]
 fn every_violation_is_reported_at_once() {
     let body = json!({"type": "SUBGOAL_GENERATION", "extra": 1, "params": {"goalId": "x", "title": "", "colour": "red"}});
-    let mut fields: Vec<_> = violations(&body.to_string()).into_iter().map(|violation| violation.field).collect();
+    let mut fields: Vec<_> =
+        violations(&body.to_string()).into_iter().map(|violation| violation.field).collect();
     fields.sort();
     assert_eq!(
         fields,
-        ["extra", "params.background", "params.colour", "params.deadline", "params.description", "params.goalId", "params.title"]
+        [
+            "extra",
+            "params.background",
+            "params.colour",
+            "params.deadline",
+            "params.description",
+            "params.goalId",
+            "params.title"
+        ]
     );
 }
 
@@ -174,7 +229,11 @@ fn every_violation_is_reported_at_once() {
 fn an_unknown_field_is_named_together_with_the_known_ones() {
     let found = violations(&with("colour", json!("red")));
     assert_eq!(found.len(), 1);
-    assert!(found[0].message(Language::English).contains("goalId, title, description, deadline, background, constraints, replace"));
+    assert!(
+        found[0]
+            .message(Language::English)
+            .contains("goalId, title, description, deadline, background, constraints, replace")
+    );
 }
 
 #[test]
@@ -183,13 +242,19 @@ fn an_unknown_type_is_its_own_refusal() {
         let mut body = valid();
         body["type"] = name;
         let refusal = parse_generate(&body.to_string(), now()).unwrap_err();
-        assert!(matches!(refusal, InvalidRequest::ProcessType(Violation { ref field, .. }) if field == "type"), "{refusal:?}");
+        assert!(
+            matches!(refusal, InvalidRequest::ProcessType(Violation { ref field, .. }) if field == "type"),
+            "{refusal:?}"
+        );
     }
 }
 
 #[test]
 fn what_is_not_a_json_object_is_refused_as_the_body() {
-    assert_eq!(violations("{\"type\":"), [Violation::new("body", Rule::Json { line: 1, column: 8 })]);
+    assert_eq!(
+        violations("{\"type\":"),
+        [Violation::new("body", Rule::Json { line: 1, column: 8 })]
+    );
     assert_eq!(violations(""), [Violation::new("body", Rule::Json { line: 1, column: 0 })]);
     assert_eq!(violations("[]"), [Violation::new("body", Rule::Type { expected: "object" })]);
     assert_eq!(violations("{}").len(), 2);

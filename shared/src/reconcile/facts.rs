@@ -19,7 +19,8 @@ pub struct Row {
     pub has_arn: bool,
     /// Whether everything it should generate is stored, so that only COMPLETED is missing.
     pub result_ready: bool,
-    /// Whether it has ended, and not by our own hands: COMPLETED without a result, FAILED or TIMEOUT without an error of ours.
+    /// Whether it has ended, and not by our own hands: COMPLETED without a result, FAILED or
+    /// TIMEOUT without an error of ours.
     pub ended_by_hand: bool,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
@@ -96,7 +97,8 @@ pub struct Limits {
     pub start_grace: TimeDelta,
     /// An execution may run this long.
     pub time_limit: TimeDelta,
-    /// What is added to the time limit (R9), and how long an execution may outlive its process (R10).
+    /// What is added to the time limit (R9), and how long an execution may outlive its process
+    /// (R10).
     pub grace: TimeDelta,
     /// How long Step Functions may not find an execution that it has just started (R8).
     pub visibility: TimeDelta,

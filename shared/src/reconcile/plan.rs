@@ -12,12 +12,13 @@ use crate::{
     process::{ProcessError, Status},
 };
 
-/// The error's name that the reconciler gives when it stops an execution for its time limit, so that a sweep that was killed
-/// between stopping and writing is understood by the next.
+/// The error's name that the reconciler gives when it stops an execution for its time limit, so
+/// that a sweep that was killed between stopping and writing is understood by the next.
 pub const STOPPED_FOR_TIME: &str = "STEP_FUNCTIONS_TIMEOUT";
 
-/// The error's name that the reconciler gives when it stops the execution of a process that has ended (R10): how that ended. The
-/// abort of an execution that runs on after COMPLETED is thereby known for our own, and is not reported (R11).
+/// The error's name that the reconciler gives when it stops the execution of a process that has
+/// ended (R10): how that ended. The abort of an execution that runs on after COMPLETED is thereby
+/// known for our own, and is not reported (R11).
 #[must_use]
 pub const fn stopped_for(status: Status) -> &'static str {
     status.as_str()
@@ -32,7 +33,8 @@ pub struct Plan {
     pub action: Action,
 }
 
-/// What to do about a disagreement. Whoever does it compares first: the row must still be as it was seen.
+/// What to do about a disagreement. Whoever does it compares first: the row must still be as it was
+/// seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Nothing.
@@ -66,11 +68,19 @@ pub struct Ending {
 
 impl Ending {
     fn failed(code: ErrorCode, cause: &str) -> Self {
-        Self { status: Status::Failed, error: Some(ProcessError::new(code, cause)), evidence: false }
+        Self {
+            status: Status::Failed,
+            error: Some(ProcessError::new(code, cause)),
+            evidence: false,
+        }
     }
 
     fn timed_out(cause: &str) -> Self {
-        Self { status: Status::Timeout, error: Some(ProcessError::new(ErrorCode::StepFunctionsTimeout, cause)), evidence: true }
+        Self {
+            status: Status::Timeout,
+            error: Some(ProcessError::new(ErrorCode::StepFunctionsTimeout, cause)),
+            evidence: true,
+        }
     }
 }
 
@@ -90,50 +100,82 @@ pub fn plan(row: &Row, execution: &Execution, now: DateTime<Utc>, limits: &Limit
     match row.status {
         Status::Pending | Status::Processing => of_active(row, execution, now, limits),
         Status::Completed => match execution {
-            Execution::Aborted { error, .. } if error.as_deref() == Some(stopped_for(Status::Completed)) => Plan::nothing(),
-            Execution::Failed { .. } | Execution::TimedOut | Execution::Aborted { .. } => Plan::of(Rule::R11, Action::Report),
+            Execution::Aborted { error, .. }
+                if error.as_deref() == Some(stopped_for(Status::Completed)) =>
+            {
+                Plan::nothing()
+            }
+            Execution::Failed { .. } | Execution::TimedOut | Execution::Aborted { .. } => {
+                Plan::of(Rule::R11, Action::Report)
+            }
             Execution::Running { .. } => of_ended(row, now, limits),
             Execution::Missing | Execution::Succeeded => Plan::nothing(),
         },
         Status::Failed | Status::Timeout | Status::Cancelled => match execution {
             Execution::Running { .. } => of_ended(row, now, limits),
-            Execution::Missing | Execution::Succeeded | Execution::Failed { .. } | Execution::TimedOut | Execution::Aborted { .. } => {
-                Plan::nothing()
-            }
+            Execution::Missing
+            | Execution::Succeeded
+            | Execution::Failed { .. }
+            | Execution::TimedOut
+            | Execution::Aborted { .. } => Plan::nothing(),
         },
     }
 }
 
 fn of_active(row: &Row, execution: &Execution, now: DateTime<Utc>, limits: &Limits) -> Plan {
     match execution {
-        Execution::Missing if row.status == Status::Pending && !row.has_arn => of_unstarted(row, now, limits),
-        Execution::Missing if now - last_sign_of_life(row) < limits.visibility => Plan { rule: None, action: Action::LookAgain },
-        Execution::Missing => {
-            Plan::of(Rule::R8, Action::End(Ending::failed(ErrorCode::ExecutionNotFound, "Step Functions knows no execution of this name")))
+        Execution::Missing if row.status == Status::Pending && !row.has_arn => {
+            of_unstarted(row, now, limits)
         }
+        Execution::Missing if now - last_sign_of_life(row) < limits.visibility => {
+            Plan { rule: None, action: Action::LookAgain }
+        }
+        Execution::Missing => Plan::of(
+            Rule::R8,
+            Action::End(Ending::failed(
+                ErrorCode::ExecutionNotFound,
+                "Step Functions knows no execution of this name",
+            )),
+        ),
         Execution::Running { since } => {
             let began = row.started_at.map_or(*since, |started_at| started_at.min(*since));
             if now - began <= limits.time_limit + limits.grace {
                 Plan::of(Rule::R2, Action::Leave)
             } else {
-                Plan::of(Rule::R9, Action::StopThenEnd(Ending::timed_out("the execution ran past its time limit and was stopped")))
+                Plan::of(
+                    Rule::R9,
+                    Action::StopThenEnd(Ending::timed_out(
+                        "the execution ran past its time limit and was stopped",
+                    )),
+                )
             }
         }
         Execution::Succeeded if row.result_ready => Plan::of(Rule::R3, Action::Complete),
         Execution::Succeeded => {
-            let ending = Ending::failed(ErrorCode::ResultMissing, "the execution succeeded, but no result is stored");
+            let ending = Ending::failed(
+                ErrorCode::ResultMissing,
+                "the execution succeeded, but no result is stored",
+            );
             Plan::of(Rule::R4, Action::End(ending))
         }
         Execution::Failed { error, cause } => {
             let outcome = outcome::of_execution_error(error, cause.as_deref());
-            let ending = Ending { status: outcome.status(), error: Some(outcome.error), evidence: true };
+            let ending =
+                Ending { status: outcome.status(), error: Some(outcome.error), evidence: true };
             Plan::of(Rule::R5, Action::End(ending))
         }
-        Execution::TimedOut => Plan::of(Rule::R6, Action::End(Ending::timed_out("Step Functions ended the execution for its time limit"))),
-        Execution::Aborted { error, .. } if error.as_deref() == Some(STOPPED_FOR_TIME) => {
-            Plan::of(Rule::R9, Action::End(Ending::timed_out("the execution ran past its time limit and was stopped")))
-        }
-        Execution::Aborted { .. } => Plan::of(Rule::R7, Action::End(Ending { status: Status::Cancelled, error: None, evidence: false })),
+        Execution::TimedOut => Plan::of(
+            Rule::R6,
+            Action::End(Ending::timed_out("Step Functions ended the execution for its time limit")),
+        ),
+        Execution::Aborted { error, .. } if error.as_deref() == Some(STOPPED_FOR_TIME) => Plan::of(
+            Rule::R9,
+            Action::End(Ending::timed_out("the execution ran past its time limit and was stopped")),
+        ),
+        Execution::Aborted { .. } => Plan::of(
+            Rule::R7,
+            Action::End(Ending { status: Status::Cancelled, error: None, evidence: false }),
+        ),
     }
 }
 
@@ -142,17 +184,23 @@ fn of_unstarted(row: &Row, now: DateTime<Utc>, limits: &Limits) -> Plan {
     if now - row.created_at <= limits.start_grace {
         return Plan::nothing();
     }
-    let given_up =
-        row.start_tries.is_some_and(|tries| tries.count >= limits.start_tries && tries.last_at - tries.first_at >= limits.start_tries_over);
+    let given_up = row.start_tries.is_some_and(|tries| {
+        tries.count >= limits.start_tries
+            && tries.last_at - tries.first_at >= limits.start_tries_over
+    });
     let action = if given_up {
-        Action::End(Ending::failed(ErrorCode::StepFunctionsError, "the execution could not be started, try after try"))
+        Action::End(Ending::failed(
+            ErrorCode::StepFunctionsError,
+            "the execution could not be started, try after try",
+        ))
     } else {
         Action::Start
     };
     Plan::of(Rule::R1, action)
 }
 
-/// Ended, and the execution is running. One that the product ended by itself has a last step to make, and is given the time.
+/// Ended, and the execution is running. One that the product ended by itself has a last step to
+/// make, and is given the time.
 fn of_ended(row: &Row, now: DateTime<Utc>, limits: &Limits) -> Plan {
     let ended_at = row.completed_at.unwrap_or(row.updated_at);
     if row.status == Status::Cancelled || row.ended_by_hand || now - ended_at > limits.grace {

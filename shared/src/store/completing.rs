@@ -1,4 +1,5 @@
-//! Completing a process: what it generated appears in the goal tables in the statement that makes it COMPLETED, or not at all.
+//! Completing a process: what it generated appears in the goal tables in the statement that makes
+//! it COMPLETED, or not at all.
 
 use std::collections::HashSet;
 
@@ -64,13 +65,19 @@ impl<'a> Sorted<'a> {
         let mut sorted = Self::default();
         for (parent, rows) in parts {
             match rows {
-                Rows::SubGoals(rows) => sorted.sub_goals.extend(rows.iter().map(|row| (*parent, row))),
+                Rows::SubGoals(rows) => {
+                    sorted.sub_goals.extend(rows.iter().map(|row| (*parent, row)))
+                }
                 Rows::Actions(rows) => sorted.actions.extend(rows.iter().map(|row| (*parent, row))),
                 Rows::Tasks(rows) => sorted.tasks.extend(rows.iter().map(|row| (*parent, row))),
             }
         }
-        let new: HashSet<Uuid> =
-            sorted.sub_goals.iter().map(|(_, row)| row.id).chain(sorted.actions.iter().map(|(_, row)| row.id)).collect();
+        let new: HashSet<Uuid> = sorted
+            .sub_goals
+            .iter()
+            .map(|(_, row)| row.id)
+            .chain(sorted.actions.iter().map(|(_, row)| row.id))
+            .collect();
         for (parent, rows) in parts.iter().filter(|(parent, _)| !new.contains(parent)) {
             match rows {
                 Rows::SubGoals(_) => {}
@@ -91,8 +98,8 @@ fn parents<T>(rows: &Children<'_, T>) -> Vec<Uuid> {
 }
 
 impl Store {
-    /// Stores everything and completes the process, all in one statement. Repeating it after a lost answer finds the process
-    /// completed, and is fenced.
+    /// Stores everything and completes the process, all in one statement. Repeating it after a lost
+    /// answer finds the process completed, and is fenced.
     ///
     /// # Errors
     /// When the database fails.
@@ -107,7 +114,9 @@ impl Store {
     ) -> Result<Completion, Failure> {
         let rows = Sorted::of(new.parts);
         let goal = new.goal;
-        let minutes: Vec<i16> = column(&rows.tasks, |row| i16::try_from(row.item.estimated_minutes).unwrap_or(i16::MAX));
+        let minutes: Vec<i16> = column(&rows.tasks, |row| {
+            i16::try_from(row.item.estimated_minutes).unwrap_or(i16::MAX)
+        });
         let mut connection = self.database.connection().await?;
         let outcome = sqlx::query!(
             r#"
@@ -203,9 +212,11 @@ impl Store {
             Ok(row) if !row.goal => Ok(Completion::Forbidden),
             Ok(_) => Ok(Completion::TargetNotFound),
             Err(sqlx::Error::Database(error)) => match error.constraint() {
-                Some("sub_goals_one_per_position" | "actions_one_per_position" | "tasks_one_per_position") => {
-                    Ok(Completion::TargetNotEmpty)
-                }
+                Some(
+                    "sub_goals_one_per_position"
+                    | "actions_one_per_position"
+                    | "tasks_one_per_position",
+                ) => Ok(Completion::TargetNotEmpty),
                 // It went between the statement's look and the check of the foreign key.
                 _ if error.is_foreign_key_violation() => Ok(Completion::TargetNotFound),
                 _ => Err(failure_of(&sqlx::Error::Database(error))),

@@ -1,6 +1,7 @@
-//! The connection: one per execution environment, so that the number of connections is the number of running functions and no
-//! pool can be exhausted by one of them. Credentials come from a secret that is fetched once, and once more when the password
-//! is refused, because it may have been rotated.
+//! The connection: one per execution environment, so that the number of connections is the number
+//! of running functions and no pool can be exhausted by one of them. Credentials come from a secret
+//! that is fetched once, and once more when the password is refused, because it may have been
+//! rotated.
 
 use std::time::Duration;
 
@@ -21,14 +22,17 @@ use crate::{
 
 /// How long to wait for a connection before the request is told that there is none.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection that was idle longer than this is asked first, for one round trip: it may have been closed meanwhile, above all
-/// while Lambda had the environment frozen. One that breaks within this time costs its user a 503 that says to come back.
+/// A connection that was idle longer than this is asked first, for one round trip: it may have been
+/// closed meanwhile, above all while Lambda had the environment frozen. One that breaks within this
+/// time costs its user a 503 that says to come back.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
-/// A connection is renewed after this time, so that one to a server that has been demoted is not kept for good.
+/// A connection is renewed after this time, so that one to a server that has been demoted is not
+/// kept for good.
 const MAX_LIFETIME: Duration = Duration::from_mins(5);
-/// How long the server lets a statement run, and wait for a row that somebody else (perhaps by hand, in an open transaction)
-/// holds: the request then fails with words of its own, well before its Lambda is killed.
+/// How long the server lets a statement run, and wait for a row that somebody else (perhaps by
+/// hand, in an open transaction) holds: the request then fails with words of its own, well before
+/// its Lambda is killed.
 const PATIENCE: &str = "SET statement_timeout = '8s'; SET lock_timeout = '4s'";
 
 /// Where the database's address and password come from.
@@ -45,8 +49,8 @@ pub enum Credentials {
     Given(Box<PgConnectOptions>),
 }
 
-/// The parts of the secret that matter; others are ignored. The secrets that Secrets Manager makes for a database have all of
-/// them, those that RDS itself manages have user and password only
+/// The parts of the secret that matter; others are ignored. The secrets that Secrets Manager makes
+/// for a database have all of them, those that RDS itself manages have user and password only
 /// (<https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html>).
 #[derive(Deserialize)]
 struct DatabaseSecret {
@@ -74,12 +78,19 @@ impl Database {
     /// The connection of this environment.
     ///
     /// # Errors
-    /// `DATABASE_CONNECTION_ERROR` when the secret or the database cannot be reached or the password is refused twice.
+    /// `DATABASE_CONNECTION_ERROR` when the secret or the database cannot be reached or the
+    /// password is refused twice.
     pub async fn connection(&self) -> Result<PoolConnection<Postgres>, Failure> {
-        let pool =
-            self.pool.get_or_try_init(|| async { Ok::<_, Failure>(pool_options().connect_lazy_with(self.options().await?)) }).await?;
+        let pool = self
+            .pool
+            .get_or_try_init(|| async {
+                Ok::<_, Failure>(pool_options().connect_lazy_with(self.options().await?))
+            })
+            .await?;
         match pool.acquire().await {
-            Err(sqlx::Error::Database(error)) if matches!(error.code().as_deref(), Some("28P01" | "28000")) => {
+            Err(sqlx::Error::Database(error))
+                if matches!(error.code().as_deref(), Some("28P01" | "28000")) =>
+            {
                 tracing::warn!("the database refused the password; fetching the secret again");
                 pool.set_connect_options(self.options().await?);
                 pool.acquire().await
@@ -93,11 +104,16 @@ impl Database {
         match &self.credentials {
             Credentials::Given(options) => Ok(options.as_ref().clone()),
             Credentials::Secret { client, config } => {
-                let unreachable =
-                    |what: String| Failure::new(ErrorCode::DatabaseConnectionError, format!("the database secret cannot be read: {what}"));
+                let unreachable = |what: String| {
+                    Failure::new(
+                        ErrorCode::DatabaseConnectionError,
+                        format!("the database secret cannot be read: {what}"),
+                    )
+                };
                 let secret = client.get_secret_value().secret_id(&config.secret_arn).send().await;
                 let secret = secret.map_err(|error| unreachable(aws::said(&error)))?;
-                let text = secret.secret_string().ok_or_else(|| unreachable("it is binary".to_owned()))?;
+                let text =
+                    secret.secret_string().ok_or_else(|| unreachable("it is binary".to_owned()))?;
                 // The parser's message would quote the secret, so only the position is told.
                 let secret: DatabaseSecret = serde_json::from_str(text).map_err(|error| {
                     unreachable(format!(
@@ -113,7 +129,8 @@ impl Database {
     }
 }
 
-/// What the secret says, and for what it leaves out the configuration. `None`: neither names a host, or a database.
+/// What the secret says, and for what it leaves out the configuration. `None`: neither names a
+/// host, or a database.
 fn connect_options(secret: &DatabaseSecret, config: &DatabaseConfig) -> Option<PgConnectOptions> {
     let options = PgConnectOptions::new_without_pgpass()
         .host(secret.host.as_ref().or(config.host.as_ref())?)
@@ -136,41 +153,62 @@ fn pool_options() -> PoolOptions<Postgres> {
         .acquire_timeout(CONNECT_TIMEOUT)
         .idle_timeout(None)
         .max_lifetime(MAX_LIFETIME)
-        .after_connect(|connection, _| Box::pin(async move { connection.execute(PATIENCE).await.map(drop) }))
+        .after_connect(|connection, _| {
+            Box::pin(async move { connection.execute(PATIENCE).await.map(drop) })
+        })
         .test_before_acquire(false)
-        .before_acquire(|connection, meta| Box::pin(async move { Ok(meta.idle_for < TRUSTED_IDLE || connection.ping().await.is_ok()) }))
+        .before_acquire(|connection, meta| {
+            Box::pin(
+                async move { Ok(meta.idle_for < TRUSTED_IDLE || connection.ping().await.is_ok()) },
+            )
+        })
 }
 
-/// What a database error means to a caller. Its own words are left out: they may quote what a user wrote.
+/// What a database error means to a caller. Its own words are left out: they may quote what a user
+/// wrote.
 #[must_use]
 pub fn failure_of(error: &sqlx::Error) -> Failure {
     match error {
         sqlx::Error::Database(database) => {
             let state = database.code().unwrap_or_default().into_owned();
             let code = match state.get(..2).unwrap_or_default() {
-                // Connection, authorisation, resources (too many connections), operator intervention (shutting down).
-                // "25": read-only, as a server is that has been demoted.
+                // Connection, authorisation, resources (too many connections), operator
+                // intervention (shutting down). "25": read-only, as a server is that has been
+                // demoted.
                 "08" | "25" | "28" | "53" | "57" => ErrorCode::DatabaseConnectionError,
                 "23" => ErrorCode::DatabaseConstraintViolation,
                 _ => ErrorCode::DatabaseError,
             };
             Failure::new(
                 code,
-                format!("SQLSTATE {state}, table {}, constraint {}", database.table().unwrap_or("-"), database.constraint().unwrap_or("-")),
+                format!(
+                    "SQLSTATE {state}, table {}, constraint {}",
+                    database.table().unwrap_or("-"),
+                    database.constraint().unwrap_or("-")
+                ),
             )
         }
-        sqlx::Error::Io(error) => Failure::new(ErrorCode::DatabaseConnectionError, format!("the connection failed: {error}")),
-        sqlx::Error::Tls(error) => Failure::new(ErrorCode::DatabaseConnectionError, format!("TLS failed: {error}")),
-        sqlx::Error::PoolTimedOut => {
-            Failure::new(ErrorCode::DatabaseConnectionError, format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()))
+        sqlx::Error::Io(error) => Failure::new(
+            ErrorCode::DatabaseConnectionError,
+            format!("the connection failed: {error}"),
+        ),
+        sqlx::Error::Tls(error) => {
+            Failure::new(ErrorCode::DatabaseConnectionError, format!("TLS failed: {error}"))
         }
+        sqlx::Error::PoolTimedOut => Failure::new(
+            ErrorCode::DatabaseConnectionError,
+            format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()),
+        ),
         sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => {
             Failure::new(ErrorCode::DatabaseConnectionError, "the connection was lost")
         }
-        sqlx::Error::ColumnDecode { index, .. } => Failure::new(ErrorCode::DatabaseError, format!("column {index} cannot be read")),
-        other => {
-            Failure::new(ErrorCode::DatabaseError, format!("the driver: {other:?}").chars().take_while(|c| *c != '(').collect::<String>())
+        sqlx::Error::ColumnDecode { index, .. } => {
+            Failure::new(ErrorCode::DatabaseError, format!("column {index} cannot be read"))
         }
+        other => Failure::new(
+            ErrorCode::DatabaseError,
+            format!("the driver: {other:?}").chars().take_while(|c| *c != '(').collect::<String>(),
+        ),
     }
 }
 
@@ -195,7 +233,11 @@ mod tests {
             tls: DatabaseTls::VerifyFull,
         };
         let options = connect_options(&serde_json::from_str(secret).unwrap(), &config)?;
-        Some((options.get_host().to_owned(), options.get_port(), options.get_database().map(str::to_owned)))
+        Some((
+            options.get_host().to_owned(),
+            options.get_port(),
+            options.get_database().map(str::to_owned),
+        ))
     }
 
     #[test]
@@ -207,7 +249,10 @@ mod tests {
     #[test]
     fn what_a_secret_leaves_out_comes_from_the_configuration() {
         let without_address = r#"{"dbname":"aigen","username":"app","password":"p"}"#;
-        assert_eq!(options(without_address), Some(("configured".to_owned(), 6432, Some("aigen".to_owned()))));
+        assert_eq!(
+            options(without_address),
+            Some(("configured".to_owned(), 6432, Some("aigen".to_owned())))
+        );
         assert_eq!(options(r#"{"username":"app","password":"p"}"#), None);
     }
 }

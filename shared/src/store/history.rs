@@ -1,7 +1,7 @@
 //! A user's processes, newest first, by page or by cursor.
 //!
-//! A page is counted from the newest process, so it shifts when new ones come. A cursor is the place after one process: what
-//! comes after it stays the same, whatever is added before it.
+//! A page is counted from the newest process, so it shifts when new ones come. A cursor is the
+//! place after one process: what comes after it stays the same, whatever is added before it.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
@@ -14,9 +14,10 @@ use crate::{
     process::{Process, ProcessId, ProcessType, Status, UserId},
 };
 
-/// Hands the pieces of the statement to `$callback`, with `$filter` in the two places where it belongs. Each combination of type and
-/// status is a statement of its own: one for all would, after some executions, get a plan that fits none of them. Its other filters
-/// are ranges over the same index, whether they are given or not.
+/// Hands the pieces of the statement to `$callback`, with `$filter` in the two places where it
+/// belongs. Each combination of type and status is a statement of its own: one for all would, after
+/// some executions, get a plan that fits none of them. Its other filters are ranges over the same
+/// index, whether they are given or not.
 macro_rules! history_sql {
     ($callback:ident, $filter:literal) => {
         $callback!(
@@ -54,8 +55,8 @@ macro_rules! text {
     ($($piece:literal),+) => { concat!($($piece),+) };
 }
 
-/// The statements of [`Store::history`] without a filter, by type, by status, and by both: for the test that asks how Postgres
-/// executes them.
+/// The statements of [`Store::history`] without a filter, by type, by status, and by both: for the
+/// test that asks how Postgres executes them.
 pub const HISTORY_SQL: [&str; 4] = [
     history_sql!(text, "$2::text IS NULL AND $3::text IS NULL"),
     history_sql!(text, "type = $2 AND $3::text IS NULL"),
@@ -165,14 +166,21 @@ impl Cursor {
     /// Reads it back; `None`: nothing that we gave out.
     #[must_use]
     pub fn decode(text: &str) -> Option<Self> {
-        let bytes: [u8; CURSOR_BYTES] = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+        let bytes: [u8; CURSOR_BYTES] =
+            BASE64_URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
         let (when, rest) = bytes.split_first_chunk::<8>()?;
         let (id, page) = rest.split_first_chunk::<16>()?;
         let page = u32::from_be_bytes(page.try_into().ok()?);
         let created_at = DateTime::from_timestamp_micros(i64::from_be_bytes(*when))?;
         // Years that the database cannot store are none that we gave out.
-        let known = (DateTime::from_timestamp(-62_135_596_800, 0)?..DateTime::from_timestamp(253_402_300_800, 0)?).contains(&created_at);
-        (known && page > 0).then_some(Self { created_at, id: ProcessId(Uuid::from_bytes(*id)), page })
+        let known = (DateTime::from_timestamp(-62_135_596_800, 0)?
+            ..DateTime::from_timestamp(253_402_300_800, 0)?)
+            .contains(&created_at);
+        (known && page > 0).then_some(Self {
+            created_at,
+            id: ProcessId(Uuid::from_bytes(*id)),
+            page,
+        })
     }
 }
 
@@ -181,19 +189,31 @@ impl Cursor {
 pub struct Page {
     /// Newest first, without params and results.
     pub processes: Vec<Process>,
-    /// How many pass the filter; counting stops at the limit that was given, and one more says that there are more.
+    /// How many pass the filter; counting stops at the limit that was given, and one more says that
+    /// there are more.
     pub total: i64,
     /// Where the next page begins, if there is one.
     pub next: Option<Cursor>,
 }
 
 impl Store {
-    /// The processes of `user` that pass `filter`, from where `window` says. Counts `count_limit` + 1 at most.
+    /// The processes of `user` that pass `filter`, from where `window` says. Counts `count_limit` +
+    /// 1 at most.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn history(&self, user: &UserId, filter: &Filter, window: &Window, count_limit: i64) -> Result<Page, Failure> {
-        let offset = if window.after.is_some() { 0 } else { i64::from(window.page.saturating_sub(1)) * i64::from(window.size) };
+    pub async fn history(
+        &self,
+        user: &UserId,
+        filter: &Filter,
+        window: &Window,
+        count_limit: i64,
+    ) -> Result<Page, Failure> {
+        let offset = if window.after.is_some() {
+            0
+        } else {
+            i64::from(window.page.saturating_sub(1)) * i64::from(window.size)
+        };
         let process_type = filter.process_type.map(ProcessType::as_str);
         let status = filter.status.map(Status::as_str);
         let mut connection = self.database.connection().await?;
@@ -225,7 +245,8 @@ impl Store {
         }
         .map_err(|error| failure_of(&error))?;
         let total = rows.first().map_or(0, |row| row.total);
-        let processes: Result<Vec<_>, _> = rows.into_iter().filter_map(HistoryRow::process).map(Process::try_from).collect();
+        let processes: Result<Vec<_>, _> =
+            rows.into_iter().filter_map(HistoryRow::process).map(Process::try_from).collect();
         let mut processes = processes?;
         let size = usize::try_from(window.size).unwrap_or(usize::MAX);
         let more = processes.len() > size;
@@ -256,7 +277,14 @@ mod tests {
 
     #[test]
     fn what_we_never_gave_out_is_no_cursor() {
-        for text in ["", "abc", "!!!!", &"A".repeat(37), &"A".repeat(39), &BASE64_URL_SAFE_NO_PAD.encode([0x7f; CURSOR_BYTES])] {
+        for text in [
+            "",
+            "abc",
+            "!!!!",
+            &"A".repeat(37),
+            &"A".repeat(39),
+            &BASE64_URL_SAFE_NO_PAD.encode([0x7f; CURSOR_BYTES]),
+        ] {
             assert_eq!(Cursor::decode(text), None, "{text}");
         }
         assert_eq!(Cursor::decode(&"A".repeat(CURSOR_LENGTH)), None, "page 0");

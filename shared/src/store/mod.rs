@@ -1,9 +1,10 @@
-//! All SQL. Every statement that changes a process is a compare-and-set: it names the states it may leave, writes the
-//! process's history in the same transaction (it is one statement, so one round trip), and tells apart "changed", "there, but
-//! not in that state" and "missing".
+//! All SQL. Every statement that changes a process is a compare-and-set: it names the states it may
+//! leave, writes the process's history in the same transaction (it is one statement, so one round
+//! trip), and tells apart "changed", "there, but not in that state" and "missing".
 //!
-//! Statements that move a process begin with `before AS (SELECT … FOR UPDATE)`: the lock makes what they decide by the row's
-//! newest version, whoever else is moving it, and gives the history its `from_status`.
+//! Statements that move a process begin with `before AS (SELECT … FOR UPDATE)`: the lock makes what
+//! they decide by the row's newest version, whoever else is moving it, and gives the history its
+//! `from_status`.
 
 mod completing;
 mod database;
@@ -47,7 +48,8 @@ impl Store {
         Self { database }
     }
 
-    /// Connects ahead of the first request, so that it need not wait. A failure is left for that request to report.
+    /// Connects ahead of the first request, so that it need not wait. A failure is left for that
+    /// request to report.
     pub async fn warm_up(&self) {
         drop(self.database.connection().await);
     }

@@ -1,4 +1,5 @@
-//! What `GET status` reads: one indexed query, which leaves a long result where it is when the client has it already.
+//! What `GET status` reads: one indexed query, which leaves a long result where it is when the
+//! client has it already.
 
 use serde_json::Value;
 
@@ -17,19 +18,25 @@ pub struct Polled {
     pub version: String,
     /// Whether the version is one of those that the client knows.
     pub known: bool,
-    /// Median seconds from request to completion of the 20 last completed of its type; only looked up while it is active.
+    /// Median seconds from request to completion of the 20 last completed of its type; only looked
+    /// up while it is active.
     pub recent_seconds: Option<f64>,
 }
 
 impl Store {
     /// The process `id`, if there is one. `known_versions` are those that the client has.
     ///
-    /// The version is the number of the transaction that wrote the row, and the time it noted: the number alone would come round
-    /// again after four billion transactions, the time alone would miss what was changed by hand.
+    /// The version is the number of the transaction that wrote the row, and the time it noted: the
+    /// number alone would come round again after four billion transactions, the time alone would
+    /// miss what was changed by hand.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn poll(&self, id: ProcessId, known_versions: &[String]) -> Result<Option<Polled>, Failure> {
+    pub async fn poll(
+        &self,
+        id: ProcessId,
+        known_versions: &[String],
+    ) -> Result<Option<Polled>, Failure> {
         let mut connection = self.database.connection().await?;
         let row = sqlx::query!(
             r#"
@@ -78,6 +85,11 @@ impl Store {
             recent_seconds: None,
             changed: false,
         };
-        Ok(Some(Polled { process: process.try_into()?, version: row.version, known: row.known, recent_seconds: row.recent_seconds }))
+        Ok(Some(Polled {
+            process: process.try_into()?,
+            version: row.version,
+            known: row.known,
+            recent_seconds: row.recent_seconds,
+        }))
     }
 }

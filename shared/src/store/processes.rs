@@ -15,7 +15,8 @@ use crate::{
 pub struct Seen {
     /// The process.
     pub process: Process,
-    /// Median seconds from request to completion of the 20 last completed of its type; only looked up while it is active.
+    /// Median seconds from request to completion of the 20 last completed of its type; only looked
+    /// up while it is active.
     pub recent_seconds: Option<f64>,
 }
 
@@ -72,10 +73,14 @@ impl TryFrom<ProcessRow> for Process {
     }
 }
 
-/// A name out of the database. The schema admits only known ones, so another means that the schema is newer than this code.
-pub(super) fn known<T: std::str::FromStr<Err = crate::process::UnknownName>>(name: &str) -> Result<T, Failure> {
-    name.parse()
-        .map_err(|error: crate::process::UnknownName| Failure::internal(format!("the database is newer than this version: {error}")))
+/// A name out of the database. The schema admits only known ones, so another means that the schema
+/// is newer than this code.
+pub(super) fn known<T: std::str::FromStr<Err = crate::process::UnknownName>>(
+    name: &str,
+) -> Result<T, Failure> {
+    name.parse().map_err(|error: crate::process::UnknownName| {
+        Failure::internal(format!("the database is newer than this version: {error}"))
+    })
 }
 
 impl Store {

@@ -1,5 +1,6 @@
-//! The rate limit: requests a minute of each user. One row per user holds the present minute; counting locks it, so that however
-//! many requests come at once, no more than the limit get through.
+//! The rate limit: requests a minute of each user. One row per user holds the present minute;
+//! counting locks it, so that however many requests come at once, no more than the limit get
+//! through.
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 
@@ -59,11 +60,17 @@ pub(super) fn window_of(now: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 impl Store {
-    /// Counts a request of `user`, who may make `per_minute` of them unless an operator has given them a limit of their own.
+    /// Counts a request of `user`, who may make `per_minute` of them unless an operator has given
+    /// them a limit of their own.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn count_request(&self, user: &UserId, per_minute: i32, now: DateTime<Utc>) -> Result<Counted, Failure> {
+    pub async fn count_request(
+        &self,
+        user: &UserId,
+        per_minute: i32,
+        now: DateTime<Utc>,
+    ) -> Result<Counted, Failure> {
         let mut connection = self.database.connection().await?;
         let row = sqlx::query!(
             r#"
@@ -93,9 +100,16 @@ impl Store {
         Ok(match row {
             Some(row) => Counted {
                 allowed: row.allowed,
-                quota: Quota { limit: row.limit, used: if row.allowed { row.used } else { row.limit }, window_start: row.window_start },
+                quota: Quota {
+                    limit: row.limit,
+                    used: if row.allowed { row.used } else { row.limit },
+                    window_start: row.window_start,
+                },
             },
-            None => Counted { allowed: false, quota: Quota { used: per_minute, ..Quota::unused(per_minute, now) } },
+            None => Counted {
+                allowed: false,
+                quota: Quota { used: per_minute, ..Quota::unused(per_minute, now) },
+            },
         })
     }
 }

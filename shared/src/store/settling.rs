@@ -70,7 +70,8 @@ impl Store {
         actor: Actor,
         now: DateTime<Utc>,
     ) -> Result<Ending, Failure> {
-        let stored = serde_json::to_value(error).map_err(|error| Failure::internal(error.to_string()))?;
+        let stored =
+            serde_json::to_value(error).map_err(|error| Failure::internal(error.to_string()))?;
         let mut connection = self.database.connection().await?;
         let row = sqlx::query!(
             r#"
@@ -104,7 +105,8 @@ impl Store {
         })
     }
 
-    /// Cancels an active process. `owner`: only if it is this user's. `None`: there is no such process.
+    /// Cancels an active process. `owner`: only if it is this user's. `None`: there is no such
+    /// process.
     ///
     /// # Errors
     /// When the database fails.
@@ -149,6 +151,7 @@ impl Store {
         .fetch_optional(&mut *connection)
         .await
         .map_err(|error| failure_of(&error))?;
-        row.map(|row| Ok(Cancelling { cancelled: row.changed, process: row.try_into()? })).transpose()
+        row.map(|row| Ok(Cancelling { cancelled: row.changed, process: row.try_into()? }))
+            .transpose()
     }
 }

@@ -1,7 +1,9 @@
-//! Staging: what a process with several targets has written so far, target by target, and the batches in which its workers go on.
+//! Staging: what a process with several targets has written so far, target by target, and the
+//! batches in which its workers go on.
 //!
-//! A target is staged once, whoever does it first; what is staged outlives the worker that made it, so that no attempt writes it
-//! again. Race accepted: a worker whose batch was claimed anew in the very moment may still stage an answer that is as good.
+//! A target is staged once, whoever does it first; what is staged outlives the worker that made it,
+//! so that no attempt writes it again. Race accepted: a worker whose batch was claimed anew in the
+//! very moment may still stage an answer that is as good.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -68,7 +70,8 @@ pub struct Staging<'a> {
     pub target_id: Uuid,
     /// What was written for it, or why it was given up.
     pub output: Result<&'a Rows, &'a ProcessError>,
-    /// How many targets that settles: a given-up one takes along what would have come forth from it.
+    /// How many targets that settles: a given-up one takes along what would have come forth from
+    /// it.
     pub settles: i16,
     /// The calls that it took.
     pub usage: &'a [Usage],
@@ -98,8 +101,8 @@ fn to_json(value: &impl serde::Serialize) -> Result<Value, Failure> {
 }
 
 impl Store {
-    /// Plans the batches of a process that this attempt has claimed, in place of any planned before, and sets how many targets
-    /// it has in all. `None`: fenced.
+    /// Plans the batches of a process that this attempt has claimed, in place of any planned
+    /// before, and sets how many targets it has in all. `None`: fenced.
     ///
     /// # Errors
     /// When the database fails.
@@ -112,8 +115,10 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<bool, Failure> {
         let ids: Vec<Uuid> = batches.iter().map(|(batch, _)| *batch).collect();
-        let batch_of: Vec<Uuid> = batches.iter().flat_map(|(batch, targets)| targets.iter().map(|_| *batch)).collect();
-        let target_ids: Vec<Uuid> = batches.iter().flat_map(|(_, targets)| targets.iter().copied()).collect();
+        let batch_of: Vec<Uuid> =
+            batches.iter().flat_map(|(batch, targets)| targets.iter().map(|_| *batch)).collect();
+        let target_ids: Vec<Uuid> =
+            batches.iter().flat_map(|(_, targets)| targets.iter().copied()).collect();
         let mut connection = self.database.connection().await?;
         let row = sqlx::query!(
             r#"
@@ -150,7 +155,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn claim_batch(&self, id: ProcessId, batch: Uuid, now: DateTime<Utc>) -> Result<BatchClaim, Failure> {
+    pub async fn claim_batch(
+        &self,
+        id: ProcessId,
+        batch: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<BatchClaim, Failure> {
         let mut connection = self.database.connection().await?;
         let row = sqlx::query!(
             r#"
@@ -179,7 +189,11 @@ impl Store {
         let Some(row) = row else { return Ok(BatchClaim::Missing) };
         let status: Status = known(&row.status)?;
         let (Some(batch_attempt), Some(target_ids)) = (row.batch_attempt, row.target_ids) else {
-            return Ok(if status.is_terminal() { BatchClaim::Ended(status) } else { BatchClaim::Overtaken });
+            return Ok(if status.is_terminal() {
+                BatchClaim::Ended(status)
+            } else {
+                BatchClaim::Overtaken
+            });
         };
         Ok(BatchClaim::Claimed {
             fence: Fence { attempt: row.attempt, batch: Some((batch, batch_attempt)) },
@@ -188,11 +202,15 @@ impl Store {
             params: row.params,
             started_at: row.started_at.unwrap_or(now),
             target_ids,
-            progress: StagingProgress { done: row.targets_done, targets: row.targets.unwrap_or_default() },
+            progress: StagingProgress {
+                done: row.targets_done,
+                targets: row.targets.unwrap_or_default(),
+            },
         })
     }
 
-    /// Stages a target and raises the progress by it. `None`: fenced. Staging a target again changes nothing.
+    /// Stages a target and raises the progress by it. `None`: fenced. Staging a target again
+    /// changes nothing.
     ///
     /// # Errors
     /// When the database fails.
@@ -252,7 +270,8 @@ impl Store {
         Ok(row.map(|row| StagingProgress { done: row.done, targets: row.targets }))
     }
 
-    /// What is staged of a process, without the tasks' texts: enough to know what is left and to go on from it.
+    /// What is staged of a process, without the tasks' texts: enough to know what is left and to go
+    /// on from it.
     ///
     /// # Errors
     /// When the database fails.
@@ -266,11 +285,16 @@ impl Store {
         .fetch_all(&mut *connection)
         .await
         .map_err(|error| failure_of(&error))?;
-        Ok(rows.into_iter().filter_map(|row| Some((row.target_id, work::read_output(row.payload.as_ref(), row.error)?))).collect())
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| {
+                Some((row.target_id, work::read_output(row.payload.as_ref(), row.error)?))
+            })
+            .collect())
     }
 
-    /// Whether everything of an active process with several targets is staged, so that only applying it is left; `None`: it has
-    /// no such targets, or is not active, or not there.
+    /// Whether everything of an active process with several targets is staged, so that only
+    /// applying it is left; `None`: it has no such targets, or is not active, or not there.
     ///
     /// # Errors
     /// When the database fails.
@@ -312,16 +336,22 @@ impl Store {
                     user_id: UserId(row.user_id),
                     process_type: known(&row.process_type)?,
                     params: row.params,
-                    progress: StagingProgress { done: row.targets_done, targets: row.targets.unwrap_or_default() },
+                    progress: StagingProgress {
+                        done: row.targets_done,
+                        targets: row.targets.unwrap_or_default(),
+                    },
                     outputs: Outputs::new(),
                     usage: Vec::new(),
                 });
             }
             let Some(staged) = &mut staged else { continue };
-            if let Some((target, output)) = row.target_id.zip(work::read_output(row.payload.as_ref(), row.error)) {
+            if let Some((target, output)) =
+                row.target_id.zip(work::read_output(row.payload.as_ref(), row.error))
+            {
                 staged.outputs.insert(target, output);
             }
-            let usage = row.usage.and_then(|usage| serde_json::from_value::<Vec<Usage>>(usage).ok());
+            let usage =
+                row.usage.and_then(|usage| serde_json::from_value::<Vec<Usage>>(usage).ok());
             staged.usage.extend(usage.unwrap_or_default());
         }
         Ok(staged)
@@ -331,7 +361,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn end_without_any(&self, id: ProcessId, error: &ProcessError, actor: Actor, now: DateTime<Utc>) -> Result<Status, Failure> {
+    pub async fn end_without_any(
+        &self,
+        id: ProcessId,
+        error: &ProcessError,
+        actor: Actor,
+        now: DateTime<Utc>,
+    ) -> Result<Status, Failure> {
         let status = match crate::outcome::of_execution_error(error.code.as_str(), None).status() {
             Status::Timeout => Status::Timeout,
             _ => Status::Failed,
@@ -339,7 +375,12 @@ impl Store {
         Ok(match self.end_with_error(id, status, error, actor, now).await? {
             super::Ending::Ended(_) => status,
             super::Ending::AlreadyEnded(before) => before,
-            super::Ending::Missing => return Err(Failure::new(crate::error_code::ErrorCode::ProcessingNotFound, "the process has no row")),
+            super::Ending::Missing => {
+                return Err(Failure::new(
+                    crate::error_code::ErrorCode::ProcessingNotFound,
+                    "the process has no row",
+                ));
+            }
         })
     }
 }

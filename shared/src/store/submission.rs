@@ -1,9 +1,10 @@
-//! Accepting a process: the row that makes a 202 durable, what may stand in its way, the idempotency key and the rate limit, all in
-//! one round trip.
+//! Accepting a process: the row that makes a 202 durable, what may stand in its way, the
+//! idempotency key and the rate limit, all in one round trip.
 //!
-//! The process is inserted first and counted then, although the limit decides whether it may be: of many requests with one
-//! idempotency key, only the one that inserts is to be counted, and the unique index makes the others wait until it is known which
-//! one that is. When the count then turns out to be too high, a constraint of `rate_limit` undoes the whole statement. A user who is
+//! The process is inserted first and counted then, although the limit decides whether it may be: of
+//! many requests with one idempotency key, only the one that inserts is to be counted, and the
+//! unique index makes the others wait until it is known which one that is. When the count then
+//! turns out to be too high, a constraint of `rate_limit` undoes the whole statement. A user who is
 //! visibly at the limit is refused before anything is inserted.
 
 use chrono::{DateTime, Utc};
@@ -34,7 +35,8 @@ pub struct Submission {
     pub retry: Option<Retry>,
     /// The `Idempotency-Key` of the request.
     pub idempotency_key: Option<String>,
-    /// Requests a minute that the user may make; `None`: this one has been counted, or is an operator's.
+    /// Requests a minute that the user may make; `None`: this one has been counted, or is an
+    /// operator's.
     pub per_minute: Option<i32>,
     /// Who asks.
     pub actor: Actor,
@@ -117,15 +119,18 @@ struct Observed {
 }
 
 impl Observed {
-    /// Judges in this order: a repeat is answered whatever else holds; the rate limit comes before everything that costs a look;
-    /// then what a caller may know: nothing of another user's things, then their own.
-    /// `None`: a unique index refused a row that this statement could not see yet.
+    /// Judges in this order: a repeat is answered whatever else holds; the rate limit comes before
+    /// everything that costs a look; then what a caller may know: nothing of another user's things,
+    /// then their own. `None`: a unique index refused a row that this statement could not see yet.
     fn judge(&self, submission: &Submission) -> Result<Option<Submitted>, Failure> {
-        let foreign = |user: &Option<String>| user.as_ref().is_some_and(|user| *user != submission.user_id.0);
+        let foreign =
+            |user: &Option<String>| user.as_ref().is_some_and(|user| *user != submission.user_id.0);
         let recent_seconds = self.recent_seconds;
         Ok(if self.created {
             Some(Submitted::Accepted { recent_seconds })
-        } else if let (Some(true), Some(id), Some(created_at)) = (self.same_request, self.repeat_id, self.repeat_created_at) {
+        } else if let (Some(true), Some(id), Some(created_at)) =
+            (self.same_request, self.repeat_id, self.repeat_created_at)
+        {
             Some(Submitted::Repeated { process_id: ProcessId(id), created_at, recent_seconds })
         } else if self.exhausted {
             Some(Submitted::RateLimited)
@@ -135,8 +140,15 @@ impl Observed {
             Some(Submitted::Forbidden)
         } else if self.target_user.is_none() && submission.params.new_goal().is_none() {
             Some(Submitted::TargetNotFound)
-        } else if let (Some(id), Some(status), Some(created_at)) = (self.retry_id, &self.retry_status, self.retry_created_at) {
-            Some(Submitted::AlreadyRetried { process_id: ProcessId(id), status: known(status)?, created_at, recent_seconds })
+        } else if let (Some(id), Some(status), Some(created_at)) =
+            (self.retry_id, &self.retry_status, self.retry_created_at)
+        {
+            Some(Submitted::AlreadyRetried {
+                process_id: ProcessId(id),
+                status: known(status)?,
+                created_at,
+                recent_seconds,
+            })
         } else if let Some(id) = self.running_id {
             Some(Submitted::AlreadyRunning { process_id: ProcessId(id) })
         } else if self.has_children && !submission.params.replace() {
@@ -162,12 +174,17 @@ const EXCEEDED: &str = "rate_limit_exceeded";
 const LOOKS: u32 = 3;
 
 impl Store {
-    /// Stores the process as PENDING, unless something stands in its way; and where the user stands in the minute with it.
+    /// Stores the process as PENDING, unless something stands in its way; and where the user stands
+    /// in the minute with it.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn submit(&self, submission: &Submission) -> Result<(Submitted, Option<Quota>), Failure> {
-        let params = submission.params.to_stored().map_err(|error| Failure::internal(error.to_string()))?;
+    pub async fn submit(
+        &self,
+        submission: &Submission,
+    ) -> Result<(Submitted, Option<Quota>), Failure> {
+        let params =
+            submission.params.to_stored().map_err(|error| Failure::internal(error.to_string()))?;
         let mut connection = self.database.connection().await?;
         // Whoever committed between our snapshot and our insert is visible to the next look.
         for _ in 0..LOOKS {
@@ -177,19 +194,30 @@ impl Store {
                         return Ok((submitted, observed.standing(submission)));
                     }
                 }
-                // Others used up the minute between our snapshot and our count: now it is visible that they did.
+                // Others used up the minute between our snapshot and our count: now it is visible
+                // that they did.
                 Err(sqlx::Error::Database(error)) if error.constraint() == Some(EXCEEDED) => {}
                 Err(error) => return Err(failure_of(&error)),
             }
         }
-        Err(Failure::new(crate::error_code::ErrorCode::DatabaseError, "concurrent submissions came and went at every look"))
+        Err(Failure::new(
+            crate::error_code::ErrorCode::DatabaseError,
+            "concurrent submissions came and went at every look",
+        ))
     }
 
-    /// Notes that the execution has been started. Losing this note does no harm: the sweep asks Step Functions.
+    /// Notes that the execution has been started. Losing this note does no harm: the sweep asks
+    /// Step Functions.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn record_start(&self, id: ProcessId, execution_arn: &str, actor: Actor, now: DateTime<Utc>) -> Result<(), Failure> {
+    pub async fn record_start(
+        &self,
+        id: ProcessId,
+        execution_arn: &str,
+        actor: Actor,
+        now: DateTime<Utc>,
+    ) -> Result<(), Failure> {
         let mut connection = self.database.connection().await?;
         sqlx::query!(
             r#"
@@ -211,7 +239,11 @@ impl Store {
 }
 
 #[expect(clippy::too_many_lines, reason = "one statement, which is easier to trust in one piece")]
-async fn try_submit(connection: &mut PgConnection, submission: &Submission, params: &serde_json::Value) -> Result<Observed, sqlx::Error> {
+async fn try_submit(
+    connection: &mut PgConnection,
+    submission: &Submission,
+    params: &serde_json::Value,
+) -> Result<Observed, sqlx::Error> {
     let needs = submission.params.needs();
     sqlx::query_as!(
         Observed,

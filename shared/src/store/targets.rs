@@ -40,7 +40,9 @@ struct Row {
 impl From<Row> for FoundTarget {
     fn from(row: Row) -> Self {
         let action = match (row.action_title, row.action_description, row.action_background) {
-            (Some(title), Some(description), Some(background)) => Some(PartText { title, description, background }),
+            (Some(title), Some(description), Some(background)) => {
+                Some(PartText { title, description, background })
+            }
             _ => None,
         };
         Self {
@@ -67,11 +69,16 @@ impl From<Row> for FoundTarget {
 }
 
 impl Store {
-    /// The sub-goals and actions that `needs` names, as far as they are there and belong to `user`, in the order of the chart.
+    /// The sub-goals and actions that `needs` names, as far as they are there and belong to `user`,
+    /// in the order of the chart.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn find_targets(&self, user: &UserId, needs: &Needs) -> Result<Vec<FoundTarget>, Failure> {
+    pub async fn find_targets(
+        &self,
+        user: &UserId,
+        needs: &Needs,
+    ) -> Result<Vec<FoundTarget>, Failure> {
         let mut connection = self.database.connection().await?;
         let rows = sqlx::query_as!(
             Row,

@@ -1,5 +1,5 @@
-//! What a worker writes. Each write but the first names the attempt, so that a worker that was overtaken by a newer attempt, or
-//! whose process has ended, changes nothing.
+//! What a worker writes. Each write but the first names the attempt, so that a worker that was
+//! overtaken by a newer attempt, or whose process has ended, changes nothing.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -62,11 +62,17 @@ pub enum Standing {
 }
 
 impl Store {
-    /// Begins an attempt on the process: it is PROCESSING from now on, and older attempts are fenced off.
+    /// Begins an attempt on the process: it is PROCESSING from now on, and older attempts are
+    /// fenced off.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn claim(&self, id: ProcessId, execution_arn: Option<&str>, now: DateTime<Utc>) -> Result<Claim, Failure> {
+    pub async fn claim(
+        &self,
+        id: ProcessId,
+        execution_arn: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<Claim, Failure> {
         let mut connection = self.database.connection().await?;
         let row = sqlx::query!(
             r#"
@@ -95,7 +101,9 @@ impl Store {
         .await
         .map_err(|error| failure_of(&error))?;
         let Some(row) = row else { return Ok(Claim::Missing) };
-        let Some(attempt) = row.claimed_attempt else { return Ok(Claim::Ended(known(&row.status)?)) };
+        let Some(attempt) = row.claimed_attempt else {
+            return Ok(Claim::Ended(known(&row.status)?));
+        };
         Ok(Claim::Claimed {
             attempt,
             user_id: UserId(row.user_id),
@@ -105,11 +113,18 @@ impl Store {
         })
     }
 
-    /// Raises the progress to `percent`; it never falls, and never reaches 100 before the process completes. `false`: fenced.
+    /// Raises the progress to `percent`; it never falls, and never reaches 100 before the process
+    /// completes. `false`: fenced.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn raise_progress(&self, id: ProcessId, attempt: i32, percent: i16, now: DateTime<Utc>) -> Result<bool, Failure> {
+    pub async fn raise_progress(
+        &self,
+        id: ProcessId,
+        attempt: i32,
+        percent: i16,
+        now: DateTime<Utc>,
+    ) -> Result<bool, Failure> {
         let mut connection = self.database.connection().await?;
         let done = sqlx::query!(
             "UPDATE processing_state SET progress = LEAST(GREATEST(progress, $3), 99), updated_at = $4 WHERE id = $1 AND attempt = $2 AND status = 'PROCESSING'",

@@ -1,4 +1,5 @@
-//! Checking data from outside, be it a client's request or a model's answer: every violation is noted with the path of its field.
+//! Checking data from outside, be it a client's request or a model's answer: every violation is
+//! noted with the path of its field.
 
 mod reader;
 mod violation;

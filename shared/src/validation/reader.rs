@@ -1,4 +1,5 @@
-//! Reads the fields of a JSON object and notes every violation on the way, so that a caller hears of all of them at once.
+//! Reads the fields of a JSON object and notes every violation on the way, so that a caller hears
+//! of all of them at once.
 
 use std::ops::RangeInclusive;
 
@@ -33,8 +34,8 @@ pub fn check_text(text: &str, kind: Text, length: RangeInclusive<usize>) -> Opti
     }
 }
 
-/// The UUID that `text` is, in the form with hyphens only: the parser would also take braces, URNs and bare digits, and one id
-/// would have several spellings.
+/// The UUID that `text` is, in the form with hyphens only: the parser would also take braces, URNs
+/// and bare digits, and one id would have several spellings.
 #[must_use]
 pub fn parse_uuid(text: &str) -> Option<Uuid> {
     const HYPHENATED: usize = 36;
@@ -81,18 +82,34 @@ impl<'a> Reader<'a> {
     }
 
     /// The text of `field`, which must be there.
-    pub fn text(&mut self, field: &'static str, kind: Text, length: RangeInclusive<usize>) -> Option<String> {
+    pub fn text(
+        &mut self,
+        field: &'static str,
+        kind: Text,
+        length: RangeInclusive<usize>,
+    ) -> Option<String> {
         let value = self.required(field)?;
         self.checked_text(field, value, kind, length)
     }
 
     /// The text of `field`, if it is there.
-    pub fn optional_text(&mut self, field: &'static str, kind: Text, length: RangeInclusive<usize>) -> Option<String> {
+    pub fn optional_text(
+        &mut self,
+        field: &'static str,
+        kind: Text,
+        length: RangeInclusive<usize>,
+    ) -> Option<String> {
         let value = self.optional(field)?;
         self.checked_text(field, value, kind, length)
     }
 
-    fn checked_text(&mut self, field: &'static str, value: &Value, kind: Text, length: RangeInclusive<usize>) -> Option<String> {
+    fn checked_text(
+        &mut self,
+        field: &'static str,
+        value: &Value,
+        kind: Text,
+        length: RangeInclusive<usize>,
+    ) -> Option<String> {
         let text = self.typed(field, value.as_str(), "string")?;
         match check_text(text, kind, length) {
             Some(rule) => {
@@ -125,7 +142,11 @@ impl<'a> Reader<'a> {
     }
 
     /// The time of `field`, which must be there and lie after `now`.
-    pub fn future_time(&mut self, field: &'static str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub fn future_time(
+        &mut self,
+        field: &'static str,
+        now: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
         let value = self.required(field)?;
         let text = self.typed(field, value.as_str(), "string")?;
         let Ok(time) = DateTime::parse_from_rfc3339(text) else {
@@ -176,9 +197,14 @@ mod tests {
         let id = "0193e4a0-0000-7000-8000-00000000000a";
         assert_eq!(parse_uuid(id).unwrap().to_string(), id);
         assert!(parse_uuid(&id.to_uppercase()).is_some());
-        for text in
-            [id.replace('-', ""), format!("{{{id}}}"), format!("urn:uuid:{id}"), id.replace('0', "g"), String::new(), "あ".repeat(12)]
-        {
+        for text in [
+            id.replace('-', ""),
+            format!("{{{id}}}"),
+            format!("urn:uuid:{id}"),
+            id.replace('0', "g"),
+            String::new(),
+            "あ".repeat(12),
+        ] {
             assert_eq!(parse_uuid(&text), None, "{text}");
         }
     }

@@ -16,7 +16,9 @@ fn id(number: u128) -> Uuid {
 }
 
 fn target(number: u128, kind: Kind) -> Target {
-    let part = |title: &str| Some(PartText { title: title.into(), description: "d".into(), background: "b".into() });
+    let part = |title: &str| {
+        Some(PartText { title: title.into(), description: "d".into(), background: "b".into() })
+    };
     Target {
         id: id(number),
         kind,
@@ -34,13 +36,30 @@ fn target(number: u128, kind: Kind) -> Target {
 
 /// Eight rows whose ids begin at `start`.
 fn sub_goals(start: u128) -> Output {
-    let item = |n: u128| SubGoal { title: format!("s{n}"), description: "d".into(), background: "b".into() };
-    Output::Written(Rows::SubGoals((0..8).map(|n| Row { id: id(start + n), position: i16::try_from(n).unwrap(), item: item(n) }).collect()))
+    let item = |n: u128| SubGoal {
+        title: format!("s{n}"),
+        description: "d".into(),
+        background: "b".into(),
+    };
+    Output::Written(Rows::SubGoals(
+        (0..8)
+            .map(|n| Row { id: id(start + n), position: i16::try_from(n).unwrap(), item: item(n) })
+            .collect(),
+    ))
 }
 
 fn actions(start: u128) -> Output {
-    let item = |n: u128| Action { title: format!("a{n}"), description: "d".into(), background: "b".into(), action_type: ActionType::Habit };
-    Output::Written(Rows::Actions((0..8).map(|n| Row { id: id(start + n), position: i16::try_from(n).unwrap(), item: item(n) }).collect()))
+    let item = |n: u128| Action {
+        title: format!("a{n}"),
+        description: "d".into(),
+        background: "b".into(),
+        action_type: ActionType::Habit,
+    };
+    Output::Written(Rows::Actions(
+        (0..8)
+            .map(|n| Row { id: id(start + n), position: i16::try_from(n).unwrap(), item: item(n) })
+            .collect(),
+    ))
 }
 
 fn given_up(code: ErrorCode) -> Output {
@@ -93,7 +112,10 @@ fn a_chart_nests_what_was_written_and_names_what_failed() {
     assert_eq!(result["subGoals"][6]["actions"][7]["title"], "a7");
     assert!(result["subGoals"][7].get("actions").is_none());
     assert_eq!((&result["partial"], failed_targets(&result)), (&json!(true), vec![id(17)]));
-    assert_eq!((&result["failedTargets"][0]["title"], &result["failedTargets"][0]["code"]), (&json!("s7"), &json!("AI_RESPONSE_INVALID")));
+    assert_eq!(
+        (&result["failedTargets"][0]["title"], &result["failedTargets"][0]["code"]),
+        (&json!("s7"), &json!("AI_RESPONSE_INVALID"))
+    );
 }
 
 #[test]
@@ -101,7 +123,10 @@ fn several_roots_are_listed_with_their_own_rows() {
     let roots = [target(1, Kind::Actions), target(2, Kind::Actions)];
     let outputs = Outputs::from([(id(1), actions(100)), (id(2), actions(200))]);
     let result = finish(id(9), &roots, Kind::Actions, &outputs, &[]).result;
-    assert_eq!((&result["goalId"], result["subGoals"].as_array().unwrap().len()), (&json!(id(9)), 2));
+    assert_eq!(
+        (&result["goalId"], result["subGoals"].as_array().unwrap().len()),
+        (&json!(id(9)), 2)
+    );
     assert_eq!(result["subGoals"][1]["actions"][0]["id"], json!(id(200)));
     assert_eq!((&result["partial"], &result["failedTargets"]), (&json!(false), &json!([])));
 }
@@ -109,7 +134,10 @@ fn several_roots_are_listed_with_their_own_rows() {
 #[test]
 fn nothing_written_is_told_with_the_first_failure() {
     let roots = [target(1, Kind::Tasks), target(2, Kind::Tasks)];
-    let outputs = Outputs::from([(id(1), given_up(ErrorCode::AiThrottling)), (id(2), given_up(ErrorCode::AiError))]);
+    let outputs = Outputs::from([
+        (id(1), given_up(ErrorCode::AiThrottling)),
+        (id(2), given_up(ErrorCode::AiError)),
+    ]);
     let finished = finish(id(9), &roots, Kind::Tasks, &outputs, &[]);
     assert_eq!(finished.nothing.unwrap().code, ErrorCode::AiThrottling);
     assert!(finished.parts.is_empty());
@@ -117,7 +145,12 @@ fn nothing_written_is_told_with_the_first_failure() {
 
 #[test]
 fn usage_is_summed_by_model() {
-    let call = |model: &str| Usage { model_id: model.into(), input_tokens: 10, output_tokens: 20, latency_ms: 5 };
+    let call = |model: &str| Usage {
+        model_id: model.into(),
+        input_tokens: 10,
+        output_tokens: 20,
+        latency_ms: 5,
+    };
     let expected = json!([
         {"modelId": "a", "inputTokens": 20, "outputTokens": 40, "latencyMs": 10, "calls": 2},
         {"modelId": "b", "inputTokens": 10, "outputTokens": 20, "latencyMs": 5, "calls": 1},

@@ -11,20 +11,35 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use crate::fixture::{Fixture, GOAL, at, goal, id, submission, user};
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn completing_stores_the_goal_and_eight_sub_goals_in_order(_: PgPoolOptions, options: PgConnectOptions) {
+async fn completing_stores_the_goal_and_eight_sub_goals_in_order(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Completed).await;
     let process = fixture.process(1).await;
-    assert_eq!((process.progress, process.result.is_some(), process.completed_at), (100, true, Some(at(3))));
+    assert_eq!(
+        (process.progress, process.result.is_some(), process.completed_at),
+        (100, true, Some(at(3)))
+    );
     let rows: Vec<(i16, String)> =
-        sqlx::query_as("SELECT position, title FROM sub_goals ORDER BY position").fetch_all(&fixture.pool).await.unwrap();
+        sqlx::query_as("SELECT position, title FROM sub_goals ORDER BY position")
+            .fetch_all(&fixture.pool)
+            .await
+            .unwrap();
     assert_eq!(rows, (0..8).map(|n| (n, format!("サブ目標{n}"))).collect::<Vec<_>>());
-    let owner: (String, uuid::Uuid) = sqlx::query_as("SELECT user_id, process_id FROM goals").fetch_one(&fixture.pool).await.unwrap();
+    let owner: (String, uuid::Uuid) = sqlx::query_as("SELECT user_id, process_id FROM goals")
+        .fetch_one(&fixture.pool)
+        .await
+        .unwrap();
     assert_eq!(owner, ("hanako".to_owned(), id(1).0));
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn completing_twice_changes_nothing_the_second_time(_: PgPoolOptions, options: PgConnectOptions) {
+async fn completing_twice_changes_nothing_the_second_time(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Completed).await;
     let before = fixture.everything().await;
@@ -42,7 +57,10 @@ async fn a_cancelled_process_stores_nothing(_: PgPoolOptions, options: PgConnect
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn a_goal_that_another_user_has_stored_meanwhile_is_left_alone(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_goal_that_another_user_has_stored_meanwhile_is_left_alone(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Processing).await;
     sqlx::query("INSERT INTO goals (id, user_id, title, description, deadline, background) VALUES ($1, 'taro', 't', 'd', now(), 'b')")
@@ -56,7 +74,10 @@ async fn a_goal_that_another_user_has_stored_meanwhile_is_left_alone(_: PgPoolOp
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn sub_goals_that_came_meanwhile_are_not_doubled_and_not_lost(_: PgPoolOptions, options: PgConnectOptions) {
+async fn sub_goals_that_came_meanwhile_are_not_doubled_and_not_lost(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Processing).await;
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
@@ -73,31 +94,53 @@ async fn sub_goals_that_came_meanwhile_are_not_doubled_and_not_lost(_: PgPoolOpt
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn replacing_swaps_the_old_sub_goals_for_the_new_in_one_step(_: PgPoolOptions, options: PgConnectOptions) {
+async fn replacing_swaps_the_old_sub_goals_for_the_new_in_one_step(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Completed).await;
     let mut replacing = goal();
     replacing.replace = true;
-    let again = Submission { params: shared::params::Params::SubGoals(replacing.clone()), ..submission(2, "hanako") };
+    let again = Submission {
+        params: shared::params::Params::SubGoals(replacing.clone()),
+        ..submission(2, "hanako")
+    };
     fixture.store.submit(&again).await.unwrap();
     assert_eq!(fixture.count("sub_goals").await, 8);
-    assert!(matches!(fixture.store.claim(id(2), None, at(4)).await.unwrap(), Claim::Claimed { .. }));
+    assert!(matches!(
+        fixture.store.claim(id(2), None, at(4)).await.unwrap(),
+        Claim::Claimed { .. }
+    ));
     assert_eq!(fixture.complete(2, 1, &replacing).await, Completion::Completed);
-    let by: Vec<uuid::Uuid> = sqlx::query_scalar("SELECT DISTINCT process_id FROM sub_goals").fetch_all(&fixture.pool).await.unwrap();
+    let by: Vec<uuid::Uuid> = sqlx::query_scalar("SELECT DISTINCT process_id FROM sub_goals")
+        .fetch_all(&fixture.pool)
+        .await
+        .unwrap();
     assert_eq!((by, fixture.count("sub_goals").await), (vec![id(2).0], 8));
 }
 
-/// Cancel and completion wait for the row's lock at the same time, in both orders: whoever is first decides, and sub-goals exist
-/// only with COMPLETED.
+/// Cancel and completion wait for the row's lock at the same time, in both orders: whoever is first
+/// decides, and sub-goals exist only with COMPLETED.
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn cancel_and_completion_racing_end_in_one_status_with_rows_only_when_completed(_: PgPoolOptions, options: PgConnectOptions) {
+async fn cancel_and_completion_racing_end_in_one_status_with_rows_only_when_completed(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Arc::new(Fixture::new(options.clone()).await);
     let rival = Arc::new(Fixture::new(options).await);
     for (number, cancel_first) in [(1, true), (2, false), (3, true), (4, false)] {
-        sqlx::raw_sql("DELETE FROM processing_state; DELETE FROM goals").execute(&fixture.pool).await.unwrap();
+        sqlx::raw_sql("DELETE FROM processing_state; DELETE FROM goals")
+            .execute(&fixture.pool)
+            .await
+            .unwrap();
         fixture.in_status(number, Status::Processing).await;
         let mut holder = fixture.pool.begin().await.unwrap();
-        sqlx::query("SELECT FROM processing_state WHERE id = $1 FOR UPDATE").bind(id(number).0).execute(&mut *holder).await.unwrap();
+        sqlx::query("SELECT FROM processing_state WHERE id = $1 FOR UPDATE")
+            .bind(id(number).0)
+            .execute(&mut *holder)
+            .await
+            .unwrap();
 
         let completing = {
             let fixture = Arc::clone(&fixture);
@@ -105,7 +148,15 @@ async fn cancel_and_completion_racing_end_in_one_status_with_rows_only_when_comp
         };
         let cancelling = {
             let rival = Arc::clone(&rival);
-            async move { rival.store.cancel(id(number), None, None, Actor::User, at(3)).await.unwrap().unwrap().cancelled }
+            async move {
+                rival
+                    .store
+                    .cancel(id(number), None, None, Actor::User, at(3))
+                    .await
+                    .unwrap()
+                    .unwrap()
+                    .cancelled
+            }
         };
         let (completed, cancelled) = if cancel_first {
             let cancelled = tokio::spawn(cancelling);
@@ -122,8 +173,14 @@ async fn cancel_and_completion_racing_end_in_one_status_with_rows_only_when_comp
         };
         holder.commit().await.unwrap();
 
-        assert_eq!((completed.await.unwrap(), cancelled.await.unwrap()), (!cancel_first, cancel_first));
+        assert_eq!(
+            (completed.await.unwrap(), cancelled.await.unwrap()),
+            (!cancel_first, cancel_first)
+        );
         let expected = if cancel_first { (Status::Cancelled, 0) } else { (Status::Completed, 8) };
-        assert_eq!((fixture.process(number).await.status, fixture.count("sub_goals").await), expected);
+        assert_eq!(
+            (fixture.process(number).await.status, fixture.count("sub_goals").await),
+            expected
+        );
     }
 }

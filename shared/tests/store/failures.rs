@@ -11,7 +11,10 @@ use crate::fixture::{Fixture, submission};
 #[sqlx::test(migrations = "../infra/migrations")]
 async fn a_statement_that_fails_is_a_database_error(_: PgPoolOptions, options: PgConnectOptions) {
     let fixture = Fixture::new(options).await;
-    sqlx::raw_sql("ALTER TABLE processing_event RENAME TO gone").execute(&fixture.pool).await.unwrap();
+    sqlx::raw_sql("ALTER TABLE processing_event RENAME TO gone")
+        .execute(&fixture.pool)
+        .await
+        .unwrap();
     let failure = fixture.store.submit(&submission(1, "hanako")).await.unwrap_err();
     assert_eq!(failure.code, ErrorCode::DatabaseError);
     assert!(failure.cause.contains("42P01") && !failure.cause.contains("INSERT"), "{failure}");
@@ -19,15 +22,23 @@ async fn a_statement_that_fails_is_a_database_error(_: PgPoolOptions, options: P
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn a_constraint_that_refuses_is_named_without_the_data(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_constraint_that_refuses_is_named_without_the_data(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
-    sqlx::raw_sql("ALTER TABLE processing_state ADD CONSTRAINT no_hanako CHECK (user_id <> 'hanako')")
-        .execute(&fixture.pool)
-        .await
-        .unwrap();
+    sqlx::raw_sql(
+        "ALTER TABLE processing_state ADD CONSTRAINT no_hanako CHECK (user_id <> 'hanako')",
+    )
+    .execute(&fixture.pool)
+    .await
+    .unwrap();
     let failure = fixture.store.submit(&submission(1, "hanako")).await.unwrap_err();
     assert_eq!(failure.code, ErrorCode::DatabaseConstraintViolation);
-    assert!(failure.cause.contains("no_hanako") && !failure.cause.contains("マラソン"), "{failure}");
+    assert!(
+        failure.cause.contains("no_hanako") && !failure.cause.contains("マラソン"),
+        "{failure}"
+    );
 }
 
 #[tokio::test]

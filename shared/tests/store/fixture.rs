@@ -6,7 +6,9 @@ use shared::{
     generated::{Row, Rows, SubGoal},
     params::{GoalParams, Params},
     process::{Process, ProcessId, Status, UserId},
-    store::{Actor, Claim, Completion, Credentials, Database, NewRows, Store, Submission, Submitted},
+    store::{
+        Actor, Claim, Completion, Credentials, Database, NewRows, Store, Submission, Submitted,
+    },
 };
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use uuid::Uuid;
@@ -57,8 +59,20 @@ pub fn submission(number: u128, user_name: &str) -> Submission {
 }
 
 pub fn sub_goals(start: u128) -> Rows {
-    let item = |n: u128| SubGoal { title: format!("サブ目標{n}"), description: "説".repeat(50), background: "背景".into() };
-    Rows::SubGoals((0..8).map(|n| Row { id: Uuid::from_u128(start + n), position: i16::try_from(n).unwrap(), item: item(n) }).collect())
+    let item = |n: u128| SubGoal {
+        title: format!("サブ目標{n}"),
+        description: "説".repeat(50),
+        background: "背景".into(),
+    };
+    Rows::SubGoals(
+        (0..8)
+            .map(|n| Row {
+                id: Uuid::from_u128(start + n),
+                position: i16::try_from(n).unwrap(),
+                item: item(n),
+            })
+            .collect(),
+    )
 }
 
 impl Fixture {
@@ -80,18 +94,30 @@ impl Fixture {
     /// A process in `status`, reached by the store's own moves.
     pub async fn in_status(&self, number: u128, status: Status) {
         self.submitted(number).await;
-        let error = shared::process::ProcessError::new(shared::error_code::ErrorCode::AiError, "test");
+        let error =
+            shared::process::ProcessError::new(shared::error_code::ErrorCode::AiError, "test");
         if matches!(status, Status::Processing | Status::Completed) {
-            assert!(matches!(self.store.claim(id(number), None, at(1)).await.unwrap(), Claim::Claimed { attempt: 1, .. }));
+            assert!(matches!(
+                self.store.claim(id(number), None, at(1)).await.unwrap(),
+                Claim::Claimed { attempt: 1, .. }
+            ));
         }
         match status {
             Status::Pending | Status::Processing => {}
-            Status::Completed => assert_eq!(self.complete(number, 1, &goal()).await, Completion::Completed),
+            Status::Completed => {
+                assert_eq!(self.complete(number, 1, &goal()).await, Completion::Completed)
+            }
             Status::Failed | Status::Timeout => {
-                self.store.end_with_error(id(number), status, &error, Actor::Worker, at(2)).await.unwrap();
+                self.store
+                    .end_with_error(id(number), status, &error, Actor::Worker, at(2))
+                    .await
+                    .unwrap();
             }
             Status::Cancelled => {
-                self.store.cancel(id(number), None, Some("気が変わった"), Actor::User, at(2)).await.unwrap();
+                self.store
+                    .cancel(id(number), None, Some("気が変わった"), Actor::User, at(2))
+                    .await
+                    .unwrap();
             }
         }
         assert_eq!(self.process(number).await.status, status);
@@ -100,8 +126,14 @@ impl Fixture {
     pub async fn complete(&self, number: u128, attempt: i32, goal: &GoalParams) -> Completion {
         let parts = [(goal.goal_id, sub_goals(number * 1_000))];
         let (result, detail) = (json!({"subGoals": []}), json!({}));
-        let new =
-            NewRows { user_id: &user("hanako"), goal: Some(goal), replace: goal.replace, parts: &parts, result: &result, detail: &detail };
+        let new = NewRows {
+            user_id: &user("hanako"),
+            goal: Some(goal),
+            replace: goal.replace,
+            parts: &parts,
+            result: &result,
+            detail: &detail,
+        };
         self.store.complete(id(number), attempt, &new, Actor::Worker, at(3)).await.unwrap()
     }
 
@@ -121,14 +153,22 @@ impl Fixture {
     /// Everything that a statement could have changed, to compare before and after.
     pub async fn everything(&self) -> Vec<Value> {
         let mut all = Vec::new();
-        for table in
-            ["processing_state", "processing_event", "processing_output", "processing_batch", "goals", "sub_goals", "actions", "tasks"]
-        {
-            let rows: Vec<Value> =
-                sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT to_jsonb(row) FROM {table} row ORDER BY to_jsonb(row)::text")))
-                    .fetch_all(&self.pool)
-                    .await
-                    .unwrap();
+        for table in [
+            "processing_state",
+            "processing_event",
+            "processing_output",
+            "processing_batch",
+            "goals",
+            "sub_goals",
+            "actions",
+            "tasks",
+        ] {
+            let rows: Vec<Value> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+                "SELECT to_jsonb(row) FROM {table} row ORDER BY to_jsonb(row)::text"
+            )))
+            .fetch_all(&self.pool)
+            .await
+            .unwrap();
             all.extend(rows);
         }
         all
@@ -150,6 +190,9 @@ impl Fixture {
     }
 
     pub async fn count(&self, table: &str) -> i64 {
-        sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"))).fetch_one(&self.pool).await.unwrap()
+        sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
     }
 }

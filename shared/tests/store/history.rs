@@ -11,7 +11,8 @@ use sqlx::{
 
 use crate::fixture::{Fixture, at, user};
 
-/// `count` ended processes of `user_name` with ids from `start`, one a second; every fifth of another type, every tenth FAILED.
+/// `count` ended processes of `user_name` with ids from `start`, one a second; every fifth of
+/// another type, every tenth FAILED.
 async fn many(fixture: &Fixture, user_name: &str, start: i64, count: i64) {
     sqlx::query(
         "INSERT INTO processing_state (id, user_id, type, status, target_id, params, progress, result, created_at, updated_at, completed_at)
@@ -61,11 +62,18 @@ async fn the_newest_come_first_and_only_ones_own(_: PgPoolOptions, options: PgCo
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn a_cursor_goes_on_where_it_was_whatever_comes_meanwhile(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_cursor_goes_on_where_it_was_whatever_comes_meanwhile(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     many(&fixture, "hanako", 0, 7).await;
     // All at one moment, so that the id has to decide.
-    sqlx::query("UPDATE processing_state SET created_at = $1").bind(at(0)).execute(&fixture.pool).await.unwrap();
+    sqlx::query("UPDATE processing_state SET created_at = $1")
+        .bind(at(0))
+        .execute(&fixture.pool)
+        .await
+        .unwrap();
     let mut seen = Vec::new();
     let mut window = first(3);
     for round in 1.. {
@@ -89,13 +97,27 @@ async fn each_filter_lets_only_its_own_through(_: PgPoolOptions, options: PgConn
         (Filter { process_type: Some(ProcessType::TaskGeneration), ..all }, vec![20, 15, 10, 5]),
         (Filter { status: Some(Status::Failed), ..all }, vec![20, 10]),
         (Filter { status: Some(Status::Cancelled), ..all }, vec![]),
-        (Filter { process_type: Some(ProcessType::SubgoalGeneration), status: Some(Status::Failed), ..all }, vec![]),
+        (
+            Filter {
+                process_type: Some(ProcessType::SubgoalGeneration),
+                status: Some(Status::Failed),
+                ..all
+            },
+            vec![],
+        ),
         (Filter { from: Some(at(18)), ..all }, vec![20, 19, 18]),
         (Filter { until: Some(at(2)), ..all }, vec![2, 1]),
-        (Filter { from: Some(at(5)), until: Some(at(10)), status: Some(Status::Failed), ..all }, vec![10]),
+        (
+            Filter { from: Some(at(5)), until: Some(at(10)), status: Some(Status::Failed), ..all },
+            vec![10],
+        ),
     ] {
         let page = fixture.page(filter, first(100)).await;
-        assert_eq!((numbers(&page), usize::try_from(page.total).unwrap()), (expected.clone(), expected.len()), "{filter:?}");
+        assert_eq!(
+            (numbers(&page), usize::try_from(page.total).unwrap()),
+            (expected.clone(), expected.len()),
+            "{filter:?}"
+        );
     }
 }
 
@@ -103,23 +125,40 @@ async fn each_filter_lets_only_its_own_through(_: PgPoolOptions, options: PgConn
 async fn counting_stops_one_beyond_the_limit(_: PgPoolOptions, options: PgConnectOptions) {
     let fixture = Fixture::new(options).await;
     many(&fixture, "hanako", 0, 30).await;
-    let counted = async |limit| fixture.store.history(&user("hanako"), &Filter::default(), &first(1), limit).await.unwrap().total;
-    assert_eq!((counted(10).await, counted(29).await, counted(30).await, counted(1_000).await), (11, 30, 30, 30));
+    let counted = async |limit| {
+        fixture
+            .store
+            .history(&user("hanako"), &Filter::default(), &first(1), limit)
+            .await
+            .unwrap()
+            .total
+    };
+    assert_eq!(
+        (counted(10).await, counted(29).await, counted(30).await, counted(1_000).await),
+        (11, 30, 30, 30)
+    );
 }
 
-/// How Postgres executes the statement with these values of type, status, from, until, cursor: as a service's connection that has
-/// executed it often, so that it has had its chance to settle on one plan for all values.
+/// How Postgres executes the statement with these values of type, status, from, until, cursor: as a
+/// service's connection that has executed it often, so that it has had its chance to settle on one
+/// plan for all values.
 async fn plan(connection: &mut PgConnection, values: [&str; 5]) -> String {
     let [process_type, status, from, until, created_at] = values;
-    let values = format!("'hanako', {process_type}, {status}, {from}, {until}, {created_at}, NULL, 20, 0, 10000");
+    let values = format!(
+        "'hanako', {process_type}, {status}, {from}, {until}, {created_at}, NULL, 20, 0, 10000"
+    );
     let run = |sql: String| sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
-    let statement = HISTORY_SQL[usize::from(process_type != "NULL") + 2 * usize::from(status != "NULL")];
+    let statement =
+        HISTORY_SQL[usize::from(process_type != "NULL") + 2 * usize::from(status != "NULL")];
     let prepared = "PREPARE history (text, text, text, timestamptz, timestamptz, timestamptz, uuid, bigint, bigint, bigint) AS";
     run(format!("DEALLOCATE ALL; {prepared} {statement}")).execute(&mut *connection).await.unwrap();
     for _ in 0..8 {
         run(format!("EXECUTE history ({values})")).execute(&mut *connection).await.unwrap();
     }
-    let rows = run(format!("EXPLAIN EXECUTE history ({values})")).fetch_all(&mut *connection).await.unwrap();
+    let rows = run(format!("EXPLAIN EXECUTE history ({values})"))
+        .fetch_all(&mut *connection)
+        .await
+        .unwrap();
     rows.iter().map(|row| row.get::<String, _>(0)).collect::<Vec<_>>().join("\n")
 }
 
@@ -145,9 +184,13 @@ async fn each_filter_is_read_from_an_index_of_its_own(_: PgPoolOptions, options:
         let plan = plan(&mut connection, values).await;
         assert!(!plan.contains("Seq Scan"), "{values:?}\n{plan}");
         assert!(
-            plan.contains(&format!("using {index}")) && (index.ends_with('_') || plan.contains(&format!("{index} on processing_state"))),
+            plan.contains(&format!("using {index}"))
+                && (index.ends_with('_') || plan.contains(&format!("{index} on processing_state"))),
             "{values:?}\n{plan}"
         );
-        assert!(!plan.contains("Sort Key: processing_state"), "the page is not read in order: {values:?}\n{plan}");
+        assert!(
+            !plan.contains("Sort Key: processing_state"),
+            "the page is not read in order: {values:?}\n{plan}"
+        );
     }
 }

@@ -1,5 +1,11 @@
-//! The store against a real Postgres, a fresh database per test (`DATABASE_URL` says where; `cargo aigen test` sets it).
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test that meets the unexpected should stop at once")]
+//! The store against a real Postgres, a fresh database per test (`DATABASE_URL` says where; `cargo
+//! aigen test` sets it).
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that meets the unexpected should stop at once"
+)]
 
 mod completion;
 mod failures;

@@ -1,4 +1,5 @@
-//! No more requests than the limit get through, however many come at once, and an operator can change it for one user.
+//! No more requests than the limit get through, however many come at once, and an operator can
+//! change it for one user.
 
 use shared::{
     params::Params,
@@ -13,7 +14,11 @@ use crate::fixture::{Fixture, at, goal, submission, user};
 fn counted(number: u128, per_minute: i32) -> Submission {
     let mut own = goal();
     own.goal_id = Uuid::from_u128(number);
-    Submission { params: Params::SubGoals(own), per_minute: Some(per_minute), ..submission(number, "hanako") }
+    Submission {
+        params: Params::SubGoals(own),
+        per_minute: Some(per_minute),
+        ..submission(number, "hanako")
+    }
 }
 
 /// Ten callers at once make ten requests each; how many got through.
@@ -25,7 +30,14 @@ async fn storm(options: &PgConnectOptions, request: fn(u128) -> Option<Submissio
             let mut through = 0;
             for number in 1..=10 {
                 through += usize::from(match request(caller * 10 + number) {
-                    None => fixture.store.count_request(&user("hanako"), 20, at(0)).await.unwrap().allowed,
+                    None => {
+                        fixture
+                            .store
+                            .count_request(&user("hanako"), 20, at(0))
+                            .await
+                            .unwrap()
+                            .allowed
+                    }
                     Some(submission) => match fixture.submit(&submission).await {
                         Submitted::Accepted { .. } => true,
                         Submitted::RateLimited => false,
@@ -44,14 +56,23 @@ async fn storm(options: &PgConnectOptions, request: fn(u128) -> Option<Submissio
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn of_a_hundred_submissions_at_once_twenty_are_accepted(_: PgPoolOptions, options: PgConnectOptions) {
+async fn of_a_hundred_submissions_at_once_twenty_are_accepted(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options.clone()).await;
     assert_eq!(storm(&options, |number| Some(counted(number, 20))).await, 20);
-    assert_eq!((fixture.count("processing_state").await, fixture.count("processing_event").await), (20, 20));
+    assert_eq!(
+        (fixture.count("processing_state").await, fixture.count("processing_event").await),
+        (20, 20)
+    );
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn of_a_hundred_requests_at_once_twenty_get_through(_: PgPoolOptions, options: PgConnectOptions) {
+async fn of_a_hundred_requests_at_once_twenty_get_through(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     assert_eq!(storm(&options, |_| None).await, 20);
 }
 
@@ -64,15 +85,25 @@ async fn both_ways_of_counting_count_into_one_minute(_: PgPoolOptions, options: 
 #[sqlx::test(migrations = "../infra/migrations")]
 async fn the_next_minute_begins_anew(_: PgPoolOptions, options: PgConnectOptions) {
     let fixture = Fixture::new(options).await;
-    let count = async |seconds| fixture.store.count_request(&user("hanako"), 2, at(seconds)).await.unwrap();
+    let count =
+        async |seconds| fixture.store.count_request(&user("hanako"), 2, at(seconds)).await.unwrap();
     let quota = count(0).await.quota;
     assert_eq!((quota.limit, quota.remaining(), quota.reset()), (2, 1, at(60)));
     assert!(count(30).await.allowed);
     let refused = count(59).await;
-    assert_eq!((refused.allowed, refused.quota.remaining(), refused.quota.reset()), (false, 0, at(60)));
-    assert_eq!(fixture.submit(&Submission { now: at(59), ..counted(1, 2) }).await, Submitted::RateLimited);
+    assert_eq!(
+        (refused.allowed, refused.quota.remaining(), refused.quota.reset()),
+        (false, 0, at(60))
+    );
+    assert_eq!(
+        fixture.submit(&Submission { now: at(59), ..counted(1, 2) }).await,
+        Submitted::RateLimited
+    );
     assert!(count(60).await.allowed);
-    assert!(matches!(fixture.submit(&Submission { now: at(61), ..counted(2, 2) }).await, Submitted::Accepted { .. }));
+    assert!(matches!(
+        fixture.submit(&Submission { now: at(61), ..counted(2, 2) }).await,
+        Submitted::Accepted { .. }
+    ));
     // A function whose clock is behind counts into the minute that has begun.
     assert!(!count(59).await.allowed);
 }
@@ -86,7 +117,10 @@ async fn another_users_minute_is_another(_: PgPoolOptions, options: PgConnectOpt
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn an_operators_limit_for_one_user_holds_at_once(_: PgPoolOptions, options: PgConnectOptions) {
+async fn an_operators_limit_for_one_user_holds_at_once(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     let set = async |limit: Option<i32>| {
         sqlx::query(
@@ -118,10 +152,17 @@ async fn an_operators_limit_for_one_user_holds_at_once(_: PgPoolOptions, options
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn what_is_refused_for_other_reasons_is_counted_too(_: PgPoolOptions, options: PgConnectOptions) {
+async fn what_is_refused_for_other_reasons_is_counted_too(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.submitted(1).await;
-    let (submitted, quota) = fixture.store.submit(&Submission { per_minute: Some(20), ..submission(2, "hanako") }).await.unwrap();
+    let (submitted, quota) = fixture
+        .store
+        .submit(&Submission { per_minute: Some(20), ..submission(2, "hanako") })
+        .await
+        .unwrap();
     assert!(matches!(submitted, Submitted::AlreadyRunning { .. }));
     assert_eq!(quota.unwrap().used, 1);
 }
@@ -129,6 +170,7 @@ async fn what_is_refused_for_other_reasons_is_counted_too(_: PgPoolOptions, opti
 #[sqlx::test(migrations = "../infra/migrations")]
 async fn an_operator_is_not_counted(_: PgPoolOptions, options: PgConnectOptions) {
     let fixture = Fixture::new(options).await;
-    let (_, quota) = fixture.store.submit(&Submission { per_minute: None, ..counted(1, 1) }).await.unwrap();
+    let (_, quota) =
+        fixture.store.submit(&Submission { per_minute: None, ..counted(1, 1) }).await.unwrap();
     assert_eq!((quota, fixture.count("rate_limit").await), (None, 0));
 }

@@ -1,4 +1,5 @@
-//! What the reconciler reads and writes: every scan by an index, every repair only from what was seen.
+//! What the reconciler reads and writes: every scan by an index, every repair only from what was
+//! seen.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -24,7 +25,13 @@ impl Fixture {
 }
 
 fn failed(error: &ProcessError) -> EndingNote<'_> {
-    EndingNote { status: Status::Failed, error: Some(error), rule: Rule::R5, kind: "repaired", execution: "FAILED" }
+    EndingNote {
+        status: Status::Failed,
+        error: Some(error),
+        rule: Rule::R5,
+        kind: "repaired",
+        execution: "FAILED",
+    }
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
@@ -41,9 +48,15 @@ async fn a_repair_is_made_only_from_what_was_seen(_: PgPoolOptions, options: PgC
             let before = fixture.everything().await;
             let ended = fixture.store.end_seen(&row, &failed(&error), at(9)).await.unwrap();
             if seen == now && now.is_active() {
-                assert_eq!((ended, fixture.process(number).await.status), (Repaired::Done, Status::Failed));
+                assert_eq!(
+                    (ended, fixture.process(number).await.status),
+                    (Repaired::Done, Status::Failed)
+                );
                 let (kind, from, to) = fixture.history(number).await.pop().unwrap();
-                assert_eq!((kind.as_str(), from.as_deref(), to.as_deref()), ("repaired", Some(now.as_str()), Some("FAILED")));
+                assert_eq!(
+                    (kind.as_str(), from.as_deref(), to.as_deref()),
+                    ("repaired", Some(now.as_str()), Some("FAILED"))
+                );
             } else {
                 assert_eq!(ended, Repaired::Moved, "seen {seen}, is {now}");
                 assert_eq!(fixture.everything().await, before, "seen {seen}, is {now}");
@@ -53,14 +66,20 @@ async fn a_repair_is_made_only_from_what_was_seen(_: PgPoolOptions, options: PgC
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn a_repair_for_an_older_attempt_changes_nothing(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_repair_for_an_older_attempt_changes_nothing(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Processing).await;
     let row = fixture.row(1).await;
     fixture.store.claim(id(1), None, at(5)).await.unwrap();
     let before = fixture.everything().await;
     let error = ProcessError::new(ErrorCode::AiError, "test");
-    assert_eq!(fixture.store.end_seen(&row, &failed(&error), at(9)).await.unwrap(), Repaired::Moved);
+    assert_eq!(
+        fixture.store.end_seen(&row, &failed(&error), at(9)).await.unwrap(),
+        Repaired::Moved
+    );
     assert_eq!(fixture.everything().await, before);
 }
 
@@ -69,53 +88,86 @@ async fn only_a_stored_result_completes_a_process(_: PgPoolOptions, options: PgC
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Processing).await;
     assert!(!fixture.row(1).await.result_ready);
-    assert_eq!(fixture.store.complete_from_stored(&fixture.row(1).await, at(9)).await.unwrap(), Repaired::Moved);
+    assert_eq!(
+        fixture.store.complete_from_stored(&fixture.row(1).await, at(9)).await.unwrap(),
+        Repaired::Moved
+    );
     fixture.sql("UPDATE processing_state SET result = '{}'").await;
     assert!(fixture.row(1).await.result_ready);
-    assert_eq!(fixture.store.complete_from_stored(&fixture.row(1).await, at(9)).await.unwrap(), Repaired::Done);
+    assert_eq!(
+        fixture.store.complete_from_stored(&fixture.row(1).await, at(9)).await.unwrap(),
+        Repaired::Done
+    );
     let process = fixture.process(1).await;
-    assert_eq!((process.status, process.progress, process.completed_at), (Status::Completed, 100, Some(at(9))));
+    assert_eq!(
+        (process.status, process.progress, process.completed_at),
+        (Status::Completed, 100, Some(at(9)))
+    );
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn a_mend_leaves_what_a_worker_has_written_meanwhile(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_mend_leaves_what_a_worker_has_written_meanwhile(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Processing).await;
     fixture.sql("UPDATE processing_state SET progress = -5").await;
     let row = fixture.row(1).await;
     assert!(fixture.store.raise_progress(id(1), 1, 50, at(4)).await.unwrap());
-    assert_eq!(fixture.store.mend(&row, Rule::R12, Mend::Progress(0), at(9)).await.unwrap(), Repaired::Moved);
+    assert_eq!(
+        fixture.store.mend(&row, Rule::R12, Mend::Progress(0), at(9)).await.unwrap(),
+        Repaired::Moved
+    );
     assert_eq!(fixture.process(1).await.progress, 50);
     fixture.sql("UPDATE processing_state SET completed_at = now()").await;
     let updated_at = fixture.process(1).await.updated_at;
     let mend = Mend::CompletedAt(CompletedAt::Clear);
-    assert_eq!(fixture.store.mend(&fixture.row(1).await, Rule::R14, mend, at(9)).await.unwrap(), Repaired::Done);
+    assert_eq!(
+        fixture.store.mend(&fixture.row(1).await, Rule::R14, mend, at(9)).await.unwrap(),
+        Repaired::Done
+    );
     let process = fixture.process(1).await;
     assert_eq!((process.completed_at, process.updated_at), (None, updated_at));
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn what_was_ended_by_hand_is_told_from_what_the_product_ended(_: PgPoolOptions, options: PgConnectOptions) {
+async fn what_was_ended_by_hand_is_told_from_what_the_product_ended(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
-    for (number, status) in [(1, Status::Completed), (2, Status::Failed), (3, Status::Timeout), (4, Status::Cancelled)] {
+    for (number, status) in
+        [(1, Status::Completed), (2, Status::Failed), (3, Status::Timeout), (4, Status::Cancelled)]
+    {
         fixture.sql("DELETE FROM goals").await;
         fixture.in_status(number, status).await;
         assert!(!fixture.row(number).await.ended_by_hand, "{status}");
     }
-    for (number, changes) in
-        [(1, "result = NULL"), (2, r#"error = '{"code":"MANUAL_INTERVENTION","message":"stuck"}'"#), (3, "error = NULL")]
-    {
-        fixture.sql(&format!("UPDATE processing_state SET {changes} WHERE id = '{}'", id(number))).await;
+    for (number, changes) in [
+        (1, "result = NULL"),
+        (2, r#"error = '{"code":"MANUAL_INTERVENTION","message":"stuck"}'"#),
+        (3, "error = NULL"),
+    ] {
+        fixture
+            .sql(&format!("UPDATE processing_state SET {changes} WHERE id = '{}'", id(number)))
+            .await;
         assert!(fixture.row(number).await.ended_by_hand, "{changes}");
     }
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn a_start_is_tried_only_for_what_waits_and_each_try_counts(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_start_is_tried_only_for_what_waits_and_each_try_counts(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Pending).await;
     for (try_number, seconds) in [(1, 10), (2, 20), (3, 30)] {
-        assert_eq!(fixture.store.note_start_try(&fixture.row(1).await, at(seconds)).await.unwrap(), Repaired::Done);
+        assert_eq!(
+            fixture.store.note_start_try(&fixture.row(1).await, at(seconds)).await.unwrap(),
+            Repaired::Done
+        );
         let tries = fixture.row(1).await.start_tries.unwrap();
         assert_eq!((tries.count, tries.first_at, tries.last_at), (try_number, at(10), at(seconds)));
     }
@@ -132,7 +184,14 @@ async fn of_twenty_that_want_the_lease_one_gets_it(_: PgPoolOptions, options: Pg
     let fixture = Fixture::new(options.clone()).await;
     let wishes = (1..=20).map(|number| {
         let options = options.clone();
-        tokio::spawn(async move { Fixture::new(options).await.store.take_lease(Uuid::from_u128(number), at(0), at(60)).await.unwrap() })
+        tokio::spawn(async move {
+            Fixture::new(options)
+                .await
+                .store
+                .take_lease(Uuid::from_u128(number), at(0), at(60))
+                .await
+                .unwrap()
+        })
     });
     let mut taken = 0;
     for wish in wishes.collect::<Vec<_>>() {
@@ -144,29 +203,47 @@ async fn of_twenty_that_want_the_lease_one_gets_it(_: PgPoolOptions, options: Pg
     assert_eq!(taken, 1);
     // It is free again when its time is over, and what its old holder then wants is refused.
     let new = Uuid::from_u128(21);
-    assert_eq!(fixture.store.take_lease(new, at(59), at(120)).await.unwrap(), Lease::Held { since: at(0), until: at(60) });
-    assert_eq!(fixture.store.take_lease(new, at(60), at(120)).await.unwrap(), Lease::Taken { resume: None });
+    assert_eq!(
+        fixture.store.take_lease(new, at(59), at(120)).await.unwrap(),
+        Lease::Held { since: at(0), until: at(60) }
+    );
+    assert_eq!(
+        fixture.store.take_lease(new, at(60), at(120)).await.unwrap(),
+        Lease::Taken { resume: None }
+    );
     for old in 1..=20 {
         assert!(!fixture.store.note_resume(Uuid::from_u128(old), Point::START).await.unwrap());
     }
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn the_next_sweep_goes_on_where_the_last_came_to_unless_that_was_complete(_: PgPoolOptions, options: PgConnectOptions) {
+async fn the_next_sweep_goes_on_where_the_last_came_to_unless_that_was_complete(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     let point = Point { created_at: at(7), id: id(3) };
     for (complete, resume) in [(false, Some(point)), (true, None)] {
         let holder = Uuid::from_u128(1);
-        assert!(matches!(fixture.store.take_lease(holder, at(0), at(60)).await.unwrap(), Lease::Taken { .. }));
+        assert!(matches!(
+            fixture.store.take_lease(holder, at(0), at(60)).await.unwrap(),
+            Lease::Taken { .. }
+        ));
         assert!(fixture.store.note_resume(holder, point).await.unwrap());
         fixture.store.give_lease_back(holder, complete, &Value::Null, at(9)).await.unwrap();
-        assert_eq!(fixture.store.take_lease(holder, at(10), at(60)).await.unwrap(), Lease::Taken { resume });
+        assert_eq!(
+            fixture.store.take_lease(holder, at(10), at(60)).await.unwrap(),
+            Lease::Taken { resume }
+        );
         fixture.store.give_lease_back(holder, complete, &Value::Null, at(11)).await.unwrap();
     }
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn pages_of_active_processes_follow_each_other_without_gap_or_overlap(_: PgPoolOptions, options: PgConnectOptions) {
+async fn pages_of_active_processes_follow_each_other_without_gap_or_overlap(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     many(&fixture).await;
     let mut point = Point::START;
@@ -183,7 +260,11 @@ async fn pages_of_active_processes_follow_each_other_without_gap_or_overlap(_: P
             .await
             .unwrap();
     assert_eq!(seen, expected);
-    assert_eq!(fixture.store.active_page(Point::START, at(-1), 7).await.unwrap(), [], "nothing that came later");
+    assert_eq!(
+        fixture.store.active_page(Point::START, at(-1), 7).await.unwrap(),
+        [],
+        "nothing that came later"
+    );
 }
 
 /// Twenty thousand processes, of which a hundred are active (ten at a time) and a few are broken.
@@ -201,16 +282,24 @@ async fn many(fixture: &Fixture) {
         .await;
 }
 
-/// The plan of the very statement that the store runs, prepared as the driver prepares it, for whatever values.
+/// The plan of the very statement that the store runs, prepared as the driver prepares it, for
+/// whatever values.
 async fn explain(fixture: &Fixture, sql: &str, types: &str, values: &str) -> String {
     let mut connection = fixture.pool.acquire().await.unwrap();
-    sqlx::raw_sql("SET plan_cache_mode = force_generic_plan; DEALLOCATE ALL").execute(&mut *connection).await.unwrap();
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PREPARE scan{types} AS {sql}"))).execute(&mut *connection).await.unwrap();
-    let plan: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("EXPLAIN EXECUTE scan{values}")))
-        .persistent(false)
-        .fetch_all(&mut *connection)
+    sqlx::raw_sql("SET plan_cache_mode = force_generic_plan; DEALLOCATE ALL")
+        .execute(&mut *connection)
         .await
         .unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PREPARE scan{types} AS {sql}")))
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    let plan: Vec<String> =
+        sqlx::query_scalar(sqlx::AssertSqlSafe(format!("EXPLAIN EXECUTE scan{values}")))
+            .persistent(false)
+            .fetch_all(&mut *connection)
+            .await
+            .unwrap();
     plan.join("\n")
 }
 
@@ -238,7 +327,12 @@ async fn no_scan_reads_the_whole_table(_: PgPoolOptions, options: PgConnectOptio
             format!("('{nil}', 500)"),
             "processing_state_broken_completed_at",
         ),
-        (include_str!("../../src/store/reconcile/by_ids.sql"), "(uuid[])", format!("(ARRAY['{nil}'::uuid])"), "processing_state_pkey"),
+        (
+            include_str!("../../src/store/reconcile/by_ids.sql"),
+            "(uuid[])",
+            format!("(ARRAY['{nil}'::uuid])"),
+            "processing_state_pkey",
+        ),
         (
             include_str!("../../src/store/reconcile/gauges.sql"),
             "(timestamptz)",

@@ -1,4 +1,5 @@
-//! Processes with several targets: nothing is written twice, nothing is lost, and all of it appears at once.
+//! Processes with several targets: nothing is written twice, nothing is lost, and all of it appears
+//! at once.
 
 use serde_json::{Value, json};
 use shared::{
@@ -8,7 +9,10 @@ use shared::{
     model::Usage,
     params::{ChartParams, Params, Part, PartParams},
     process::{ProcessError, Status},
-    store::{Actor, BatchClaim, Claim, Fence, Retry, Staging, StagingProgress, Standing, Submission, Submitted},
+    store::{
+        Actor, BatchClaim, Claim, Fence, Retry, Staging, StagingProgress, Standing, Submission,
+        Submitted,
+    },
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use uuid::Uuid;
@@ -25,11 +29,24 @@ fn actions_for(start: u128) -> Rows {
         background: "背".into(),
         action_type: ActionType::Habit,
     };
-    Rows::Actions((0..8).map(|n| Row { id: Uuid::from_u128(start + n), position: i16::try_from(n).unwrap(), item: item(n) }).collect())
+    Rows::Actions(
+        (0..8)
+            .map(|n| Row {
+                id: Uuid::from_u128(start + n),
+                position: i16::try_from(n).unwrap(),
+                item: item(n),
+            })
+            .collect(),
+    )
 }
 
 fn tasks_for(start: u128) -> Rows {
-    let item = Task { title: "作業".into(), description: "説明".into(), task_type: ActionType::Execution, estimated_minutes: 30 };
+    let item = Task {
+        title: "作業".into(),
+        description: "説明".into(),
+        task_type: ActionType::Execution,
+        estimated_minutes: 30,
+    };
     Rows::Tasks(vec![Row { id: Uuid::from_u128(start), position: 0, item }])
 }
 
@@ -45,14 +62,20 @@ fn wanting(number: u128, params: Params) -> Submission {
     Submission { params, ..submission(number, "hanako") }
 }
 
-/// Process `number`, which wants actions for every sub-goal of the goal, claimed and planned as one batch.
+/// Process `number`, which wants actions for every sub-goal of the goal, claimed and planned as one
+/// batch.
 async fn planned(fixture: &Fixture, number: u128) -> (Fence, Uuid) {
     let wanted = wanting(number, Params::Actions(part(Part::GoalId(Uuid::from_u128(GOAL)))));
     assert!(matches!(fixture.store.submit(&wanted).await.unwrap().0, Submitted::Accepted { .. }));
-    assert!(matches!(fixture.store.claim(id(number), None, at(1)).await.unwrap(), Claim::Claimed { .. }));
+    assert!(matches!(
+        fixture.store.claim(id(number), None, at(1)).await.unwrap(),
+        Claim::Claimed { .. }
+    ));
     let batch = Uuid::from_u128(0xba7c);
     let targets: Vec<Uuid> = (0..8).map(|n| Uuid::from_u128(SUB_GOALS + n)).collect();
-    assert!(fixture.store.plan_batches(id(number), 1, 8, &[(batch, targets)], at(1)).await.unwrap());
+    assert!(
+        fixture.store.plan_batches(id(number), 1, 8, &[(batch, targets)], at(1)).await.unwrap()
+    );
     (claimed(fixture, number, batch).await, batch)
 }
 
@@ -63,14 +86,31 @@ async fn claimed(fixture: &Fixture, number: u128, batch: Uuid) -> Fence {
     }
 }
 
-async fn stage(fixture: &Fixture, number: u128, fence: Fence, target: u128, rows: &Rows) -> Option<StagingProgress> {
-    let staging = Staging { target_id: Uuid::from_u128(target), output: Ok(rows), settles: 1, usage: &usage() };
+async fn stage(
+    fixture: &Fixture,
+    number: u128,
+    fence: Fence,
+    target: u128,
+    rows: &Rows,
+) -> Option<StagingProgress> {
+    let staging = Staging {
+        target_id: Uuid::from_u128(target),
+        output: Ok(rows),
+        settles: 1,
+        usage: &usage(),
+    };
     fixture.store.stage(id(number), fence, &staging, at(3)).await.unwrap()
 }
 
-async fn give_up(fixture: &Fixture, number: u128, fence: Fence, target: u128) -> Option<StagingProgress> {
+async fn give_up(
+    fixture: &Fixture,
+    number: u128,
+    fence: Fence,
+    target: u128,
+) -> Option<StagingProgress> {
     let error = ProcessError::new(ErrorCode::AiResponseInvalid, "test");
-    let staging = Staging { target_id: Uuid::from_u128(target), output: Err(&error), settles: 1, usage: &[] };
+    let staging =
+        Staging { target_id: Uuid::from_u128(target), output: Err(&error), settles: 1, usage: &[] };
     fixture.store.stage(id(number), fence, &staging, at(3)).await.unwrap()
 }
 
@@ -81,7 +121,10 @@ async fn with_sub_goals(options: PgConnectOptions) -> Fixture {
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn a_target_that_does_not_exist_is_told_from_one_that_belongs_to_another(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_target_that_does_not_exist_is_told_from_one_that_belongs_to_another(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = with_sub_goals(options).await;
     let cases = [
         (Params::Actions(part(Part::SubGoalId(Uuid::from_u128(77)))), Submitted::TargetNotFound),
@@ -94,20 +137,28 @@ async fn a_target_that_does_not_exist_is_told_from_one_that_belongs_to_another(_
         assert_eq!(fixture.store.submit(&wanting(number, params)).await.unwrap().0, expected);
     }
     for of in [Part::SubGoalId(Uuid::from_u128(SUB_GOALS)), Part::GoalId(Uuid::from_u128(GOAL))] {
-        let foreign = Submission { user_id: user("taro"), ..wanting(20, Params::Actions(part(of))) };
+        let foreign =
+            Submission { user_id: user("taro"), ..wanting(20, Params::Actions(part(of))) };
         assert_eq!(fixture.store.submit(&foreign).await.unwrap().0, Submitted::Forbidden);
     }
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn everything_staged_appears_at_once_and_only_then(_: PgPoolOptions, options: PgConnectOptions) {
+async fn everything_staged_appears_at_once_and_only_then(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = with_sub_goals(options).await;
     let (fence, _) = planned(&fixture, 2).await;
     let mut last = 0;
     for n in 0..8 {
-        assert_eq!(finish(&fixture.store, id(2), Actor::Worker, at(4)).await.unwrap(), Finishing::NotYet);
+        assert_eq!(
+            finish(&fixture.store, id(2), Actor::Worker, at(4)).await.unwrap(),
+            Finishing::NotYet
+        );
         assert_eq!(fixture.store.all_staged(id(2)).await.unwrap(), Some(false));
-        let progress = stage(&fixture, 2, fence, SUB_GOALS + n, &actions_for(2_000 + 10 * n)).await.unwrap();
+        let progress =
+            stage(&fixture, 2, fence, SUB_GOALS + n, &actions_for(2_000 + 10 * n)).await.unwrap();
         assert_eq!((progress.done, progress.targets), (i16::try_from(n).unwrap() + 1, 8));
         let shown = fixture.process(2).await.progress;
         assert!(shown > last && shown < 100, "{shown} after {last}");
@@ -115,17 +166,33 @@ async fn everything_staged_appears_at_once_and_only_then(_: PgPoolOptions, optio
         assert_eq!(fixture.count("actions").await, 0);
     }
     assert_eq!(fixture.store.all_staged(id(2)).await.unwrap(), Some(true));
-    assert_eq!(finish(&fixture.store, id(2), Actor::Reconciler, at(4)).await.unwrap(), Finishing::Ended(Status::Completed));
+    assert_eq!(
+        finish(&fixture.store, id(2), Actor::Reconciler, at(4)).await.unwrap(),
+        Finishing::Ended(Status::Completed)
+    );
     let process = fixture.process(2).await;
     let result = process.result.unwrap();
-    assert_eq!((process.status, process.progress, &result["partial"]), (Status::Completed, 100, &json!(false)));
-    assert_eq!(result["usage"], json!([{"modelId": "m", "inputTokens": 80, "outputTokens": 160, "latencyMs": 40, "calls": 8}]));
     assert_eq!(
-        (fixture.count("actions").await, fixture.count("processing_output").await, fixture.count("processing_batch").await),
+        (process.status, process.progress, &result["partial"]),
+        (Status::Completed, 100, &json!(false))
+    );
+    assert_eq!(
+        result["usage"],
+        json!([{"modelId": "m", "inputTokens": 80, "outputTokens": 160, "latencyMs": 40, "calls": 8}])
+    );
+    assert_eq!(
+        (
+            fixture.count("actions").await,
+            fixture.count("processing_output").await,
+            fixture.count("processing_batch").await
+        ),
         (64, 0, 0)
     );
     let before = fixture.everything().await;
-    assert_eq!(finish(&fixture.store, id(2), Actor::Worker, at(5)).await.unwrap(), Finishing::Ended(Status::Completed));
+    assert_eq!(
+        finish(&fixture.store, id(2), Actor::Worker, at(5)).await.unwrap(),
+        Finishing::Ended(Status::Completed)
+    );
     assert_eq!(fixture.everything().await, before);
 }
 
@@ -143,13 +210,24 @@ async fn a_target_is_staged_once_and_counted_once(_: PgPoolOptions, options: PgC
 async fn sixty_four_at_once_are_counted_exactly(_: PgPoolOptions, options: PgConnectOptions) {
     let fixture = with_sub_goals(options.clone()).await;
     let (fence, _) = planned(&fixture, 2).await;
-    sqlx::raw_sql("UPDATE processing_state SET targets = 64 WHERE targets IS NOT NULL").execute(&fixture.pool).await.unwrap();
+    sqlx::raw_sql("UPDATE processing_state SET targets = 64 WHERE targets IS NOT NULL")
+        .execute(&fixture.pool)
+        .await
+        .unwrap();
     let workers = (0..8).map(|worker| {
         let options = options.clone();
         tokio::spawn(async move {
             let fixture = Fixture::new(options).await;
             for n in 0..8 {
-                stage(&fixture, 2, fence, 5_000 + 8 * worker + n, &tasks_for(6_000 + 8 * worker + n)).await.unwrap();
+                stage(
+                    &fixture,
+                    2,
+                    fence,
+                    5_000 + 8 * worker + n,
+                    &tasks_for(6_000 + 8 * worker + n),
+                )
+                .await
+                .unwrap();
             }
         })
     });
@@ -157,11 +235,17 @@ async fn sixty_four_at_once_are_counted_exactly(_: PgPoolOptions, options: PgCon
         worker.await.unwrap();
     }
     assert_eq!(fixture.store.all_staged(id(2)).await.unwrap(), Some(true));
-    assert_eq!((fixture.count("processing_output").await, fixture.process(2).await.progress), (64, 99));
+    assert_eq!(
+        (fixture.count("processing_output").await, fixture.process(2).await.progress),
+        (64, 99)
+    );
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn a_newer_attempt_at_the_batch_or_the_process_fences_off_the_older(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_newer_attempt_at_the_batch_or_the_process_fences_off_the_older(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = with_sub_goals(options).await;
     let (old, batch) = planned(&fixture, 2).await;
     let new = claimed(&fixture, 2, batch).await;
@@ -171,22 +255,37 @@ async fn a_newer_attempt_at_the_batch_or_the_process_fences_off_the_older(_: PgP
     assert!(stage(&fixture, 2, new, SUB_GOALS, &actions_for(2_000)).await.is_some());
     fixture.store.claim(id(2), None, at(5)).await.unwrap();
     assert_eq!(stage(&fixture, 2, new, SUB_GOALS + 1, &actions_for(2_100)).await, None);
-    assert_eq!(fixture.store.claim_batch(id(2), batch, at(6)).await.unwrap(), BatchClaim::Overtaken);
+    assert_eq!(
+        fixture.store.claim_batch(id(2), batch, at(6)).await.unwrap(),
+        BatchClaim::Overtaken
+    );
     // What was staged is not lost with the attempt.
     assert_eq!(fixture.store.outputs_to_go_on_from(id(2)).await.unwrap().len(), 1);
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn a_cancelled_process_keeps_nothing_staged_and_stages_nothing_more(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_cancelled_process_keeps_nothing_staged_and_stages_nothing_more(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = with_sub_goals(options).await;
     let (fence, batch) = planned(&fixture, 2).await;
     stage(&fixture, 2, fence, SUB_GOALS, &actions_for(2_000)).await;
     fixture.store.cancel(id(2), None, None, Actor::User, at(4)).await.unwrap();
     assert_eq!(fixture.count("processing_output").await, 0);
     assert_eq!(stage(&fixture, 2, fence, SUB_GOALS + 1, &actions_for(2_100)).await, None);
-    assert_eq!(fixture.store.standing(id(2), fence).await.unwrap(), Standing::Ended(Status::Cancelled));
-    assert_eq!(fixture.store.claim_batch(id(2), batch, at(5)).await.unwrap(), BatchClaim::Ended(Status::Cancelled));
-    assert_eq!(finish(&fixture.store, id(2), Actor::Worker, at(5)).await.unwrap(), Finishing::Ended(Status::Cancelled));
+    assert_eq!(
+        fixture.store.standing(id(2), fence).await.unwrap(),
+        Standing::Ended(Status::Cancelled)
+    );
+    assert_eq!(
+        fixture.store.claim_batch(id(2), batch, at(5)).await.unwrap(),
+        BatchClaim::Ended(Status::Cancelled)
+    );
+    assert_eq!(
+        finish(&fixture.store, id(2), Actor::Worker, at(5)).await.unwrap(),
+        Finishing::Ended(Status::Cancelled)
+    );
     assert_eq!(fixture.count("actions").await, 0);
 }
 
@@ -197,12 +296,18 @@ async fn partly_done(fixture: &Fixture) -> Value {
         stage(fixture, 2, fence, SUB_GOALS + n, &actions_for(2_000 + 10 * n)).await;
     }
     give_up(fixture, 2, fence, SUB_GOALS + 7).await;
-    assert_eq!(finish(&fixture.store, id(2), Actor::Worker, at(4)).await.unwrap(), Finishing::Ended(Status::Completed));
+    assert_eq!(
+        finish(&fixture.store, id(2), Actor::Worker, at(4)).await.unwrap(),
+        Finishing::Ended(Status::Completed)
+    );
     fixture.process(2).await.result.unwrap()
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn a_failed_target_is_named_and_a_retry_is_for_it_alone(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_failed_target_is_named_and_a_retry_is_for_it_alone(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = with_sub_goals(options).await;
     let result = partly_done(&fixture).await;
     assert_eq!((&result["partial"], fixture.count("actions").await), (&json!(true), 56));
@@ -210,28 +315,47 @@ async fn a_failed_target_is_named_and_a_retry_is_for_it_alone(_: PgPoolOptions, 
     assert_eq!(result["failedTargets"][0]["title"], "サブ目標7");
 
     let whole = Params::Actions(part(Part::GoalId(Uuid::from_u128(GOAL))));
-    assert_eq!(fixture.store.submit(&wanting(3, whole.clone())).await.unwrap().0, Submitted::TargetNotEmpty);
+    assert_eq!(
+        fixture.store.submit(&wanting(3, whole.clone())).await.unwrap().0,
+        Submitted::TargetNotEmpty
+    );
     let open = whole.for_retry_after(Some(&result));
-    let retry = Submission { retry: Some(Retry { of: id(2), count: 1 }), ..wanting(4, open.clone()) };
+    let retry =
+        Submission { retry: Some(Retry { of: id(2), count: 1 }), ..wanting(4, open.clone()) };
     assert!(matches!(fixture.store.submit(&retry).await.unwrap().0, Submitted::Accepted { .. }));
     let roots = shared::finish::roots(&fixture.store, &user("hanako"), &open).await.unwrap();
-    assert_eq!(roots.iter().map(|root| root.target.id).collect::<Vec<_>>(), [Uuid::from_u128(SUB_GOALS + 7)]);
+    assert_eq!(
+        roots.iter().map(|root| root.target.id).collect::<Vec<_>>(),
+        [Uuid::from_u128(SUB_GOALS + 7)]
+    );
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn nothing_written_at_all_is_a_failure_with_the_targets_error(_: PgPoolOptions, options: PgConnectOptions) {
+async fn nothing_written_at_all_is_a_failure_with_the_targets_error(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = with_sub_goals(options).await;
     let (fence, _) = planned(&fixture, 2).await;
     for n in 0..8 {
         give_up(&fixture, 2, fence, SUB_GOALS + n).await;
     }
-    assert_eq!(finish(&fixture.store, id(2), Actor::Worker, at(4)).await.unwrap(), Finishing::Ended(Status::Failed));
+    assert_eq!(
+        finish(&fixture.store, id(2), Actor::Worker, at(4)).await.unwrap(),
+        Finishing::Ended(Status::Failed)
+    );
     let process = fixture.process(2).await;
-    assert_eq!((process.error.unwrap().code, fixture.count("processing_output").await), (ErrorCode::AiResponseInvalid, 0));
+    assert_eq!(
+        (process.error.unwrap().code, fixture.count("processing_output").await),
+        (ErrorCode::AiResponseInvalid, 0)
+    );
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn a_target_that_goes_or_fills_meanwhile_does_not_stop_the_others(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_target_that_goes_or_fills_meanwhile_does_not_stop_the_others(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = with_sub_goals(options).await;
     let (fence, _) = planned(&fixture, 2).await;
     for n in 0..8 {
@@ -246,7 +370,10 @@ async fn a_target_that_goes_or_fills_meanwhile_does_not_stop_the_others(_: PgPoo
     .execute(&fixture.pool)
     .await
     .unwrap();
-    assert_eq!(finish(&fixture.store, id(2), Actor::Worker, at(4)).await.unwrap(), Finishing::Ended(Status::Completed));
+    assert_eq!(
+        finish(&fixture.store, id(2), Actor::Worker, at(4)).await.unwrap(),
+        Finishing::Ended(Status::Completed)
+    );
     let result = fixture.process(2).await.result.unwrap();
     assert_eq!(result["failedTargets"].as_array().unwrap().len(), 1);
     assert_eq!(result["failedTargets"][0]["code"], "TARGET_NOT_EMPTY");
@@ -254,11 +381,18 @@ async fn a_target_that_goes_or_fills_meanwhile_does_not_stop_the_others(_: PgPoo
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn replacing_costs_nothing_until_everything_is_there(_: PgPoolOptions, options: PgConnectOptions) {
+async fn replacing_costs_nothing_until_everything_is_there(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = with_sub_goals(options).await;
     partly_done(&fixture).await;
-    let replacing = Params::Actions(PartParams { replace: true, ..part(Part::GoalId(Uuid::from_u128(GOAL))) });
-    assert!(matches!(fixture.store.submit(&wanting(3, replacing)).await.unwrap().0, Submitted::Accepted { .. }));
+    let replacing =
+        Params::Actions(PartParams { replace: true, ..part(Part::GoalId(Uuid::from_u128(GOAL))) });
+    assert!(matches!(
+        fixture.store.submit(&wanting(3, replacing)).await.unwrap().0,
+        Submitted::Accepted { .. }
+    ));
     fixture.store.claim(id(3), None, at(5)).await.unwrap();
     let batch = Uuid::from_u128(0xba7d);
     let targets = (0..8).map(|n| Uuid::from_u128(SUB_GOALS + n)).collect();
@@ -270,16 +404,25 @@ async fn replacing_costs_nothing_until_everything_is_there(_: PgPoolOptions, opt
     assert_eq!(fixture.count("actions").await, 56);
     give_up(&fixture, 3, fence, SUB_GOALS + 7).await;
     finish(&fixture.store, id(3), Actor::Worker, at(6)).await.unwrap();
-    let new: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM actions WHERE process_id = $1").bind(id(3).0).fetch_one(&fixture.pool).await.unwrap();
+    let new: i64 = sqlx::query_scalar("SELECT count(*) FROM actions WHERE process_id = $1")
+        .bind(id(3).0)
+        .fetch_one(&fixture.pool)
+        .await
+        .unwrap();
     assert_eq!((fixture.count("actions").await, new), (56, 56));
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn a_whole_chart_is_stored_with_its_goal_in_one_step(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_whole_chart_is_stored_with_its_goal_in_one_step(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     let chart = Params::Chart(ChartParams { goal: goal(), depth: Kind::Tasks, only: None });
-    assert!(matches!(fixture.store.submit(&wanting(2, chart)).await.unwrap().0, Submitted::Accepted { .. }));
+    assert!(matches!(
+        fixture.store.submit(&wanting(2, chart)).await.unwrap().0,
+        Submitted::Accepted { .. }
+    ));
     fixture.store.claim(id(2), None, at(1)).await.unwrap();
     assert!(fixture.store.plan_batches(id(2), 1, 73, &[], at(1)).await.unwrap());
     stage(&fixture, 2, 1.into(), GOAL, &sub_goals(SUB_GOALS)).await;
@@ -290,9 +433,16 @@ async fn a_whole_chart_is_stored_with_its_goal_in_one_step(_: PgPoolOptions, opt
         }
     }
     assert_eq!((fixture.count("goals").await, fixture.count("sub_goals").await), (0, 0));
-    assert_eq!(finish(&fixture.store, id(2), Actor::Worker, at(4)).await.unwrap(), Finishing::Ended(Status::Completed));
-    let counts =
-        [fixture.count("goals").await, fixture.count("sub_goals").await, fixture.count("actions").await, fixture.count("tasks").await];
+    assert_eq!(
+        finish(&fixture.store, id(2), Actor::Worker, at(4)).await.unwrap(),
+        Finishing::Ended(Status::Completed)
+    );
+    let counts = [
+        fixture.count("goals").await,
+        fixture.count("sub_goals").await,
+        fixture.count("actions").await,
+        fixture.count("tasks").await,
+    ];
     assert_eq!(counts, [1, 8, 64, 64]);
     let result = fixture.process(2).await.result.unwrap();
     assert_eq!(result["subGoals"][7]["actions"][7]["tasks"][0]["title"], "作業");

@@ -9,30 +9,50 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use crate::fixture::{Fixture, at, goal, id, submission};
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn an_accepted_process_is_a_pending_row_with_its_params(_: PgPoolOptions, options: PgConnectOptions) {
+async fn an_accepted_process_is_a_pending_row_with_its_params(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
-    assert_eq!(fixture.submit(&submission(1, "hanako")).await, Submitted::Accepted { recent_seconds: None });
+    assert_eq!(
+        fixture.submit(&submission(1, "hanako")).await,
+        Submitted::Accepted { recent_seconds: None }
+    );
     let process = fixture.process(1).await;
-    assert_eq!((process.status, process.progress, process.attempt, process.retry_count), (Status::Pending, 0, 0, 0));
+    assert_eq!(
+        (process.status, process.progress, process.attempt, process.retry_count),
+        (Status::Pending, 0, 0, 0)
+    );
     assert_eq!(process.params["title"], goal().title);
     assert_eq!((process.created_at, process.execution_arn), (at(0), None));
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn a_second_process_for_the_target_is_pointed_to_the_first(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_second_process_for_the_target_is_pointed_to_the_first(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.submitted(1).await;
-    assert_eq!(fixture.submit(&submission(2, "hanako")).await, Submitted::AlreadyRunning { process_id: id(1) });
+    assert_eq!(
+        fixture.submit(&submission(2, "hanako")).await,
+        Submitted::AlreadyRunning { process_id: id(1) }
+    );
     assert_eq!(fixture.submit(&submission(3, "taro")).await, Submitted::Forbidden);
     assert_eq!(fixture.count("processing_state").await, 1);
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn twenty_at_once_for_one_target_make_one_process(_: PgPoolOptions, options: PgConnectOptions) {
+async fn twenty_at_once_for_one_target_make_one_process(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options.clone()).await;
     let attempts = (1..=20).map(|number| {
         let options = options.clone();
-        tokio::spawn(async move { Fixture::new(options).await.submit(&submission(number, "hanako")).await })
+        tokio::spawn(async move {
+            Fixture::new(options).await.submit(&submission(number, "hanako")).await
+        })
     });
     let mut accepted = 0;
     for attempt in attempts.collect::<Vec<_>>() {
@@ -42,30 +62,57 @@ async fn twenty_at_once_for_one_target_make_one_process(_: PgPoolOptions, option
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!((accepted, fixture.count("processing_state").await, fixture.count("processing_event").await), (1, 1, 1));
+    assert_eq!(
+        (
+            accepted,
+            fixture.count("processing_state").await,
+            fixture.count("processing_event").await
+        ),
+        (1, 1, 1)
+    );
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn a_goal_with_sub_goals_is_refused_unless_they_may_go(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_goal_with_sub_goals_is_refused_unless_they_may_go(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Completed).await;
     assert_eq!(fixture.submit(&submission(2, "hanako")).await, Submitted::TargetNotEmpty);
     assert_eq!(fixture.submit(&submission(3, "taro")).await, Submitted::Forbidden);
     let mut replacing = goal();
     replacing.replace = true;
-    let replacing = Submission { params: shared::params::Params::SubGoals(replacing), now: at(10), ..submission(4, "hanako") };
-    assert!(matches!(fixture.submit(&replacing).await, Submitted::Accepted { recent_seconds: Some(seconds) } if seconds > 0.0));
+    let replacing = Submission {
+        params: shared::params::Params::SubGoals(replacing),
+        now: at(10),
+        ..submission(4, "hanako")
+    };
+    assert!(
+        matches!(fixture.submit(&replacing).await, Submitted::Accepted { recent_seconds: Some(seconds) } if seconds > 0.0)
+    );
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn a_process_is_retried_once_until_that_retry_is_cancelled(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_process_is_retried_once_until_that_retry_is_cancelled(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Failed).await;
-    let retry = |number| Submission { retry: Some(Retry { of: id(1), count: 1 }), ..submission(number, "hanako") };
+    let retry = |number| Submission {
+        retry: Some(Retry { of: id(1), count: 1 }),
+        ..submission(number, "hanako")
+    };
     assert!(matches!(fixture.submit(&retry(2)).await, Submitted::Accepted { .. }));
     assert_eq!(
         fixture.submit(&retry(3)).await,
-        Submitted::AlreadyRetried { process_id: id(2), status: Status::Pending, created_at: at(0), recent_seconds: None }
+        Submitted::AlreadyRetried {
+            process_id: id(2),
+            status: Status::Pending,
+            created_at: at(0),
+            recent_seconds: None
+        }
     );
     let process = fixture.process(2).await;
     assert_eq!((process.retry_count, process.original_process_id), (1, Some(id(1))));
@@ -78,7 +125,11 @@ async fn noting_the_start_twice_notes_it_once(_: PgPoolOptions, options: PgConne
     let fixture = Fixture::new(options).await;
     fixture.submitted(1).await;
     for _ in 0..2 {
-        fixture.store.record_start(id(1), "arn:1", shared::store::Actor::User, at(1)).await.unwrap();
+        fixture
+            .store
+            .record_start(id(1), "arn:1", shared::store::Actor::User, at(1))
+            .await
+            .unwrap();
     }
     assert_eq!(fixture.process(1).await.execution_arn.as_deref(), Some("arn:1"));
     assert_eq!(fixture.history(1).await.iter().filter(|(kind, ..)| kind == "started").count(), 1);

@@ -1,4 +1,5 @@
-//! Every move from every state: the store allows exactly what `shared::transition` says, and a refused move changes nothing.
+//! Every move from every state: the store allows exactly what `shared::transition` says, and a
+//! refused move changes nothing.
 
 use shared::{
     error_code::ErrorCode,
@@ -17,23 +18,51 @@ async fn make(fixture: &Fixture, number: u128, transition: Transition) -> bool {
     let error = ProcessError::new(ErrorCode::AiError, "test");
     let ended = |ending| matches!(ending, Ending::Ended(_));
     match transition {
-        Transition::Claim => matches!(store.claim(id(number), Some("arn"), at(9)).await.unwrap(), Claim::Claimed { .. }),
+        Transition::Claim => matches!(
+            store.claim(id(number), Some("arn"), at(9)).await.unwrap(),
+            Claim::Claimed { .. }
+        ),
         Transition::Progress => store.raise_progress(id(number), attempt, 50, at(9)).await.unwrap(),
-        Transition::Complete => fixture.complete(number, attempt, &goal()).await == Completion::Completed,
-        Transition::Fail => ended(store.end_with_error(id(number), Status::Failed, &error, Actor::Reconciler, at(9)).await.unwrap()),
-        Transition::TimeOut => ended(store.end_with_error(id(number), Status::Timeout, &error, Actor::Reconciler, at(9)).await.unwrap()),
-        Transition::Cancel => store.cancel(id(number), None, None, Actor::Operator, at(9)).await.unwrap().unwrap().cancelled,
+        Transition::Complete => {
+            fixture.complete(number, attempt, &goal()).await == Completion::Completed
+        }
+        Transition::Fail => ended(
+            store
+                .end_with_error(id(number), Status::Failed, &error, Actor::Reconciler, at(9))
+                .await
+                .unwrap(),
+        ),
+        Transition::TimeOut => ended(
+            store
+                .end_with_error(id(number), Status::Timeout, &error, Actor::Reconciler, at(9))
+                .await
+                .unwrap(),
+        ),
+        Transition::Cancel => {
+            store
+                .cancel(id(number), None, None, Actor::Operator, at(9))
+                .await
+                .unwrap()
+                .unwrap()
+                .cancelled
+        }
     }
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn every_move_from_every_state_ends_as_the_domain_says(_: PgPoolOptions, options: PgConnectOptions) {
+async fn every_move_from_every_state_ends_as_the_domain_says(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     let mut number = 0;
     for status in Status::ALL {
         for transition in Transition::ALL {
             number += 1;
-            sqlx::raw_sql("DELETE FROM processing_state; DELETE FROM goals").execute(&fixture.pool).await.unwrap();
+            sqlx::raw_sql("DELETE FROM processing_state; DELETE FROM goals")
+                .execute(&fixture.pool)
+                .await
+                .unwrap();
             fixture.in_status(number, *status).await;
             let before = fixture.everything().await;
             let made = make(&fixture, number, *transition).await;
@@ -41,17 +70,28 @@ async fn every_move_from_every_state_ends_as_the_domain_says(_: PgPoolOptions, o
                 assert!(made, "{transition:?} from {status}");
                 let process = fixture.process(number).await;
                 assert_eq!(process.status, next, "{transition:?} from {status}");
-                assert_eq!(process.completed_at.is_some(), next.is_terminal(), "{transition:?} from {status}");
+                assert_eq!(
+                    process.completed_at.is_some(),
+                    next.is_terminal(),
+                    "{transition:?} from {status}"
+                );
             } else {
                 assert!(!made, "{transition:?} from {status}");
-                assert_eq!(fixture.everything().await, before, "{transition:?} from {status} changed something");
+                assert_eq!(
+                    fixture.everything().await,
+                    before,
+                    "{transition:?} from {status} changed something"
+                );
             }
         }
     }
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn every_transition_writes_one_event_with_from_and_to(_: PgPoolOptions, options: PgConnectOptions) {
+async fn every_transition_writes_one_event_with_from_and_to(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Completed).await;
     let text = |text: &str| Some(text.to_owned());
@@ -65,7 +105,10 @@ async fn every_transition_writes_one_event_with_from_and_to(_: PgPoolOptions, op
     );
     sqlx::raw_sql("DELETE FROM goals").execute(&fixture.pool).await.unwrap();
     fixture.in_status(2, Status::Timeout).await;
-    assert_eq!(fixture.history(2).await[1], ("timed-out".to_owned(), text("PENDING"), text("TIMEOUT")));
+    assert_eq!(
+        fixture.history(2).await[1],
+        ("timed-out".to_owned(), text("PENDING"), text("TIMEOUT"))
+    );
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
@@ -73,7 +116,10 @@ async fn a_newer_attempt_fences_off_the_older(_: PgPoolOptions, options: PgConne
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Processing).await;
     assert_eq!(fixture.store.standing(id(1), 1.into()).await.unwrap(), Standing::Current);
-    assert!(matches!(fixture.store.claim(id(1), None, at(5)).await.unwrap(), Claim::Claimed { attempt: 2, .. }));
+    assert!(matches!(
+        fixture.store.claim(id(1), None, at(5)).await.unwrap(),
+        Claim::Claimed { attempt: 2, .. }
+    ));
     assert_eq!(fixture.store.standing(id(1), 1.into()).await.unwrap(), Standing::Overtaken);
     assert!(!fixture.store.raise_progress(id(1), 1, 50, at(6)).await.unwrap());
     assert_eq!(fixture.complete(1, 1, &goal()).await, Completion::Fenced);
@@ -82,7 +128,10 @@ async fn a_newer_attempt_fences_off_the_older(_: PgPoolOptions, options: PgConne
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn progress_never_falls_and_never_reaches_100_before_the_end(_: PgPoolOptions, options: PgConnectOptions) {
+async fn progress_never_falls_and_never_reaches_100_before_the_end(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Processing).await;
     for (raise, shown) in [(50, 50), (30, 50), (130, 99), (-5, 99)] {
@@ -92,32 +141,61 @@ async fn progress_never_falls_and_never_reaches_100_before_the_end(_: PgPoolOpti
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn a_users_cancel_does_not_touch_anothers_process(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_users_cancel_does_not_touch_anothers_process(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Processing).await;
     let before = fixture.everything().await;
-    let cancelling = fixture.store.cancel(id(1), Some(&user("taro")), None, Actor::User, at(5)).await.unwrap().unwrap();
+    let cancelling = fixture
+        .store
+        .cancel(id(1), Some(&user("taro")), None, Actor::User, at(5))
+        .await
+        .unwrap()
+        .unwrap();
     assert!(!cancelling.cancelled);
     assert_eq!(fixture.everything().await, before);
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn what_does_not_exist_is_told_from_what_has_ended(_: PgPoolOptions, options: PgConnectOptions) {
+async fn what_does_not_exist_is_told_from_what_has_ended(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     let error = ProcessError::new(ErrorCode::AiError, "test");
     assert_eq!(fixture.store.claim(id(7), None, at(0)).await.unwrap(), Claim::Missing);
-    assert_eq!(fixture.store.end_with_error(id(7), Status::Failed, &error, Actor::Worker, at(0)).await.unwrap(), Ending::Missing);
+    assert_eq!(
+        fixture
+            .store
+            .end_with_error(id(7), Status::Failed, &error, Actor::Worker, at(0))
+            .await
+            .unwrap(),
+        Ending::Missing
+    );
     assert_eq!(fixture.store.cancel(id(7), None, None, Actor::User, at(0)).await.unwrap(), None);
     assert_eq!(fixture.store.standing(id(7), 1.into()).await.unwrap(), Standing::Missing);
     assert_eq!(fixture.store.find(id(7)).await.unwrap(), None);
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn the_statements_that_operators_write_by_hand_work(_: PgPoolOptions, options: PgConnectOptions) {
+async fn the_statements_that_operators_write_by_hand_work(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     for (number, assignment, status) in [
-        (1, r#"status='FAILED', error='{"code":"MANUAL_INTERVENTION","message":"stuck"}', completed_at=NOW()"#, Status::Failed),
-        (2, r#"status='CANCELLED', error='{"code":"MANUAL_INTERVENTION","message":"stuck"}', completed_at=NOW()"#, Status::Cancelled),
+        (
+            1,
+            r#"status='FAILED', error='{"code":"MANUAL_INTERVENTION","message":"stuck"}', completed_at=NOW()"#,
+            Status::Failed,
+        ),
+        (
+            2,
+            r#"status='CANCELLED', error='{"code":"MANUAL_INTERVENTION","message":"stuck"}', completed_at=NOW()"#,
+            Status::Cancelled,
+        ),
         (3, "status='COMPLETED', progress=100, completed_at=NOW()", Status::Completed),
         (4, "progress = LEAST(GREATEST(progress,0),100)", Status::Processing),
         (5, "progress = -5", Status::Processing),
@@ -125,10 +203,13 @@ async fn the_statements_that_operators_write_by_hand_work(_: PgPoolOptions, opti
     ] {
         sqlx::raw_sql("DELETE FROM processing_state").execute(&fixture.pool).await.unwrap();
         fixture.in_status(number, Status::Processing).await;
-        sqlx::query(sqlx::AssertSqlSafe(format!("UPDATE processing_state SET {assignment} WHERE id='{}'", id(number))))
-            .execute(&fixture.pool)
-            .await
-            .unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(format!(
+            "UPDATE processing_state SET {assignment} WHERE id='{}'",
+            id(number)
+        )))
+        .execute(&fixture.pool)
+        .await
+        .unwrap();
         let process = fixture.process(number).await;
         assert_eq!(process.status, status);
         assert!((0..=100).contains(&process.shown_progress()));

@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, stalled_stream_protection::StalledStreamProtectionConfig};
+use aws_config::{
+    BehaviorVersion, SdkConfig, retry::RetryConfig,
+    stalled_stream_protection::StalledStreamProtectionConfig,
+};
 use aws_sdk_sfn::config::{Credentials, Region, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::{
     http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
@@ -17,7 +20,8 @@ use serde_json::{Value, json};
 use shared::process::ProcessId;
 use sqlx::PgPool;
 
-pub(super) const MACHINE: &str = "arn:aws:states:us-east-1:000000000000:stateMachine:AIGenerationStateMachine";
+pub(super) const MACHINE: &str =
+    "arn:aws:states:us-east-1:000000000000:stateMachine:AIGenerationStateMachine";
 
 #[derive(Debug, Clone)]
 pub(super) struct Run {
@@ -74,8 +78,11 @@ impl Double {
 
     pub(super) fn execution(&self, id: ProcessId, status: &'static str, started: DateTime<Utc>) {
         let error = (status == "FAILED").then(|| "AI_ERROR".to_owned());
-        let cause = (status == "FAILED").then(|| r#"{"errorType":"AI_ERROR","errorMessage":"the model failed"}"#.to_owned());
-        self.state(|state| state.executions.insert(id.to_string(), Run { status, error, cause, started }));
+        let cause = (status == "FAILED")
+            .then(|| r#"{"errorType":"AI_ERROR","errorMessage":"the model failed"}"#.to_owned());
+        self.state(|state| {
+            state.executions.insert(id.to_string(), Run { status, error, cause, started })
+        });
     }
 
     pub(super) fn status(&self, id: ProcessId) -> Option<&'static str> {
@@ -105,7 +112,9 @@ impl Double {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
             .endpoint_url("http://double")
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("a", "b", None, None, "test")))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "a", "b", None, None, "test",
+            )))
             .retry_config(RetryConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .http_client(http_client_fn(move |_, _| connector.clone()))
@@ -121,22 +130,40 @@ impl Double {
         if let Some((_, sql)) = meanwhile {
             sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&self.pool).await.unwrap();
         }
-        let fault = self.state(|state| state.faults.pop_front_if(|(name, _)| *name == operation)).map(|(_, fault)| fault);
+        let fault = self
+            .state(|state| state.faults.pop_front_if(|(name, _)| *name == operation))
+            .map(|(_, fault)| fault);
         if fault == Some(Fault::Refused) {
-            return response(400, &json!({"__type": "AccessDeniedException", "message": "refused"}));
+            return response(
+                400,
+                &json!({"__type": "AccessDeniedException", "message": "refused"}),
+            );
         }
         let answer = self.state(|state| state.answer(&operation, &input, self.began));
         match (fault, answer) {
-            (Some(Fault::AnswerLost), _) => response(500, &json!({"__type": "InternalServerError", "message": "lost"})),
+            (Some(Fault::AnswerLost), _) => {
+                response(500, &json!({"__type": "InternalServerError", "message": "lost"}))
+            }
             (_, Ok(answer)) => response(200, &answer),
-            (_, Err(name)) => response(400, &json!({"__type": name, "message": "as the service says"})),
+            (_, Err(name)) => {
+                response(400, &json!({"__type": name, "message": "as the service says"}))
+            }
         }
     }
 }
 
 impl State {
-    fn answer(&mut self, operation: &str, input: &Value, began: DateTime<Utc>) -> Result<Value, &'static str> {
-        let name = input["executionArn"].as_str().and_then(|arn| arn.rsplit(':').next()).unwrap_or_default().to_owned();
+    fn answer(
+        &mut self,
+        operation: &str,
+        input: &Value,
+        began: DateTime<Utc>,
+    ) -> Result<Value, &'static str> {
+        let name = input["executionArn"]
+            .as_str()
+            .and_then(|arn| arn.rsplit(':').next())
+            .unwrap_or_default()
+            .to_owned();
         let described = |name: &str, run: &Run| {
             json!({"executionArn": format!("{}:{name}", MACHINE.replace(":stateMachine:", ":execution:")), "stateMachineArn": MACHINE,
                 "name": name, "status": run.status, "startDate": run.started.timestamp(), "error": run.error, "cause": run.cause})
@@ -144,8 +171,12 @@ impl State {
         match operation {
             "ListExecutions" => {
                 let after = input["nextToken"].as_str().unwrap_or_default().to_owned();
-                let running = self.executions.iter().filter(|(name, run)| run.status == "RUNNING" && **name > after);
-                let page: Vec<_> = running.take(1_000).map(|(name, run)| described(name, run)).collect();
+                let running = self
+                    .executions
+                    .iter()
+                    .filter(|(name, run)| run.status == "RUNNING" && **name > after);
+                let page: Vec<_> =
+                    running.take(1_000).map(|(name, run)| described(name, run)).collect();
                 let next = (page.len() == 1_000).then(|| page[999]["name"].clone());
                 Ok(json!({"executions": page, "nextToken": next}))
             }
@@ -174,7 +205,9 @@ impl State {
                 Some(run) if run.status == "ABORTED" => Ok(json!({"stopDate": began.timestamp()})),
                 Some(_) => Err("ValidationException"),
             },
-            "FilterLogEvents" => Ok(json!({"events": self.log.iter().map(|line| json!({"message": line})).collect::<Vec<_>>()})),
+            "FilterLogEvents" => Ok(
+                json!({"events": self.log.iter().map(|line| json!({"message": line})).collect::<Vec<_>>()}),
+            ),
             other => panic!("nobody should call {other}"),
         }
     }
@@ -186,7 +219,8 @@ fn response(status: u16, body: &Value) -> HttpResponse {
 
 impl HttpConnector for Double {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let operation = request.headers().get("x-amz-target").unwrap().rsplit('.').next().unwrap().to_owned();
+        let operation =
+            request.headers().get("x-amz-target").unwrap().rsplit('.').next().unwrap().to_owned();
         let input = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
         let double = self.clone();
         HttpConnectorFuture::new(async move { Ok(double.answer(operation, input).await) })

@@ -49,53 +49,95 @@ async fn make_every_drift(fixture: &Fixture) -> Vec<(u128, Rule, &'static str, &
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn one_sweep_heals_every_drift_and_a_second_finds_nothing(_: PgPoolOptions, options: PgConnectOptions) {
+async fn one_sweep_heals_every_drift_and_a_second_finds_nothing(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     let expected = make_every_drift(&fixture).await;
     let report = fixture.sweep().await;
     for (number, rule, status, code) in expected {
         let seen = fixture.seen(number).await;
         assert_eq!((seen.status.as_str(), seen.code()), (status, code), "{rule}");
-        assert!((0..=100).contains(&seen.progress) && (seen.progress == 100) == (status == "COMPLETED"), "{rule}: {seen:?}");
-        assert_eq!(seen.completed_at.is_some(), !matches!(status, "PENDING" | "PROCESSING"), "{rule}: {seen:?}");
+        assert!(
+            (0..=100).contains(&seen.progress) && (seen.progress == 100) == (status == "COMPLETED"),
+            "{rule}: {seen:?}"
+        );
+        assert_eq!(
+            seen.completed_at.is_some(),
+            !matches!(status, "PENDING" | "PROCESSING"),
+            "{rule}: {seen:?}"
+        );
         let found = count(&report, rule);
         assert_eq!(found, if rule == Rule::R2 { 2 } else { 1 }, "{rule}: {report:?}");
         if rule != Rule::R2 {
             let history = fixture.history(number).await;
-            assert_eq!(history, [("repaired".to_owned(), "reconciler".to_owned(), Some(rule.to_string()))], "{rule}");
+            assert_eq!(
+                history,
+                [("repaired".to_owned(), "reconciler".to_owned(), Some(rule.to_string()))],
+                "{rule}"
+            );
         }
     }
     assert_eq!(fixture.double.status(id(1)), Some("RUNNING"));
     assert!(fixture.seen(1).await.execution_arn.is_some());
-    assert_eq!((fixture.double.status(id(9)), fixture.double.status(id(10))), (Some("ABORTED"), Some("ABORTED")));
-    assert_eq!((report.drift, report.repaired, report.failed, report.moved, report.complete), (12, 12, 0, 0, true));
-    assert_eq!(fixture.seen(14).await.completed_at, Some(ago(600)), "R14 sets completed_at to updated_at");
+    assert_eq!(
+        (fixture.double.status(id(9)), fixture.double.status(id(10))),
+        (Some("ABORTED"), Some("ABORTED"))
+    );
+    assert_eq!(
+        (report.drift, report.repaired, report.failed, report.moved, report.complete),
+        (12, 12, 0, 0, true)
+    );
+    assert_eq!(
+        fixture.seen(14).await.completed_at,
+        Some(ago(600)),
+        "R14 sets completed_at to updated_at"
+    );
 
     let before = fixture.double.status(id(12));
     let again = fixture.sweep().await;
-    assert_eq!((again.drift, again.repaired, again.failed, again.actions.len()), (0, 0, 0, 0), "{again:?}");
+    assert_eq!(
+        (again.drift, again.repaired, again.failed, again.actions.len()),
+        (0, 0, 0, 0),
+        "{again:?}"
+    );
     assert_eq!(count(&again, Rule::R2), 3);
     assert_eq!(fixture.double.status(id(12)), before);
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn a_dry_run_changes_nothing_and_says_what_a_sweep_then_does(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_dry_run_changes_nothing_and_says_what_a_sweep_then_does(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     make_every_drift(&fixture).await;
     let before = fixture.everything().await;
     let dry = fixture.sweep_until(true, fixture.far()).await;
     assert_eq!(fixture.everything().await, before);
     assert_eq!(fixture.double.status(id(1)), None);
-    assert_eq!((fixture.double.status(id(9)), fixture.double.status(id(10))), (Some("RUNNING"), Some("RUNNING")));
-    assert_eq!((dry.drift, dry.repaired, dry.calls.start_execution, dry.calls.stop_execution), (12, 0, 0, 0));
+    assert_eq!(
+        (fixture.double.status(id(9)), fixture.double.status(id(10))),
+        (Some("RUNNING"), Some("RUNNING"))
+    );
+    assert_eq!(
+        (dry.drift, dry.repaired, dry.calls.start_execution, dry.calls.stop_execution),
+        (12, 0, 0, 0)
+    );
     let wet = fixture.sweep().await;
     assert_eq!(dry.rules, wet.rules);
-    let said = |report: &crate::report::Report| report.actions.iter().map(|a| (a.process_id, a.rule, a.to.clone())).collect::<Vec<_>>();
+    let said = |report: &crate::report::Report| {
+        report.actions.iter().map(|a| (a.process_id, a.rule, a.to.clone())).collect::<Vec<_>>()
+    };
     assert_eq!(said(&dry), said(&wet));
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn a_row_broken_in_several_ways_is_whole_after_one_sweep(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_row_broken_in_several_ways_is_whole_after_one_sweep(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.row(1, "PROCESSING", "progress = 130, completed_at = now()").await;
     fixture.double.execution(id(1), "FAILED", ago(600));
@@ -104,13 +146,23 @@ async fn a_row_broken_in_several_ways_is_whole_after_one_sweep(_: PgPoolOptions,
     fixture.sweep().await;
     let rows = [fixture.seen(1).await, fixture.seen(2).await, fixture.seen(3).await];
     let told = rows.map(|seen| (seen.status, seen.progress, seen.completed_at.is_some()));
-    assert_eq!(told, [("FAILED".to_owned(), 99, true), ("COMPLETED".to_owned(), 100, true), ("CANCELLED".to_owned(), 99, true)]);
+    assert_eq!(
+        told,
+        [
+            ("FAILED".to_owned(), 99, true),
+            ("COMPLETED".to_owned(), 100, true),
+            ("CANCELLED".to_owned(), 99, true)
+        ]
+    );
     assert_eq!(fixture.sweep().await.drift, 0);
 }
 
 /// The statements of section 7, as operators write them while the execution is running.
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn a_process_ended_by_hand_is_consistent_and_its_execution_stopped(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_process_ended_by_hand_is_consistent_and_its_execution_stopped(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     let error = r#"error='{"code":"MANUAL_INTERVENTION","message":"stuck"}', completed_at=NOW()"#;
     for (number, changes, status) in [
@@ -124,7 +176,11 @@ async fn a_process_ended_by_hand_is_consistent_and_its_execution_stopped(_: PgPo
         fixture.double.execution(id(number), "RUNNING", ago(600));
         fixture.sweep().await;
         let seen = fixture.seen(number).await;
-        assert_eq!((seen.status.as_str(), fixture.double.status(id(number))), (status, Some("ABORTED")), "{changes}");
+        assert_eq!(
+            (seen.status.as_str(), fixture.double.status(id(number))),
+            (status, Some("ABORTED")),
+            "{changes}"
+        );
         assert!(seen.completed_at.is_some(), "{changes}");
         assert_eq!(seen.progress == 100, status == "COMPLETED", "{changes}");
     }
@@ -132,13 +188,19 @@ async fn a_process_ended_by_hand_is_consistent_and_its_execution_stopped(_: PgPo
     fixture.change(6, "progress = LEAST(GREATEST(progress,0),100)").await;
     fixture.double.execution(id(6), "RUNNING", ago(600));
     fixture.sweep().await;
-    assert_eq!((fixture.seen(6).await.status.as_str(), fixture.double.status(id(6))), ("PROCESSING", Some("RUNNING")));
+    assert_eq!(
+        (fixture.seen(6).await.status.as_str(), fixture.double.status(id(6))),
+        ("PROCESSING", Some("RUNNING"))
+    );
     assert_eq!(fixture.sweep().await.drift, 0);
 }
 
 /// The product ends a process before its execution ends: that last moment is no drift.
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn an_execution_in_its_last_step_is_given_the_time(_: PgPoolOptions, options: PgConnectOptions) {
+async fn an_execution_in_its_last_step_is_given_the_time(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     for (number, status) in [(1, "COMPLETED"), (2, "FAILED"), (3, "TIMEOUT")] {
         fixture.row(number, status, &format!("completed_at = '{}'", ago(5).to_rfc3339())).await;
@@ -150,7 +212,10 @@ async fn an_execution_in_its_last_step_is_given_the_time(_: PgPoolOptions, optio
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn a_sweep_describes_only_what_is_not_listed_as_running(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_sweep_describes_only_what_is_not_listed_as_running(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     for number in 1..=1_200 {
         fixture.row(number, "PROCESSING", "").await;

@@ -10,7 +10,10 @@ use super::{
 };
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn a_row_that_moved_meanwhile_is_left_and_counted(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_row_that_moved_meanwhile_is_left_and_counted(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.row(1, "PROCESSING", "").await;
     fixture.double.execution(id(1), "FAILED", ago(600));
@@ -23,7 +26,10 @@ async fn a_row_that_moved_meanwhile_is_left_and_counted(_: PgPoolOptions, option
     );
     let report = fixture.sweep().await;
     assert_eq!((report.moved, report.repaired, report.failed), (1, 0, 0));
-    assert_eq!((fixture.seen(1).await.status.as_str(), fixture.history(1).await.len()), ("COMPLETED", 0));
+    assert_eq!(
+        (fixture.seen(1).await.status.as_str(), fixture.history(1).await.len()),
+        ("COMPLETED", 0)
+    );
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
@@ -31,23 +37,35 @@ async fn a_newer_attempt_is_not_ended_for_the_older(_: PgPoolOptions, options: P
     let fixture = Fixture::new(options).await;
     fixture.row(1, "PROCESSING", "").await;
     fixture.double.execution(id(1), "FAILED", ago(600));
-    fixture.double.meanwhile("DescribeExecution", format!("UPDATE processing_state SET attempt = 2 WHERE id = '{}'", id(1)));
+    fixture.double.meanwhile(
+        "DescribeExecution",
+        format!("UPDATE processing_state SET attempt = 2 WHERE id = '{}'", id(1)),
+    );
     assert_eq!(fixture.sweep().await.moved, 1);
     assert_eq!(fixture.seen(1).await.status, "PROCESSING");
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn a_start_whose_answer_is_lost_is_found_and_counts_as_started(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_start_whose_answer_is_lost_is_found_and_counts_as_started(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.row(1, "PENDING", "").await;
     fixture.double.fault("StartExecution", Fault::AnswerLost);
     let report = fixture.sweep().await;
     assert_eq!((report.repaired, report.failed), (1, 0));
-    assert_eq!((fixture.double.status(id(1)), fixture.seen(1).await.execution_arn.is_some()), (Some("RUNNING"), true));
+    assert_eq!(
+        (fixture.double.status(id(1)), fixture.seen(1).await.execution_arn.is_some()),
+        (Some("RUNNING"), true)
+    );
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn starts_that_fail_for_fifteen_minutes_end_the_process(_: PgPoolOptions, options: PgConnectOptions) {
+async fn starts_that_fail_for_fifteen_minutes_end_the_process(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.row(1, "PENDING", "").await;
     for minute in [0, 5, 10] {
@@ -78,11 +96,17 @@ async fn many_tries_in_a_short_time_do_not_end_the_process_and_a_start_that_work
     assert_eq!(fixture.seen(1).await.status, "PENDING");
     fixture.double.pass(3_600);
     assert_eq!(fixture.sweep().await.repaired, 1);
-    assert_eq!((fixture.seen(1).await.status.as_str(), fixture.double.status(id(1))), ("PENDING", Some("RUNNING")));
+    assert_eq!(
+        (fixture.seen(1).await.status.as_str(), fixture.double.status(id(1))),
+        ("PENDING", Some("RUNNING"))
+    );
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn a_process_cancelled_before_its_start_is_not_started(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_process_cancelled_before_its_start_is_not_started(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.row(1, "PENDING", "").await;
     fixture.double.meanwhile(
@@ -94,9 +118,14 @@ async fn a_process_cancelled_before_its_start_is_not_started(_: PgPoolOptions, o
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn an_execution_that_ends_before_it_is_stopped_ends_its_process_its_own_way(_: PgPoolOptions, options: PgConnectOptions) {
+async fn an_execution_that_ends_before_it_is_stopped_ends_its_process_its_own_way(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
-    for (number, became, status) in [(1, "SUCCEEDED", "FAILED"), (2, "FAILED", "FAILED"), (3, "TIMED_OUT", "TIMEOUT")] {
+    for (number, became, status) in
+        [(1, "SUCCEEDED", "FAILED"), (2, "FAILED", "FAILED"), (3, "TIMED_OUT", "TIMEOUT")]
+    {
         fixture.row(number, "PROCESSING", "").await;
         fixture.double.execution(id(number), became, ago(4_000));
         // The list lagged behind: the planner was told that it was running.
@@ -116,7 +145,10 @@ async fn an_execution_that_ends_before_it_is_stopped_ends_its_process_its_own_wa
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn a_stop_whose_answer_is_lost_is_found_and_one_that_failed_writes_nothing(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_stop_whose_answer_is_lost_is_found_and_one_that_failed_writes_nothing(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.row(1, "PROCESSING", "").await;
     fixture.double.execution(id(1), "RUNNING", ago(4_000));
@@ -131,21 +163,35 @@ async fn a_stop_whose_answer_is_lost_is_found_and_one_that_failed_writes_nothing
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn a_sweep_killed_between_stop_and_write_is_finished_by_the_next_as_a_timeout(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_sweep_killed_between_stop_and_write_is_finished_by_the_next_as_a_timeout(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.row(1, "PROCESSING", "").await;
     fixture.double.execution(id(1), "RUNNING", ago(4_000));
     let reconciler = fixture.reconciler();
-    reconciler.engine.stop(id(1), shared::reconcile::STOPPED_FOR_TIME, "and then it was killed").await.unwrap();
+    reconciler
+        .engine
+        .stop(id(1), shared::reconcile::STOPPED_FOR_TIME, "and then it was killed")
+        .await
+        .unwrap();
     let report = fixture.sweep().await;
     assert_eq!((count(&report, Rule::R9), fixture.seen(1).await.status.as_str()), (1, "TIMEOUT"));
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn an_execution_too_fresh_to_be_found_is_looked_for_again_before_it_counts_as_gone(_: PgPoolOptions, options: PgConnectOptions) {
+async fn an_execution_too_fresh_to_be_found_is_looked_for_again_before_it_counts_as_gone(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
-    fixture.row(1, "PENDING", &format!("execution_arn = 'a', created_at = '{}'", ago(0).to_rfc3339())).await;
-    fixture.row(2, "PENDING", &format!("execution_arn = 'a', created_at = '{}'", ago(0).to_rfc3339())).await;
+    fixture
+        .row(1, "PENDING", &format!("execution_arn = 'a', created_at = '{}'", ago(0).to_rfc3339()))
+        .await;
+    fixture
+        .row(2, "PENDING", &format!("execution_arn = 'a', created_at = '{}'", ago(0).to_rfc3339()))
+        .await;
     fixture.double.meanwhile("DescribeExecution", "SELECT 1".to_owned());
     let sweep = tokio::spawn({
         let double = fixture.double.clone();
@@ -162,28 +208,43 @@ async fn an_execution_too_fresh_to_be_found_is_looked_for_again_before_it_counts
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn the_last_errors_in_the_log_are_evidence_for_operators(_: PgPoolOptions, options: PgConnectOptions) {
+async fn the_last_errors_in_the_log_are_evidence_for_operators(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     for number in [1, 2] {
         fixture.row(number, "PROCESSING", "").await;
         fixture.double.execution(id(number), "FAILED", ago(600));
     }
-    for (number, level, cause) in [(1, "ERROR", "first"), (1, "INFO", "no error"), (2, "ERROR", "of another"), (1, "ERROR", "last")] {
-        let line =
-            json!({"timestamp": "2026-01-01T00:00:00Z", "level": level, "message": "failed", "processId": id(number), "cause": cause});
+    for (number, level, cause) in [
+        (1, "ERROR", "first"),
+        (1, "INFO", "no error"),
+        (2, "ERROR", "of another"),
+        (1, "ERROR", "last"),
+    ] {
+        let line = json!({"timestamp": "2026-01-01T00:00:00Z", "level": level, "message": "failed", "processId": id(number), "cause": cause});
         fixture.double.log(line.to_string());
     }
     fixture.double.log("REPORT RequestId: none of ours".to_owned());
     let report = fixture.sweep().await;
     assert_eq!(report.calls.filter_log_events, 2);
     let error = fixture.seen(1).await.error.unwrap();
-    let causes: Vec<_> = error["evidence"].as_array().unwrap().iter().map(|line| line["cause"].as_str().unwrap()).collect();
+    let causes: Vec<_> = error["evidence"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line["cause"].as_str().unwrap())
+        .collect();
     assert_eq!(causes, ["first", "last"]);
     assert_eq!(fixture.seen(2).await.error.unwrap()["evidence"][0]["cause"], "of another");
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn a_log_that_cannot_be_read_does_not_stand_in_the_way(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_log_that_cannot_be_read_does_not_stand_in_the_way(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.row(1, "PROCESSING", "").await;
     fixture.double.execution(id(1), "FAILED", ago(600));

@@ -1,4 +1,5 @@
-//! A reconciler on the test's own database, and rows in whatever state a foreign hand may leave them.
+//! A reconciler on the test's own database, and rows in whatever state a foreign hand may leave
+//! them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -38,7 +39,10 @@ pub(super) fn id(number: u128) -> ProcessId {
 #[derive(Debug)]
 struct DoublesClock(Double);
 
-#[expect(clippy::disallowed_methods, reason = "the holder of a lease must be unique in the test's database too")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the holder of a lease must be unique in the test's database too"
+)]
 impl Clock for DoublesClock {
     fn now(&self) -> DateTime<Utc> {
         self.0.now()
@@ -78,14 +82,21 @@ impl Fixture {
         let logs = Logs::new(&aws, "/aws/lambda/ai-generation-worker".to_owned());
         let engine = Engine::new(Workflow::new(&aws, MACHINE.to_owned()), Some(logs), &config);
         let store = Store::new(Database::new(Credentials::Given(Box::new(self.options.clone()))));
-        Reconciler { store, engine, config, clock: Box::new(DoublesClock(self.double.clone())), emit: |_| {} }
+        Reconciler {
+            store,
+            engine,
+            config,
+            clock: Box::new(DoublesClock(self.double.clone())),
+            emit: |_| {},
+        }
     }
 
     pub(super) async fn sql(&self, sql: &str) {
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&self.pool).await.unwrap();
     }
 
-    /// A row in `status` of ten minutes ago, as the product leaves it; then `changes` by a foreign hand.
+    /// A row in `status` of ten minutes ago, as the product leaves it; then `changes` by a foreign
+    /// hand.
     pub(super) async fn row(&self, number: u128, status: &str, changes: &str) -> ProcessId {
         let id = id(number);
         let old = ago(600).to_rfc3339();
@@ -105,7 +116,8 @@ impl Fixture {
     }
 
     pub(super) async fn change(&self, number: u128, changes: &str) {
-        self.sql(&format!("UPDATE processing_state SET {changes} WHERE id = '{}'", id(number))).await;
+        self.sql(&format!("UPDATE processing_state SET {changes} WHERE id = '{}'", id(number)))
+            .await;
     }
 
     pub(super) async fn seen(&self, number: u128) -> Seen {
@@ -128,12 +140,19 @@ impl Fixture {
     /// Everything that a sweep could change.
     pub(super) async fn everything(&self) -> Vec<Value> {
         let mut all = Vec::new();
-        for table in ["processing_state", "processing_event", "processing_start", "processing_output", "reconciler_sweep"] {
-            let rows: Vec<Value> =
-                sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT to_jsonb(row) FROM {table} row ORDER BY to_jsonb(row)::text")))
-                    .fetch_all(&self.pool)
-                    .await
-                    .unwrap();
+        for table in [
+            "processing_state",
+            "processing_event",
+            "processing_start",
+            "processing_output",
+            "reconciler_sweep",
+        ] {
+            let rows: Vec<Value> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+                "SELECT to_jsonb(row) FROM {table} row ORDER BY to_jsonb(row)::text"
+            )))
+            .fetch_all(&self.pool)
+            .await
+            .unwrap();
             all.extend(rows);
         }
         all

@@ -42,16 +42,25 @@ async fn two_sweeps_at_once_do_what_one_does(_: PgPoolOptions, options: PgConnec
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn a_sweep_says_since_when_another_is_running_and_takes_over_when_that_was_killed(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_sweep_says_since_when_another_is_running_and_takes_over_when_that_was_killed(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     failed_executions(&fixture, 1..=1).await;
     let reconciler = fixture.reconciler();
     let killed = fixture.double.now();
-    let taken = reconciler.store.take_lease(Uuid::from_u128(9), killed, killed + TimeDelta::seconds(60)).await.unwrap();
+    let taken = reconciler
+        .store
+        .take_lease(Uuid::from_u128(9), killed, killed + TimeDelta::seconds(60))
+        .await
+        .unwrap();
     assert_eq!(taken, Lease::Taken { resume: None });
     let far = fixture.far();
     match reconciler.sweep(false, far).await.unwrap() {
-        Swept::Another { since, until } => assert_eq!((since, until), (killed, killed + TimeDelta::seconds(60))),
+        Swept::Another { since, until } => {
+            assert_eq!((since, until), (killed, killed + TimeDelta::seconds(60)))
+        }
         Swept::Report(report) => panic!("{report:?}"),
     }
     assert_eq!(fixture.seen(1).await.status, "PROCESSING");
@@ -62,7 +71,10 @@ async fn a_sweep_says_since_when_another_is_running_and_takes_over_when_that_was
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn a_sweep_out_of_time_ends_cleanly_and_the_next_goes_on(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_sweep_out_of_time_ends_cleanly_and_the_next_goes_on(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     failed_executions(&fixture, 1..=10).await;
     // Each call takes a second: one to list, then look and evidence for each process.
@@ -83,15 +95,24 @@ async fn a_sweep_out_of_time_ends_cleanly_and_the_next_goes_on(_: PgPoolOptions,
 async fn a_sweep_that_lost_its_lease_stops(_: PgPoolOptions, options: PgConnectOptions) {
     let fixture = Fixture::new(options).await;
     failed_executions(&fixture, 1..=2).await;
-    fixture.double.meanwhile("ListExecutions", "UPDATE reconciler_sweep SET holder = gen_random_uuid()".to_owned());
+    fixture.double.meanwhile(
+        "ListExecutions",
+        "UPDATE reconciler_sweep SET holder = gen_random_uuid()".to_owned(),
+    );
     let report = fixture.sweep().await;
     assert!(!report.complete, "{report:?}");
-    let holder: Option<Uuid> = sqlx::query_scalar("SELECT holder FROM reconciler_sweep").fetch_one(&fixture.pool).await.unwrap();
+    let holder: Option<Uuid> = sqlx::query_scalar("SELECT holder FROM reconciler_sweep")
+        .fetch_one(&fixture.pool)
+        .await
+        .unwrap();
     assert!(holder.is_some(), "the lease of the other is not given back by this one");
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn without_step_functions_rows_are_mended_all_the_same_and_nothing_is_ended(_: PgPoolOptions, options: PgConnectOptions) {
+async fn without_step_functions_rows_are_mended_all_the_same_and_nothing_is_ended(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.row(1, "PROCESSING", "progress = 130").await;
     fixture.double.fault("ListExecutions", Fault::Refused);
@@ -104,7 +125,10 @@ async fn without_step_functions_rows_are_mended_all_the_same_and_nothing_is_ende
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn one_look_that_fails_does_not_keep_the_others_from_being_healed(_: PgPoolOptions, options: PgConnectOptions) {
+async fn one_look_that_fails_does_not_keep_the_others_from_being_healed(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     failed_executions(&fixture, 1..=3).await;
     fixture.double.fault("DescribeExecution", Fault::Refused);

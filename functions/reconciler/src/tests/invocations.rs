@@ -35,7 +35,10 @@ async fn the_catch_settles_at_once_and_once(_: PgPoolOptions, options: PgConnect
         fixture.double.execution(id(number), "RUNNING", ago(600));
         for settled in [true, false] {
             let answer = reconciler.handle(caught(number, error), fixture.far()).await.unwrap();
-            assert_eq!(answer, json!({"success": true, "data": {"processId": id(number), "status": status, "settled": settled}}));
+            assert_eq!(
+                answer,
+                json!({"success": true, "data": {"processId": id(number), "status": status, "settled": settled}})
+            );
         }
         let history = fixture.history(number).await;
         assert_eq!(history, [(kind.to_owned(), "reconciler".to_owned(), Some("R5".to_owned()))]);
@@ -52,23 +55,34 @@ async fn the_catch_never_overwrites_what_has_ended(_: PgPoolOptions, options: Pg
     for (number, status) in [(1, "COMPLETED"), (2, "CANCELLED"), (3, "TIMEOUT")] {
         fixture.row(number, status, "").await;
         let before = fixture.everything().await;
-        let answer = fixture.reconciler().handle(caught(number, "AI_ERROR"), fixture.far()).await.unwrap();
-        assert_eq!((&answer["data"]["status"], &answer["data"]["settled"]), (&json!(status), &json!(false)));
+        let answer =
+            fixture.reconciler().handle(caught(number, "AI_ERROR"), fixture.far()).await.unwrap();
+        assert_eq!(
+            (&answer["data"]["status"], &answer["data"]["settled"]),
+            (&json!(status), &json!(false))
+        );
         assert_eq!(fixture.everything().await, before);
     }
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn a_catch_that_cannot_be_settled_is_a_lambda_error_that_the_state_machine_retries(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_catch_that_cannot_be_settled_is_a_lambda_error_that_the_state_machine_retries(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.sql("ALTER TABLE processing_state RENAME TO elsewhere").await;
-    let failure = fixture.reconciler().handle(caught(1, "AI_ERROR"), fixture.far()).await.unwrap_err();
+    let failure =
+        fixture.reconciler().handle(caught(1, "AI_ERROR"), fixture.far()).await.unwrap_err();
     assert_eq!(failure.code, ErrorCode::DatabaseError);
     assert_eq!(lambda_runtime::Diagnostic::from(failure).error_type, "DATABASE_ERROR");
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn ten_events_for_one_execution_do_what_one_does(_: PgPoolOptions, options: PgConnectOptions) {
+async fn ten_events_for_one_execution_do_what_one_does(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.row(1, "PROCESSING", "").await;
     fixture.double.execution(id(1), "ABORTED", ago(600));
@@ -76,7 +90,9 @@ async fn ten_events_for_one_execution_do_what_one_does(_: PgPoolOptions, options
     let reconcilers: Vec<_> = (0..10).map(|_| fixture.reconciler()).collect();
     let mut tasks = Vec::new();
     for reconciler in reconcilers {
-        tasks.push(tokio::spawn(async move { reconciler.handle(ended(1, "ABORTED"), far).await.unwrap() }));
+        tasks.push(tokio::spawn(async move {
+            reconciler.handle(ended(1, "ABORTED"), far).await.unwrap()
+        }));
     }
     let mut settled = 0;
     for task in tasks {
@@ -84,7 +100,10 @@ async fn ten_events_for_one_execution_do_what_one_does(_: PgPoolOptions, options
         assert_eq!(answer["data"]["status"], "CANCELLED");
         settled += usize::from(answer["data"]["settled"] == true);
     }
-    assert_eq!((settled, fixture.history(1).await.len(), fixture.seen(1).await.status.as_str()), (1, 1, "CANCELLED"));
+    assert_eq!(
+        (settled, fixture.history(1).await.len(), fixture.seen(1).await.status.as_str()),
+        (1, 1, "CANCELLED")
+    );
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
@@ -101,9 +120,14 @@ async fn an_events_words_are_not_believed(_: PgPoolOptions, options: PgConnectOp
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn an_event_that_agrees_with_its_process_costs_no_call(_: PgPoolOptions, options: PgConnectOptions) {
+async fn an_event_that_agrees_with_its_process_costs_no_call(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
-    for (number, status, event) in [(1, "COMPLETED", "SUCCEEDED"), (2, "CANCELLED", "ABORTED"), (3, "FAILED", "FAILED")] {
+    for (number, status, event) in
+        [(1, "COMPLETED", "SUCCEEDED"), (2, "CANCELLED", "ABORTED"), (3, "FAILED", "FAILED")]
+    {
         fixture.row(number, status, "").await;
         let before = fixture.everything().await;
         fixture.reconciler().handle(ended(number, event), fixture.far()).await.unwrap();
@@ -113,12 +137,16 @@ async fn an_event_that_agrees_with_its_process_costs_no_call(_: PgPoolOptions, o
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn a_completed_process_whose_execution_failed_is_left_and_told(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_completed_process_whose_execution_failed_is_left_and_told(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.row(1, "COMPLETED", "").await;
     fixture.double.execution(id(1), "FAILED", ago(600));
     let before = fixture.everything().await;
-    let answer = fixture.reconciler().handle(json!({"processId": id(1)}), fixture.far()).await.unwrap();
+    let answer =
+        fixture.reconciler().handle(json!({"processId": id(1)}), fixture.far()).await.unwrap();
     assert_eq!(answer["data"]["rules"], json!({"R11": 1}), "{answer}");
     assert_eq!(answer["data"]["actions"][0]["outcome"], "reported");
     fixture.reconciler().handle(ended(1, "FAILED"), fixture.far()).await.unwrap();
@@ -126,7 +154,10 @@ async fn a_completed_process_whose_execution_failed_is_left_and_told(_: PgPoolOp
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn events_of_other_machines_and_names_are_ignored(_: PgPoolOptions, options: PgConnectOptions) {
+async fn events_of_other_machines_and_names_are_ignored(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.row(1, "PROCESSING", "").await;
     let mut foreign = ended(1, "FAILED");
@@ -147,12 +178,25 @@ async fn an_operator_looks_at_one_process_dry_or_not(_: PgPoolOptions, options: 
     fixture.row(2, "PROCESSING", "").await;
     fixture.double.execution(id(1), "FAILED", ago(600));
     let before = fixture.everything().await;
-    let dry = fixture.reconciler().handle(json!({"processId": id(1), "dryRun": true}), fixture.far()).await.unwrap();
+    let dry = fixture
+        .reconciler()
+        .handle(json!({"processId": id(1), "dryRun": true}), fixture.far())
+        .await
+        .unwrap();
     assert_eq!(fixture.everything().await, before);
-    assert_eq!((&dry["data"]["rules"], &dry["data"]["status"]), (&json!({"R5": 1, "R12": 1}), &json!("PROCESSING")), "{dry}");
+    assert_eq!(
+        (&dry["data"]["rules"], &dry["data"]["status"]),
+        (&json!({"R5": 1, "R12": 1}), &json!("PROCESSING")),
+        "{dry}"
+    );
     assert_eq!(dry["data"]["actions"][0]["outcome"], "planned");
-    let wet = fixture.reconciler().handle(json!({"processId": id(1)}), fixture.far()).await.unwrap();
-    assert_eq!((&wet["data"]["repaired"], &wet["data"]["status"]), (&json!(2), &json!("FAILED")), "{wet}");
+    let wet =
+        fixture.reconciler().handle(json!({"processId": id(1)}), fixture.far()).await.unwrap();
+    assert_eq!(
+        (&wet["data"]["repaired"], &wet["data"]["status"]),
+        (&json!(2), &json!("FAILED")),
+        "{wet}"
+    );
     let seen = fixture.seen(1).await;
     assert_eq!((seen.status.as_str(), seen.progress), ("FAILED", 0));
     assert_eq!(fixture.seen(2).await.status, "PROCESSING", "only the one that was asked for");
@@ -164,16 +208,31 @@ async fn an_operator_sweeps_and_is_told_everything(_: PgPoolOptions, options: Pg
     fixture.row(1, "PROCESSING", "").await;
     let answer = fixture.reconciler().handle(json!({}), fixture.far()).await.unwrap();
     let data = &answer["data"];
-    assert_eq!((&answer["success"], &data["swept"], &data["complete"]), (&json!(true), &json!(true), &json!(true)));
-    assert_eq!((&data["rules"], &data["scanned"], &data["repaired"]), (&json!({"R8": 1}), &json!(1), &json!(1)));
+    assert_eq!(
+        (&answer["success"], &data["swept"], &data["complete"]),
+        (&json!(true), &json!(true), &json!(true))
+    );
+    assert_eq!(
+        (&data["rules"], &data["scanned"], &data["repaired"]),
+        (&json!({"R8": 1}), &json!(1), &json!(1))
+    );
     assert_eq!(data["calls"]["listExecutions"], 1);
-    assert_eq!(data["actions"], json!([{"processId": id(1), "rule": "R8", "from": "PROCESSING", "to": "FAILED", "outcome": "repaired"}]));
-    let stored: Value = sqlx::query_scalar("SELECT report FROM reconciler_sweep").fetch_one(&fixture.pool).await.unwrap();
+    assert_eq!(
+        data["actions"],
+        json!([{"processId": id(1), "rule": "R8", "from": "PROCESSING", "to": "FAILED", "outcome": "repaired"}])
+    );
+    let stored: Value = sqlx::query_scalar("SELECT report FROM reconciler_sweep")
+        .fetch_one(&fixture.pool)
+        .await
+        .unwrap();
     assert_eq!((&stored["repaired"], stored.get("actions")), (&json!(1), None));
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn what_an_operator_asks_wrongly_is_an_answer_and_changes_nothing(_: PgPoolOptions, options: PgConnectOptions) {
+async fn what_an_operator_asks_wrongly_is_an_answer_and_changes_nothing(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     fixture.row(1, "PROCESSING", "").await;
     let before = fixture.everything().await;
@@ -185,7 +244,11 @@ async fn what_an_operator_asks_wrongly_is_an_answer_and_changes_nothing(_: PgPoo
         (json!({"processId": id(7)}), "PROCESSING_NOT_FOUND"),
     ] {
         let answer = fixture.reconciler().handle(payload.clone(), fixture.far()).await.unwrap();
-        assert_eq!((&answer["success"], &answer["error"]["code"]), (&json!(false), &json!(code)), "{payload}");
+        assert_eq!(
+            (&answer["success"], &answer["error"]["code"]),
+            (&json!(false), &json!(code)),
+            "{payload}"
+        );
     }
     assert_eq!(fixture.everything().await, before);
     fixture.double.fault("ListExecutions", Fault::Refused);
@@ -194,17 +257,26 @@ async fn what_an_operator_asks_wrongly_is_an_answer_and_changes_nothing(_: PgPoo
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn the_schedules_sweep_that_fails_is_a_lambda_error(_: PgPoolOptions, options: PgConnectOptions) {
+async fn the_schedules_sweep_that_fails_is_a_lambda_error(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     let scheduled = json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}});
     fixture.double.fault("ListExecutions", Fault::Refused);
-    assert_eq!(fixture.reconciler().handle(scheduled.clone(), fixture.far()).await.unwrap_err().code, ErrorCode::StepFunctionsError);
+    assert_eq!(
+        fixture.reconciler().handle(scheduled.clone(), fixture.far()).await.unwrap_err().code,
+        ErrorCode::StepFunctionsError
+    );
     let answer = fixture.reconciler().handle(scheduled, fixture.far()).await.unwrap();
     assert_eq!(answer["data"]["swept"], true);
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn a_request_through_the_gateway_is_no_operators(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_request_through_the_gateway_is_no_operators(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     let http = json!({"version": "2.0", "routeKey": "POST /", "rawPath": "/", "rawQueryString": "", "headers": {}, "requestContext": {
         "http": {"method": "POST", "path": "/", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "x"},

@@ -1,5 +1,5 @@
-//! The reconciler against a real Postgres and a double of Step Functions in the same process, which keeps executions, counts
-//! calls, and can fail before or after it has done what it was asked.
+//! The reconciler against a real Postgres and a double of Step Functions in the same process, which
+//! keeps executions, counts calls, and can fail before or after it has done what it was asked.
 
 mod double;
 mod drift;

@@ -57,7 +57,11 @@ pub(crate) struct Invoked {
 
 impl Function {
     /// Starts `binary` with nothing in its environment but `variables` and what Lambda adds.
-    pub(crate) async fn start(binary: &Path, name: &str, variables: &[(&str, String)]) -> Result<Self> {
+    pub(crate) async fn start(
+        binary: &Path,
+        name: &str,
+        variables: &[(&str, String)],
+    ) -> Result<Self> {
         let (events, receiver) = mpsc::channel(1);
         let (sender, answers) = mpsc::channel(1);
         let api = Api { events: Arc::new(Mutex::new(receiver)), answers: sender };
@@ -66,7 +70,8 @@ impl Function {
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .with_state(api);
-        let listener = TcpListener::bind("127.0.0.1:0").await.context("no port for the Runtime API")?;
+        let listener =
+            TcpListener::bind("127.0.0.1:0").await.context("no port for the Runtime API")?;
         let address = listener.local_addr().context("the Runtime API has no address")?;
         tokio::spawn(async move { axum::serve(listener, router).await });
         let child = Command::new(binary)
@@ -99,7 +104,12 @@ impl Function {
         };
         let took = began.elapsed();
         match answer {
-            (true, answer) => Ok(Invoked { answer, took, cpu: cpu(pid)?.saturating_sub(before), peak_rss: peak_rss(pid)? }),
+            (true, answer) => Ok(Invoked {
+                answer,
+                took,
+                cpu: cpu(pid)?.saturating_sub(before),
+                peak_rss: peak_rss(pid)?,
+            }),
             (false, error) => bail!("the function failed: {error}"),
         }
     }
@@ -116,7 +126,10 @@ async fn next(State(api): State<Api>) -> impl IntoResponse {
     let headers = [
         ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned()),
         ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),
-        ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:000000000000:function:bench".to_owned()),
+        (
+            "lambda-runtime-invoked-function-arn",
+            "arn:aws:lambda:us-east-1:000000000000:function:bench".to_owned(),
+        ),
     ];
     match event {
         Some(event) => (headers, event.to_string()).into_response(),
@@ -134,21 +147,41 @@ async fn error(State(api): State<Api>, UrlPath(_): UrlPath<String>, body: Bytes)
 
 async fn answered(api: &Api, good: bool, body: &[u8]) -> StatusCode {
     let answer = serde_json::from_slice(body).unwrap_or(Value::Null);
-    if api.answers.send((good, answer)).await.is_ok() { StatusCode::ACCEPTED } else { StatusCode::GONE }
+    if api.answers.send((good, answer)).await.is_ok() {
+        StatusCode::ACCEPTED
+    } else {
+        StatusCode::GONE
+    }
 }
 
 /// Most memory that the process `pid` has ever had.
 fn peak_rss(pid: u32) -> Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("this needs Linux's /proc")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("/proc tells no peak")?;
-    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().context("/proc tells a peak that is no number")?;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))
+        .context("this needs Linux's /proc")?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .context("/proc tells no peak")?;
+    let kilobytes: u64 = line
+        .trim()
+        .trim_end_matches("kB")
+        .trim()
+        .parse()
+        .context("/proc tells a peak that is no number")?;
     Ok(kilobytes * 1_024)
 }
 
-/// Time on the processor that the process `pid` has had: user and system, in the 100 ticks a second that /proc counts in.
+/// Time on the processor that the process `pid` has had: user and system, in the 100 ticks a second
+/// that /proc counts in.
 fn cpu(pid: u32) -> Result<Duration> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).context("this needs Linux's /proc")?;
+    let stat =
+        std::fs::read_to_string(format!("/proc/{pid}/stat")).context("this needs Linux's /proc")?;
     let (_, fields) = stat.rsplit_once(')').context("/proc tells no times")?;
-    let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    let ticks: u64 = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse::<u64>().ok())
+        .sum();
     Ok(Duration::from_millis(ticks * 10))
 }

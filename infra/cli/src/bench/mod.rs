@@ -1,4 +1,5 @@
-//! `bench`: measures the deployed functions themselves, each as the process that Lambda would start.
+//! `bench`: measures the deployed functions themselves, each as the process that Lambda would
+//! start.
 
 mod lambda;
 mod reconcile;
@@ -11,7 +12,8 @@ use crate::stack::{InstanceName, Reporter};
 /// What can be measured.
 #[derive(Subcommand)]
 pub(crate) enum Bench {
-    /// One sweep over a large table, and over a small one with as much to do: what it costs does not grow with the table.
+    /// One sweep over a large table, and over a small one with as much to do: what it costs does
+    /// not grow with the table.
     Reconcile(reconcile::ReconcileArgs),
 }
 

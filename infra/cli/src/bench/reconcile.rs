@@ -38,24 +38,50 @@ pub(crate) struct ReconcileArgs {
     function: PathBuf,
 }
 
-pub(super) async fn run(args: &ReconcileArgs, instance: InstanceName, reporter: &Reporter) -> Result<()> {
-    ensure!(args.drifted <= args.active && args.active <= args.small.min(args.rows), "more drifted than active, or more active than rows");
-    ensure!(args.function.exists(), "{} is not there: run `cargo aigen up`, or say --function", args.function.display());
+pub(super) async fn run(
+    args: &ReconcileArgs,
+    instance: InstanceName,
+    reporter: &Reporter,
+) -> Result<()> {
+    ensure!(
+        args.drifted <= args.active && args.active <= args.small.min(args.rows),
+        "more drifted than active, or more active than rows"
+    );
+    ensure!(
+        args.function.exists(),
+        "{} is not there: run `cargo aigen up`, or say --function",
+        args.function.display()
+    );
     let server = match &args.database_url {
         Some(url) => url.clone(),
         None => stack::current(instance).context("no DATABASE_URL is given")?.database_url,
     };
-    output::line("|  | List | Describe | other calls | wall (s) | own time (s) | CPU (s) | peak RSS (MB) | repaired |");
+    output::line(
+        "|  | List | Describe | other calls | wall (s) | own time (s) | CPU (s) | peak RSS (MB) | repaired |",
+    );
     output::line("|---|---|---|---|---|---|---|---|---|");
     for rows in [args.small, args.rows] {
-        let table = reporter.step(&format!("Filling a table of {rows} rows"), Table::make(&server, rows, args)).await?;
+        let table = reporter
+            .step(&format!("Filling a table of {rows} rows"), Table::make(&server, rows, args))
+            .await?;
         let measured = measure(args, &table).await;
         table.drop().await?;
         let [first, second] = measured?;
-        output::line(line(&format!("{rows} rows, {} active, {} drifted", args.active, args.drifted), &first));
+        output::line(line(
+            &format!("{rows} rows, {} active, {} drifted", args.active, args.drifted),
+            &first,
+        ));
         output::line(line(&format!("{rows} rows, the sweep after"), &second));
-        ensure!(first.answer["data"]["repaired"] == json!(args.drifted), "not all was repaired: {}", first.answer["data"]);
-        ensure!(second.answer["data"]["drift"] == json!(0), "the second sweep found something: {}", second.answer["data"]);
+        ensure!(
+            first.answer["data"]["repaired"] == json!(args.drifted),
+            "not all was repaired: {}",
+            first.answer["data"]
+        );
+        ensure!(
+            second.answer["data"]["drift"] == json!(0),
+            "the second sweep found something: {}",
+            second.answer["data"]
+        );
     }
     Ok(())
 }
@@ -90,7 +116,9 @@ fn line(what: &str, invoked: &Invoked) -> String {
     let data = &invoked.answer["data"];
     let number = |value: &Value| value.as_f64().unwrap_or_default();
     let calls = &data["calls"];
-    let other = number(&calls["startExecution"]) + number(&calls["stopExecution"]) + number(&calls["filterLogEvents"]);
+    let other = number(&calls["startExecution"])
+        + number(&calls["stopExecution"])
+        + number(&calls["filterLogEvents"]);
     #[expect(clippy::cast_precision_loss, reason = "no memory comes near 2^53")]
     let megabytes = invoked.peak_rss as f64 / 1e6;
     format!(

@@ -1,7 +1,8 @@
 //! The Mandala chart as a picture: one goal in the middle, its sub-goals around it.
 //!
-//! This module knows titles and places only; where they come from is the caller's business. [`terminal`] draws with
-//! box-drawing characters, [`svg`] makes a file for a browser or a slide, [`wrap`] breaks lines for both.
+//! This module knows titles and places only; where they come from is the caller's business.
+//! [`terminal`] draws with box-drawing characters, [`svg`] makes a file for a browser or a slide,
+//! [`wrap`] breaks lines for both.
 //!
 //! Sub-goals stand row by row around the middle, as in the paper form of the chart:
 //!
@@ -33,7 +34,8 @@ pub struct Chart {
 pub struct SubGoal {
     /// Its title.
     pub title: String,
-    /// The titles of its actions by position, placed around the sub-goal as sub-goals are around the goal. May be empty.
+    /// The titles of its actions by position, placed around the sub-goal as sub-goals are around
+    /// the goal. May be empty.
     pub actions: Vec<String>,
 }
 
@@ -47,7 +49,11 @@ enum Place {
 /// The 3×3 block, row by row. A block of actions around a sub-goal has the same order.
 const BLOCK: [[Place; 3]; 3] = {
     use Place::{Around, Centre};
-    [[Around(0), Around(1), Around(2)], [Around(3), Centre, Around(4)], [Around(5), Around(6), Around(7)]]
+    [
+        [Around(0), Around(1), Around(2)],
+        [Around(3), Centre, Around(4)],
+        [Around(5), Around(6), Around(7)],
+    ]
 };
 
 /// A chart that every place of can be shown: exactly eight titles, each on one logical line.
@@ -58,8 +64,13 @@ struct Titles {
 
 impl Titles {
     fn of(chart: &Chart) -> Self {
-        let around =
-            std::array::from_fn(|position| chart.sub_goals.get(position).map(|sub_goal| one_line(&sub_goal.title)).unwrap_or_default());
+        let around = std::array::from_fn(|position| {
+            chart
+                .sub_goals
+                .get(position)
+                .map(|sub_goal| one_line(&sub_goal.title))
+                .unwrap_or_default()
+        });
         Self { goal: one_line(&chart.goal), around }
     }
 
@@ -71,11 +82,16 @@ impl Titles {
     }
 }
 
-/// Text as one line that moves nothing but itself: white space becomes single spaces; control characters, which could
-/// steer a terminal or break an XML file, and marks that turn the writing direction go.
+/// Text as one line that moves nothing but itself: white space becomes single spaces; control
+/// characters, which could steer a terminal or break an XML file, and marks that turn the writing
+/// direction go.
 fn one_line(text: &str) -> String {
     let steers = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
-    let clean: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !c.is_control() && !steers(*c)).collect();
+    let clean: String = text
+        .chars()
+        .map(|c| if c.is_whitespace() { ' ' } else { c })
+        .filter(|c| !c.is_control() && !steers(*c))
+        .collect();
     clean.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
@@ -86,7 +102,10 @@ mod samples {
     use super::*;
 
     pub fn chart(goal: &str, titles: [&str; 8]) -> Chart {
-        let sub_goals = titles.iter().map(|title| SubGoal { title: (*title).to_owned(), actions: Vec::new() }).collect();
+        let sub_goals = titles
+            .iter()
+            .map(|title| SubGoal { title: (*title).to_owned(), actions: Vec::new() })
+            .collect();
         Chart { goal: goal.to_owned(), sub_goals }
     }
 
@@ -124,7 +143,8 @@ mod samples {
 
     pub fn awkward() -> Chart {
         chart(
-            &"目標は二百文字まで許されるので、とても長い題名が来ても読めなければなりません。".repeat(5),
+            &"目標は二百文字まで許されるので、とても長い題名が来ても読めなければなりません。"
+                .repeat(5),
             [
                 "👩‍👩‍👧‍👦 家族との時間 🎉",
                 "<script>alert(\"x\") & 'y'</script>",
@@ -149,8 +169,11 @@ mod tests {
 
     #[test]
     fn the_block_holds_the_centre_and_every_position_once() {
-        let mut around: Vec<usize> =
-            BLOCK.iter().flatten().filter_map(|place| if let Place::Around(at) = place { Some(*at) } else { None }).collect();
+        let mut around: Vec<usize> = BLOCK
+            .iter()
+            .flatten()
+            .filter_map(|place| if let Place::Around(at) = place { Some(*at) } else { None })
+            .collect();
         around.sort_unstable();
         assert_eq!((around, BLOCK[1][1]), ((0..8).collect(), Place::Centre));
     }

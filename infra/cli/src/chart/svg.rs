@@ -1,7 +1,8 @@
-//! The chart as an SVG picture: nine cards, the goal's dark in the middle, a colour for each sub-goal.
+//! The chart as an SVG picture: nine cards, the goal's dark in the middle, a colour for each
+//! sub-goal.
 //!
-//! SVG neither wraps nor measures text, so lines are broken here by display columns: a wide character is as wide as the
-//! font is high, another about half of that.
+//! SVG neither wraps nor measures text, so lines are broken here by display columns: a wide
+//! character is as wide as the font is high, another about half of that.
 
 use svg::{
     Document,
@@ -16,7 +17,8 @@ const GAP: f64 = 16.0;
 const MARGIN: f64 = 28.0;
 /// Room for text between a card's edges.
 const PADDING: f64 = 22.0;
-/// What a title's number takes at the top of its card; kept free at the bottom too, so that the title stands in the middle.
+/// What a title's number takes at the top of its card; kept free at the bottom too, so that the
+/// title stands in the middle.
 const NUMBER_ROOM: f64 = 34.0;
 /// From line to line, as a multiple of the font size.
 const LEADING: f64 = 1.4;
@@ -26,11 +28,11 @@ const LATIN_SLACK: f64 = 1.08;
 const GOAL_SIZES: &[u8] = &[30, 26, 23, 20, 17, 15, 13, 11, 10, 9];
 const TITLE_SIZES: &[u8] = &[22, 20, 18, 16, 14, 12, 10, 9];
 
-pub(super) const FONTS: &str =
-    "'Hiragino Sans', 'Hiragino Kaku Gothic ProN', 'Noto Sans JP', 'Noto Sans CJK JP', 'Yu Gothic UI', Meiryo, system-ui, sans-serif";
+pub(super) const FONTS: &str = "'Hiragino Sans', 'Hiragino Kaku Gothic ProN', 'Noto Sans JP', 'Noto Sans CJK JP', 'Yu Gothic UI', Meiryo, system-ui, sans-serif";
 pub(super) const PAPER: &str = "#f6f4ef";
 pub(super) const INK: &str = "#22252b";
-/// By position: a card's fill, and its edge and number. Each pair is dark enough on light for its number to be read.
+/// By position: a card's fill, and its edge and number. Each pair is dark enough on light for its
+/// number to be read.
 pub(super) const COLOURS: [(&str, &str); 8] = [
     ("#fdecea", "#b3372a"),
     ("#fef1e0", "#a55a0a"),
@@ -54,7 +56,11 @@ pub fn render(chart: &Chart) -> String {
         .set("role", "img")
         .set("aria-labelledby", "chart-title chart-description")
         .add(Title::new(titles.goal.as_str()).set("id", "chart-title"))
-        .add(Description::new().set("id", "chart-description").add(svg::node::Text::new(summary(&titles))))
+        .add(
+            Description::new()
+                .set("id", "chart-description")
+                .add(svg::node::Text::new(summary(&titles))),
+        )
         .add(Rectangle::new().set("width", width).set("height", height).set("fill", PAPER));
     let mut top = MARGIN;
     for row in BLOCK {
@@ -71,7 +77,13 @@ pub fn render(chart: &Chart) -> String {
 /// The chart in words, for those who do not see it.
 fn summary(titles: &Titles) -> String {
     let mut lines = vec![titles.goal.clone()];
-    lines.extend(titles.around.iter().enumerate().map(|(position, title)| format!("{}. {title}", position + 1)));
+    lines.extend(
+        titles
+            .around
+            .iter()
+            .enumerate()
+            .map(|(position, title)| format!("{}. {title}", position + 1)),
+    );
     lines.join("\n")
 }
 
@@ -123,7 +135,8 @@ fn text(title: &str, colour: &str, bold: bool, sizes: &[u8], room: f64) -> Text 
         .set("font-weight", if bold { 700 } else { 600 })
         .set("fill", colour);
     for line in lines {
-        text = text.add(TSpan::new(line).set("x", CARD.0 / 2.0).set("y", (y * 10.0).round() / 10.0));
+        text =
+            text.add(TSpan::new(line).set("x", CARD.0 / 2.0).set("y", (y * 10.0).round() / 10.0));
         y += pitch;
     }
     text
@@ -139,7 +152,11 @@ fn fit(title: &str, sizes: &[u8], room: f64) -> (f64, Vec<String>) {
     let mut fitted = (0.0, Vec::new());
     for size in sizes {
         let size = f64::from(*size);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few dozen columns, never negative")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a few dozen columns, never negative"
+        )]
         let columns = ((CARD.0 - 2.0 * PADDING) / (size / 2.0 * LATIN_SLACK)).floor() as usize;
         let lines = wrap(title, columns);
         let fits = height(&lines, size) <= room;
@@ -157,7 +174,10 @@ mod tests {
 
     /// The texts of all `tspan`s, put together.
     fn shown(svg: &str) -> String {
-        let spans = svg.split("<tspan").skip(1).filter_map(|span| span.split_once('>')?.1.split_once("</tspan>"));
+        let spans = svg
+            .split("<tspan")
+            .skip(1)
+            .filter_map(|span| span.split_once('>')?.1.split_once("</tspan>"));
         spans.map(|(text, _)| text.trim()).collect::<String>().replace(' ', "")
     }
 
@@ -170,7 +190,11 @@ mod tests {
         for chart in samples::all() {
             let (titles, shown) = (Titles::of(&chart), shown(&render(&chart)));
             for place in BLOCK.iter().flatten() {
-                assert!(shown.contains(&escaped(titles.at(*place))), "{}\n{shown}", titles.at(*place));
+                assert!(
+                    shown.contains(&escaped(titles.at(*place))),
+                    "{}\n{shown}",
+                    titles.at(*place)
+                );
             }
         }
     }
@@ -186,7 +210,10 @@ mod tests {
     fn a_reader_of_the_screen_hears_goal_and_sub_goals() {
         let svg = render(&samples::english());
         let description = svg.split_once("<desc").unwrap().1.split_once("</desc>").unwrap().0;
-        assert!(svg.contains("role=\"img\"") && description.contains("1. Full marathon fundamentals"), "{svg}");
+        assert!(
+            svg.contains("role=\"img\"") && description.contains("1. Full marathon fundamentals"),
+            "{svg}"
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The chart in a terminal, as plain text: a grid of box-drawing lines with the goal in a heavy frame.
+//! The chart in a terminal, as plain text: a grid of box-drawing lines with the goal in a heavy
+//! frame.
 
 use super::{
     BLOCK, Chart, Place, Titles,
@@ -12,7 +13,8 @@ const WIDEST_CELL: usize = 36;
 /// A cell is never lower than this many lines, so that the grid looks like one.
 const LOWEST_CELL: usize = 3;
 
-/// Draws the chart for a terminal of `columns` columns. Every line of a grid has the same width; each ends with a newline.
+/// Draws the chart for a terminal of `columns` columns. Every line of a grid has the same width;
+/// each ends with a newline.
 pub fn render(chart: &Chart, columns: usize) -> String {
     let titles = Titles::of(chart);
     if columns < NARROWEST_GRID { list(&titles, columns) } else { grid(&titles, columns) }
@@ -40,7 +42,8 @@ fn grid(titles: &Titles, columns: usize) -> String {
     let cell = ((columns - 4) / 3).min(WIDEST_CELL);
     // A column of air on each side of the text.
     let texts = BLOCK.map(|row| row.map(|place| wrap(titles.at(place), cell - 2)));
-    let heights = texts.each_ref().map(|row| row.iter().map(Vec::len).max().unwrap_or(0).max(LOWEST_CELL));
+    let heights =
+        texts.each_ref().map(|row| row.iter().map(Vec::len).max().unwrap_or(0).max(LOWEST_CELL));
     // The rows above and below the goal are alike, however their texts differ.
     let outer = heights[0].max(heights[2]);
     let mut out = String::new();
@@ -69,11 +72,18 @@ fn rule(row: usize, cell: usize) -> String {
 }
 
 /// One line of text through the three cells of a row.
-fn text_line(row: usize, texts: &[Vec<String>; 3], line: usize, height: usize, cell: usize) -> String {
+fn text_line(
+    row: usize,
+    texts: &[Vec<String>; 3],
+    line: usize,
+    height: usize,
+    cell: usize,
+) -> String {
     let inner = if BLOCK[row][1] == Place::Centre { '┃' } else { '│' };
     let [left, middle, right] = texts.each_ref().map(|lines| {
         let above = (height - lines.len()) / 2;
-        let text = line.checked_sub(above).and_then(|index| lines.get(index)).map_or("", String::as_str);
+        let text =
+            line.checked_sub(above).and_then(|index| lines.get(index)).map_or("", String::as_str);
         centred(text, cell)
     });
     format!("│{left}{inner}{middle}{inner}{right}│\n")
@@ -88,7 +98,8 @@ fn centred(text: &str, columns: usize) -> String {
 mod tests {
     use super::{super::samples, *};
 
-    /// A picture without its lines and spaces, cell by cell, so that a wrapped title is whole again.
+    /// A picture without its lines and spaces, cell by cell, so that a wrapped title is whole
+    /// again.
     fn cells(picture: &str) -> Vec<String> {
         let mut cells = vec![String::new(); 9];
         let mut row = 0;
@@ -110,7 +121,10 @@ mod tests {
             for columns in NARROWEST_GRID..130 {
                 let picture = render(&chart, columns);
                 let widths: Vec<usize> = picture.lines().map(width).collect();
-                assert!(widths.iter().all(|width| *width == widths[0] && *width <= columns), "{columns}\n{picture}");
+                assert!(
+                    widths.iter().all(|width| *width == widths[0] && *width <= columns),
+                    "{columns}\n{picture}"
+                );
             }
         }
     }
@@ -131,7 +145,11 @@ mod tests {
     #[test]
     fn eighty_columns_hold_the_usual_chart_in_few_lines() {
         let picture = render(&samples::japanese(), 80);
-        assert_eq!((picture.lines().count(), width(picture.lines().next().unwrap())), (13, 79), "\n{picture}");
+        assert_eq!(
+            (picture.lines().count(), width(picture.lines().next().unwrap())),
+            (13, 79),
+            "\n{picture}"
+        );
     }
 
     #[test]
@@ -141,7 +159,10 @@ mod tests {
                 let list = render(&chart, columns);
                 let bare = |text: &str| text.replace([' ', '\n'], "");
                 for sub_goal in &chart.sub_goals {
-                    assert!(bare(&list).contains(&bare(&super::super::one_line(&sub_goal.title))), "{list}");
+                    assert!(
+                        bare(&list).contains(&bare(&super::super::one_line(&sub_goal.title))),
+                        "{list}"
+                    );
                 }
                 assert!(columns < 10 || list.lines().all(|line| width(line) <= columns), "{list}");
             }

@@ -1,5 +1,5 @@
-//! The whole Mandala chart, 81 cells: nine blocks of nine. The block in the middle is the small chart; each around it has a
-//! sub-goal in its own middle and that sub-goal's actions around it.
+//! The whole Mandala chart, 81 cells: nine blocks of nine. The block in the middle is the small
+//! chart; each around it has a sub-goal in its own middle and that sub-goal's actions around it.
 
 use std::fmt::Write;
 
@@ -31,15 +31,21 @@ struct Cell {
 
 /// The cell at a place of a place: what stands at `inner` in the block at `outer`.
 fn cell(chart: &Chart, outer: Place, inner: Place) -> Cell {
-    let sub_goal = |position: usize| chart.sub_goals.get(position).map(|sub_goal| one_line(&sub_goal.title)).unwrap_or_default();
+    let sub_goal = |position: usize| {
+        chart.sub_goals.get(position).map(|sub_goal| one_line(&sub_goal.title)).unwrap_or_default()
+    };
     match (outer, inner) {
         (Place::Centre, Place::Centre) => Cell { role: Role::Goal, title: one_line(&chart.goal) },
         (Place::Centre, Place::Around(position)) | (Place::Around(position), Place::Centre) => {
             Cell { role: Role::SubGoal(position), title: sub_goal(position) }
         }
         (Place::Around(block), Place::Around(position)) => {
-            let action = chart.sub_goals.get(block).and_then(|sub_goal| sub_goal.actions.get(position));
-            Cell { role: Role::Action(block), title: action.map(|title| one_line(title)).unwrap_or_default() }
+            let action =
+                chart.sub_goals.get(block).and_then(|sub_goal| sub_goal.actions.get(position));
+            Cell {
+                role: Role::Action(block),
+                title: action.map(|title| one_line(title)).unwrap_or_default(),
+            }
         }
     }
 }
@@ -50,7 +56,10 @@ fn rows(chart: &Chart) -> Vec<Vec<Cell>> {
     (0..9)
         .map(|row| {
             let (outer, inner) = places(row);
-            outer.iter().flat_map(|outer| inner.iter().map(|inner| cell(chart, *outer, *inner))).collect()
+            outer
+                .iter()
+                .flat_map(|outer| inner.iter().map(|inner| cell(chart, *outer, *inner)))
+                .collect()
         })
         .collect()
 }
@@ -64,7 +73,8 @@ pub fn is_whole(chart: &Chart) -> bool {
 const NARROWEST_CELL: usize = 10;
 const WIDEST_CELL: usize = 22;
 
-/// Draws all cells for a terminal of `columns` columns; `None`: it is too narrow. Double lines stand between the blocks.
+/// Draws all cells for a terminal of `columns` columns; `None`: it is too narrow. Double lines
+/// stand between the blocks.
 pub fn terminal(chart: &Chart, columns: usize) -> Option<String> {
     let cell = (columns.saturating_sub(10) / 9).min(WIDEST_CELL);
     if cell < NARROWEST_CELL {
@@ -79,7 +89,8 @@ pub fn terminal(chart: &Chart, columns: usize) -> Option<String> {
             for (column, text) in texts.iter().enumerate() {
                 out.push(if column % 3 == 0 { '║' } else { '│' });
                 let above = (height - text.len()) / 2;
-                let shown = line.checked_sub(above).and_then(|at| text.get(at)).map_or("", String::as_str);
+                let shown =
+                    line.checked_sub(above).and_then(|at| text.get(at)).map_or("", String::as_str);
                 let air = cell.saturating_sub(width(shown));
                 let _ = write!(out, "{}{shown}{}", " ".repeat(air / 2), " ".repeat(air - air / 2));
             }
@@ -149,7 +160,12 @@ pub fn svg(chart: &Chart) -> String {
         .set("role", "img")
         .set("aria-labelledby", "chart-title")
         .add(Title::new(one_line(&chart.goal)).set("id", "chart-title"))
-        .add(Rectangle::new().set("width", whole_width).set("height", whole_height).set("fill", PAPER));
+        .add(
+            Rectangle::new()
+                .set("width", whole_width)
+                .set("height", whole_height)
+                .set("fill", PAPER),
+        );
     for (row, cells) in (0_u8..).zip(rows(chart)) {
         for (column, cell) in (0_u8..).zip(cells) {
             document = document.add(card(&cell, offset(column, CELL.0), offset(row, CELL.1)));
@@ -178,7 +194,8 @@ fn card(cell: &Cell, left: f64, top: f64) -> Group {
     // A line's baseline lies about a third of the size below its middle.
     let mut y = CELL.1 / 2.0 - (height(&lines, size) - pitch) / 2.0 + size * 0.36;
     for line in lines {
-        text = text.add(TSpan::new(line).set("x", CELL.0 / 2.0).set("y", (y * 10.0).round() / 10.0));
+        text =
+            text.add(TSpan::new(line).set("x", CELL.0 / 2.0).set("y", (y * 10.0).round() / 10.0));
         y += pitch;
     }
     Group::new().set("transform", format!("translate({left} {top})")).add(frame).add(text)
@@ -192,7 +209,11 @@ fn height(lines: &[String], size: f64) -> f64 {
 fn fit(title: &str) -> (f64, Vec<String>) {
     let mut fitted = (0.0, Vec::new());
     for size in SIZES {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few dozen columns, never negative")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a few dozen columns, never negative"
+        )]
         let columns = ((CELL.0 - 2.0 * PADDING) / (size / 2.0 * LATIN_SLACK)).floor() as usize;
         let lines = wrap(title, columns);
         let fits = height(&lines, size) <= CELL.1 - 2.0 * PADDING;
@@ -204,8 +225,8 @@ fn fit(title: &str) -> (f64, Vec<String>) {
     fitted
 }
 
-/// The chart as a page of its own: text that can be selected, read aloud and printed. On a narrow screen the blocks stand below
-/// one another, the goal's first.
+/// The chart as a page of its own: text that can be selected, read aloud and printed. On a narrow
+/// screen the blocks stand below one another, the goal's first.
 pub fn html(chart: &Chart) -> String {
     let mut blocks = String::new();
     for (index, outer) in BLOCK.iter().flatten().enumerate() {
@@ -219,9 +240,13 @@ pub fn html(chart: &Chart) -> String {
         for inner in BLOCK.iter().flatten() {
             let each = cell(chart, *outer, *inner);
             let (fill, edge, ink) = colours(each.role);
-            let strong = if matches!(each.role, Role::Action(_)) { "" } else { " class=\"strong\"" };
-            let _ =
-                write!(blocks, "<div{strong} style=\"background:{fill};border-color:{edge};color:{ink}\">{}</div>", escaped(&each.title));
+            let strong =
+                if matches!(each.role, Role::Action(_)) { "" } else { " class=\"strong\"" };
+            let _ = write!(
+                blocks,
+                "<div{strong} style=\"background:{fill};border-color:{edge};color:{ink}\">{}</div>",
+                escaped(&each.title)
+            );
         }
         blocks.push_str("</section>\n");
     }
@@ -245,7 +270,11 @@ main { display: grid; grid-template-columns: repeat(3, 1fr); gap: 16px; max-widt
 ";
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
 
 #[cfg(test)]
@@ -270,11 +299,20 @@ mod tests {
             assert_eq!(cells.len(), 81);
             assert_eq!(cells.iter().filter(|cell| cell.role == Role::Goal).count(), 1);
             for position in 0..8 {
-                assert_eq!(cells.iter().filter(|cell| cell.role == Role::SubGoal(position)).count(), 2);
-                assert_eq!(cells.iter().filter(|cell| cell.role == Role::Action(position)).count(), 8);
+                assert_eq!(
+                    cells.iter().filter(|cell| cell.role == Role::SubGoal(position)).count(),
+                    2
+                );
+                assert_eq!(
+                    cells.iter().filter(|cell| cell.role == Role::Action(position)).count(),
+                    8
+                );
             }
             assert_eq!(rows(&chart)[4][4].role, Role::Goal);
-            assert_eq!((rows(&chart)[3][4].role, rows(&chart)[1][4].role), (Role::SubGoal(1), Role::SubGoal(1)));
+            assert_eq!(
+                (rows(&chart)[3][4].role, rows(&chart)[1][4].role),
+                (Role::SubGoal(1), Role::SubGoal(1))
+            );
         }
     }
 
@@ -285,7 +323,10 @@ mod tests {
             for columns in [100, 120, 160, 240] {
                 let picture = terminal(&chart, columns).unwrap();
                 let widths: Vec<usize> = picture.lines().map(width).collect();
-                assert!(widths.iter().all(|width| *width == widths[0] && *width <= columns), "{columns}\n{picture}");
+                assert!(
+                    widths.iter().all(|width| *width == widths[0] && *width <= columns),
+                    "{columns}\n{picture}"
+                );
             }
         }
     }

@@ -1,7 +1,8 @@
 //! Breaking a line into several, in display columns: an East Asian wide character takes two.
 //!
-//! Words of alphabetic scripts and of katakana stay whole where they fit; between other Japanese characters a line may
-//! break, except before closing marks and small kana and after opening brackets (kinsoku).
+//! Words of alphabetic scripts and of katakana stay whole where they fit; between other Japanese
+//! characters a line may break, except before closing marks and small kana and after opening
+//! brackets (kinsoku).
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
@@ -16,8 +17,8 @@ pub fn width(text: &str) -> usize {
     text.graphemes(true).map(UnicodeWidthStr::width).sum()
 }
 
-/// Lines of at most `columns` columns, as equal in length as the words allow, so that no line holds one lone character.
-/// Nothing is lost but the spaces at the breaks. An empty text has no lines.
+/// Lines of at most `columns` columns, as equal in length as the words allow, so that no line holds
+/// one lone character. Nothing is lost but the spaces at the breaks. An empty text has no lines.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(2);
     let letters = even(&pieces(text, columns, Grain::Letters), columns);
@@ -34,7 +35,10 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
 fn even(pieces: &[Piece], columns: usize) -> Vec<String> {
     let greedy = fill(pieces, columns);
     let widest = pieces.iter().map(|piece| width(&piece.text)).max().unwrap_or(0);
-    (widest..columns).map(|narrower| fill(pieces, narrower)).find(|lines| lines.len() == greedy.len()).unwrap_or(greedy)
+    (widest..columns)
+        .map(|narrower| fill(pieces, narrower))
+        .find(|lines| lines.len() == greedy.len())
+        .unwrap_or(greedy)
 }
 
 /// How finely Japanese text may be broken.
@@ -99,8 +103,14 @@ fn pieces(text: &str, columns: usize, grain: Grain) -> Vec<Piece> {
 /// Whether no line may break between two neighbours.
 fn sticks(before: &str, after: &str, grain: Grain) -> bool {
     let both = |is: fn(&str) -> bool| is(before) && is(after);
-    let always = NOT_FIRST.contains(after) || NOT_LAST.contains(before) || both(is_narrow) || both(is_katakana);
-    always || (grain == Grain::Phrases && !NOT_FIRST.contains(before) && (is_hiragana(after) || both(is_kanji)))
+    let always = NOT_FIRST.contains(after)
+        || NOT_LAST.contains(before)
+        || both(is_narrow)
+        || both(is_katakana);
+    always
+        || (grain == Grain::Phrases
+            && !NOT_FIRST.contains(before)
+            && (is_hiragana(after) || both(is_kanji)))
 }
 
 fn is_narrow(grapheme: &str) -> bool {
@@ -125,7 +135,10 @@ mod tests {
 
     #[test]
     fn japanese_breaks_between_characters_and_words_of_katakana_stay_whole() {
-        assert_eq!(wrap("TypeScriptのエキスパートになる", 20), ["TypeScriptの", "エキスパートになる"]);
+        assert_eq!(
+            wrap("TypeScriptのエキスパートになる", 20),
+            ["TypeScriptの", "エキスパートになる"]
+        );
     }
 
     #[test]
@@ -136,7 +149,10 @@ mod tests {
 
     #[test]
     fn english_breaks_between_words() {
-        assert_eq!(wrap("Run a full marathon in under 4 hours", 14), ["Run a full", "marathon in", "under 4 hours"]);
+        assert_eq!(
+            wrap("Run a full marathon in under 4 hours", 14),
+            ["Run a full", "marathon in", "under 4 hours"]
+        );
     }
 
     #[test]
@@ -147,8 +163,12 @@ mod tests {
     #[test]
     fn no_line_begins_with_a_closing_mark_or_ends_with_an_opening_one() {
         for columns in 4..30 {
-            for line in wrap("目標は「毎日三十分、英語を話すこと」です。続けます。", columns) {
-                assert!(!line.starts_with(['、', '。', '」']) && !line.ends_with('「'), "{columns}: {line}");
+            for line in wrap("目標は「毎日三十分、英語を話すこと」です。続けます。", columns)
+            {
+                assert!(
+                    !line.starts_with(['、', '。', '」']) && !line.ends_with('「'),
+                    "{columns}: {line}"
+                );
             }
         }
     }

@@ -45,7 +45,8 @@ pub struct Process {
 impl Process {
     /// Reads the `data` of an envelope.
     pub fn read(whole: Value) -> Result<Self> {
-        let mut process: Self = serde_json::from_value(whole.clone()).context("the API's answer is not a process")?;
+        let mut process: Self =
+            serde_json::from_value(whole.clone()).context("the API's answer is not a process")?;
         process.whole = whole;
         Ok(process)
     }
@@ -70,29 +71,41 @@ impl Api {
     pub fn new(api_url: &str, token: &str, english: bool) -> Result<Self> {
         let client = Client::builder().timeout(PATIENCE).build().context("no HTTP client")?;
         let base = format!("{}/api/ai/async", api_url.trim_end_matches('/'));
-        Ok(Self { client, base, token: token.to_owned(), language: if english { "en" } else { "ja" } })
+        Ok(Self {
+            client,
+            base,
+            token: token.to_owned(),
+            language: if english { "en" } else { "ja" },
+        })
     }
 
     /// Submits a generation and gives its process id.
     pub async fn generate(&self, body: &Value) -> Result<String> {
-        let (_, data) = self.send(self.client.post(format!("{}/generate", self.base)).json(body)).await?;
+        let (_, data) =
+            self.send(self.client.post(format!("{}/generate", self.base)).json(body)).await?;
         let id = data.get("processId").and_then(Value::as_str);
         Ok(id.context("the API accepted the goal and named no process")?.to_owned())
     }
 
     /// Asks how a process is.
     pub async fn status(&self, id: &str) -> Result<Seen> {
-        let (headers, data) = self.send(self.client.get(format!("{}/status/{id}", self.base))).await?;
-        let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok()).map(Duration::from_secs);
+        let (headers, data) =
+            self.send(self.client.get(format!("{}/status/{id}", self.base))).await?;
+        let retry_after = headers
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+            .map(Duration::from_secs);
         Ok(Seen { process: Process::read(data)?, retry_after })
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<(HeaderMap, Value)> {
         let request = request.bearer_auth(&self.token).header(ACCEPT_LANGUAGE, self.language);
-        let answer = request
-            .send()
-            .await
-            .with_context(|| format!("the API at {} does not answer; `cargo aigen status` shows the stack", self.base))?;
+        let answer = request.send().await.with_context(|| {
+            format!(
+                "the API at {} does not answer; `cargo aigen status` shows the stack",
+                self.base
+            )
+        })?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let text = answer.text().await.context("the API's answer broke off")?;
         let envelope: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -113,7 +126,8 @@ fn refusal(status: u16, envelope: &Value, text: &str) -> anyhow::Error {
         "" => String::new(),
         id => format!(", error id {id}"),
     };
-    let refusal = format!("the API answered {status} {}: {}{error_id}", part("code"), part("message"));
+    let refusal =
+        format!("the API answered {status} {}: {}{error_id}", part("code"), part("message"));
     match error.get("details") {
         None | Some(Value::Null) => anyhow!(refusal),
         Some(details) => anyhow!("{}", readable(details)).context(refusal),
@@ -124,11 +138,19 @@ fn refusal(status: u16, envelope: &Value, text: &str) -> anyhow::Error {
 fn readable(details: &Value) -> String {
     let field = |item: &Value| {
         let text = |name: &str| item.get(name).and_then(Value::as_str);
-        Some(format!("{}: {}", text("field").or_else(|| text("path"))?, text("message").or_else(|| text("reason"))?))
+        Some(format!(
+            "{}: {}",
+            text("field").or_else(|| text("path"))?,
+            text("message").or_else(|| text("reason"))?
+        ))
     };
     match details {
         Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(|item| field(item).unwrap_or_else(|| item.to_string())).collect::<Vec<_>>().join("; "),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| field(item).unwrap_or_else(|| item.to_string()))
+            .collect::<Vec<_>>()
+            .join("; "),
         other => field(other).unwrap_or_else(|| other.to_string()),
     }
 }
@@ -148,7 +170,10 @@ mod tests {
         let envelope = json!({"success": false, "error": {"code": "VALIDATION_ERROR", "message": "入力が正しくありません", "retryable": false,
             "details": [{"field": "params.title", "message": "1〜200文字"}]}});
         let text = whole(&refusal(400, &envelope, ""));
-        assert_eq!(text, "the API answered 400 VALIDATION_ERROR: 入力が正しくありません: params.title: 1〜200文字");
+        assert_eq!(
+            text,
+            "the API answered 400 VALIDATION_ERROR: 入力が正しくありません: params.title: 1〜200文字"
+        );
     }
 
     #[test]
@@ -160,7 +185,11 @@ mod tests {
     #[test]
     fn an_answer_that_is_no_envelope_is_shown_with_its_status() {
         assert_eq!(
-            whole(&refusal(401, &json!({"message": "Unauthorized"}), "{\"message\":\"Unauthorized\"}\n")),
+            whole(&refusal(
+                401,
+                &json!({"message": "Unauthorized"}),
+                "{\"message\":\"Unauthorized\"}\n"
+            )),
             "the API answered 401: {\"message\":\"Unauthorized\"}"
         );
     }

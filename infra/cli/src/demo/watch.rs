@@ -1,4 +1,5 @@
-//! Polling a process until it has ended, with a progress bar where a person watches and plain lines where a file does.
+//! Polling a process until it has ended, with a progress bar where a person watches and plain lines
+//! where a file does.
 
 use std::{
     io::IsTerminal,
@@ -37,7 +38,8 @@ pub async fn until_terminal(api: &Api, id: &str) -> Result<Process> {
                 seen.retry_after
             }
             Err(error) if failures >= FAILURES_FORGIVEN => {
-                return Err(error).with_context(|| format!("process {id} can no longer be watched"));
+                return Err(error)
+                    .with_context(|| format!("process {id} can no longer be watched"));
             }
             Err(_) => {
                 failures += 1;
@@ -49,10 +51,14 @@ pub async fn until_terminal(api: &Api, id: &str) -> Result<Process> {
         }
         tokio::time::sleep(next_wait(retry_after, polls)).await;
     }
-    bail!("process {id} has not ended after {} minutes; `cargo aigen status` shows the stack", PATIENCE.as_secs() / 60)
+    bail!(
+        "process {id} has not ended after {} minutes; `cargo aigen status` shows the stack",
+        PATIENCE.as_secs() / 60
+    )
 }
 
-/// How long to wait after poll number `polls`, from 0: what the API asks for, or else longer and longer.
+/// How long to wait after poll number `polls`, from 0: what the API asks for, or else longer and
+/// longer.
 fn next_wait(retry_after: Option<Duration>, polls: u32) -> Duration {
     match retry_after {
         Some(asked) => asked.clamp(FIRST_WAIT, LONGEST_RETRY_AFTER),
@@ -73,7 +79,9 @@ impl View {
             return Self::Lines(String::new());
         }
         let bar = ProgressBar::new(100);
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg:<10} {bar:30.cyan/dim} {pos:>3} %  {elapsed}") {
+        if let Ok(style) = ProgressStyle::with_template(
+            "{spinner} {msg:<10} {bar:30.cyan/dim} {pos:>3} %  {elapsed}",
+        ) {
             bar.set_style(style.progress_chars("━╸─"));
         }
         bar.enable_steady_tick(Duration::from_millis(100));
@@ -107,7 +115,11 @@ impl View {
 
 /// The status, with the attempt once there is more than one.
 fn describe(process: &Process) -> String {
-    if process.attempt > 1 { format!("{}, attempt {}", process.status, process.attempt) } else { process.status.clone() }
+    if process.attempt > 1 {
+        format!("{}, attempt {}", process.status, process.attempt)
+    } else {
+        process.status.clone()
+    }
 }
 
 #[cfg(test)]
@@ -142,8 +154,14 @@ mod tests {
 
     #[test]
     fn an_attempt_is_named_from_the_second_on() {
-        let process = |attempt: u64| Process::read(json!({"processId": "p", "status": "PROCESSING", "attempt": attempt})).unwrap();
-        assert_eq!((describe(&process(1)), describe(&process(2))), ("PROCESSING".to_owned(), "PROCESSING, attempt 2".to_owned()));
+        let process = |attempt: u64| {
+            Process::read(json!({"processId": "p", "status": "PROCESSING", "attempt": attempt}))
+                .unwrap()
+        };
+        assert_eq!(
+            (describe(&process(1)), describe(&process(2))),
+            ("PROCESSING".to_owned(), "PROCESSING, attempt 2".to_owned())
+        );
     }
 
     /// An API that answers one poll after the other with these statuses; an empty one is a 503.
@@ -152,9 +170,18 @@ mod tests {
         let status = move |headers: HeaderMap| async move {
             assert_eq!(headers["authorization"], "Bearer token");
             let poll = polls.fetch_add(1, Ordering::Relaxed).min(statuses.len() - 1);
-            let data = json!({"processId": "p", "status": statuses[poll], "progress": 50, "attempt": 1});
-            let code = if statuses[poll].is_empty() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-            (code, [("retry-after", "0")], Json(json!({"success": code.is_success(), "data": data})))
+            let data =
+                json!({"processId": "p", "status": statuses[poll], "progress": 50, "attempt": 1});
+            let code = if statuses[poll].is_empty() {
+                StatusCode::SERVICE_UNAVAILABLE
+            } else {
+                StatusCode::OK
+            };
+            (
+                code,
+                [("retry-after", "0")],
+                Json(json!({"success": code.is_success(), "data": data})),
+            )
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

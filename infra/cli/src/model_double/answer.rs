@@ -1,7 +1,9 @@
-//! A good answer: made from the tool's own schema, filled from the bank where a property's name says what it is.
+//! A good answer: made from the tool's own schema, filled from the bank where a property's name
+//! says what it is.
 //!
-//! The schema rules the shape (types, enums, array sizes, lengths, ranges). Where it is silent, the limits of the product
-//! hold for the properties it knows, because some models are given them in words only.
+//! The schema rules the shape (types, enums, array sizes, lengths, ranges). Where it is silent, the
+//! limits of the product hold for the properties it knows, because some models are given them in
+//! words only.
 
 use serde_json::{Map, Value, json};
 
@@ -18,7 +20,8 @@ pub fn answer(schema: &Value, prompt: &Prompt) -> Value {
     Writer { root: schema, prompt }.value(schema, Place::default(), 0)
 }
 
-/// The inclusive size of an array: what the schema says, or else what the product asks of a property of that name.
+/// The inclusive size of an array: what the schema says, or else what the product asks of a
+/// property of that name.
 pub fn array_bounds(schema: &Value, property: &str) -> (usize, usize) {
     let (least, most) = match kind_of(property) {
         Some(Kind::SubGoal | Kind::Action) => (8, 8),
@@ -58,7 +61,8 @@ struct Place<'a> {
     item: Option<(Kind, &'static Entry)>,
     /// Place in the nearest array, from 0.
     index: usize,
-    /// How often the bank has been used up before this item; later rounds are numbered to stay unique.
+    /// How often the bank has been used up before this item; later rounds are numbered to stay
+    /// unique.
     round: usize,
 }
 
@@ -76,12 +80,16 @@ impl Writer<'_> {
         if let Some(constant) = schema.get("const") {
             return constant.clone();
         }
-        if let Some(choices) = schema.get("enum").and_then(Value::as_array).filter(|choices| !choices.is_empty()) {
+        if let Some(choices) =
+            schema.get("enum").and_then(Value::as_array).filter(|choices| !choices.is_empty())
+        {
             return choose(choices, place);
         }
         for key in ["anyOf", "oneOf", "allOf"] {
             let options = schema.get(key).and_then(Value::as_array).into_iter().flatten();
-            if let Some(option) = options.map(|option| self.resolve(option)).find(|option| type_of(option) != "null") {
+            if let Some(option) =
+                options.map(|option| self.resolve(option)).find(|option| type_of(option) != "null")
+            {
                 return self.value(option, place, depth + 1);
             }
         }
@@ -90,7 +98,13 @@ impl Writer<'_> {
             "array" => self.array(schema, place, depth),
             "string" => Value::String(self.string(schema, place)),
             "integer" => json!(integer(schema, place)),
-            "number" => json!(schema.get("minimum").or_else(|| schema.get("maximum")).and_then(Value::as_f64).unwrap_or(1.0)),
+            "number" => json!(
+                schema
+                    .get("minimum")
+                    .or_else(|| schema.get("maximum"))
+                    .and_then(Value::as_f64)
+                    .unwrap_or(1.0)
+            ),
             "boolean" => Value::Bool(true),
             _ => Value::Null,
         }
@@ -98,7 +112,9 @@ impl Writer<'_> {
 
     fn object(&self, schema: &Value, place: Place<'_>, depth: usize) -> Value {
         let mut out = Map::new();
-        for (property, inner) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        for (property, inner) in
+            schema.get("properties").and_then(Value::as_object).into_iter().flatten()
+        {
             out.insert(property.clone(), self.value(inner, Place { property, ..place }, depth + 1));
         }
         Value::Object(out)
@@ -115,7 +131,9 @@ impl Writer<'_> {
         let items = schema.get("items").unwrap_or(&no_items);
         let item = |index: usize| {
             let (item, round) = match (kind, picked.len()) {
-                (Some(kind), length @ 1..) => (Some((kind, picked[index % length])), index / length),
+                (Some(kind), length @ 1..) => {
+                    (Some((kind, picked[index % length])), index / length)
+                }
                 _ => (None, 0),
             };
             self.value(items, Place { item, index, round, ..place }, depth + 1)
@@ -155,7 +173,9 @@ impl Writer<'_> {
         match (place.item, property.as_str()) {
             (Some((_, entry)), "title") => self.title(entry, place.round, min, max),
             (Some((_, entry)), "description") => self.fit(&self.weave(entry.description), min, max),
-            (Some((_, entry)), "background") if !entry.background.is_empty() => self.fit(&self.weave(entry.background), min, max),
+            (Some((_, entry)), "background") if !entry.background.is_empty() => {
+                self.fit(&self.weave(entry.background), min, max)
+            }
             (Some((_, entry)), "type") => entry.nature.to_owned(),
             _ => self.fit(&self.plain(place), min, max),
         }
@@ -165,7 +185,8 @@ impl Writer<'_> {
         let number = if round == 0 { String::new() } else { format!(" {}", round + 1) };
         let room = max.saturating_sub(number.chars().count());
         let title = capital(&self.weave(entry.title));
-        let title = if title.chars().count() <= room { title } else { self.weave(entry.plain_title) };
+        let title =
+            if title.chars().count() <= room { title } else { self.weave(entry.plain_title) };
         self.fit(&title, min.min(room), room) + &number
     }
 
@@ -182,7 +203,8 @@ impl Writer<'_> {
         text.replace("{t}", &self.prompt.topic).replace("{g}", &self.prompt.goal_topic)
     }
 
-    /// Makes a text as long as it must be, in characters: more sentences, or fewer, or a plain cut where a sentence is too long.
+    /// Makes a text as long as it must be, in characters: more sentences, or fewer, or a plain cut
+    /// where a sentence is too long.
     fn fit(&self, text: &str, min: usize, max: usize) -> String {
         let mut out = text.to_owned();
         let japanese = self.prompt.language == Language::Japanese;
@@ -199,7 +221,9 @@ impl Writer<'_> {
             return out;
         }
         let cut: String = out.chars().take(max).collect();
-        let sentence = cut.rfind(if japanese { '。' } else { '.' }).map(|at| &cut[..at + if japanese { '。'.len_utf8() } else { 1 }]);
+        let sentence = cut
+            .rfind(if japanese { '。' } else { '.' })
+            .map(|at| &cut[..at + if japanese { '。'.len_utf8() } else { 1 }]);
         match sentence.filter(|sentence| sentence.chars().count() >= min.max(1)) {
             Some(sentence) => sentence.to_owned(),
             None => cut,
@@ -210,7 +234,8 @@ impl Writer<'_> {
     fn resolve<'s>(&'s self, schema: &'s Value) -> &'s Value {
         let mut schema = schema;
         for _ in 0..DEEPEST {
-            let target = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#'));
+            let target =
+                schema.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#'));
             match target.and_then(|path| self.root.pointer(path)) {
                 Some(found) => schema = found,
                 None => break,
@@ -231,17 +256,28 @@ fn choose(choices: &[Value], place: Place<'_>) -> Value {
 
 /// A whole number in the schema's range: the bank's minutes where that is what is asked for.
 fn integer(schema: &Value, place: Place<'_>) -> i64 {
-    let bound = |key: &str, off: i64| schema.get(key).and_then(Value::as_i64).map(|value| value + off);
+    let bound =
+        |key: &str, off: i64| schema.get(key).and_then(Value::as_i64).map(|value| value + off);
     let minutes = normal(place.property) == "estimatedminutes";
-    let min = bound("minimum", 0).or_else(|| bound("exclusiveMinimum", 1)).unwrap_or(if minutes { 15 } else { 1 });
-    let max = bound("maximum", 0).or_else(|| bound("exclusiveMaximum", -1)).unwrap_or(if minutes { 120 } else { min.saturating_add(99) });
+    let min = bound("minimum", 0).or_else(|| bound("exclusiveMinimum", 1)).unwrap_or(if minutes {
+        15
+    } else {
+        1
+    });
+    let max = bound("maximum", 0).or_else(|| bound("exclusiveMaximum", -1)).unwrap_or(if minutes {
+        120
+    } else {
+        min.saturating_add(99)
+    });
     let wanted = match place.item {
         Some((_, entry)) if minutes => entry.minutes,
         _ => min.saturating_add(i64::try_from(place.index).unwrap_or(0)),
     };
     let wanted = wanted.clamp(min, max.max(min));
     match schema.get("multipleOf").and_then(Value::as_i64) {
-        Some(step) if step > 0 && wanted - wanted.rem_euclid(step) >= min => wanted - wanted.rem_euclid(step),
+        Some(step) if step > 0 && wanted - wanted.rem_euclid(step) >= min => {
+            wanted - wanted.rem_euclid(step)
+        }
         Some(step) if step > 0 => min + (step - min.rem_euclid(step)) % step,
         _ => wanted,
     }
@@ -251,7 +287,9 @@ fn integer(schema: &Value, place: Place<'_>) -> i64 {
 fn type_of(schema: &Value) -> &str {
     match schema.get("type") {
         Some(Value::String(name)) => name,
-        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).find(|name| *name != "null").unwrap_or("null"),
+        Some(Value::Array(names)) => {
+            names.iter().filter_map(Value::as_str).find(|name| *name != "null").unwrap_or("null")
+        }
         _ if schema.get("properties").is_some() => "object",
         _ if schema.get("items").is_some() => "array",
         _ => "string",

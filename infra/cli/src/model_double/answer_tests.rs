@@ -22,13 +22,23 @@ fn list(name: &str, min: usize, max: usize, properties: &Value) -> Value {
 }
 
 fn sub_goals() -> Value {
-    list("subGoals", 8, 8, &json!({"title": text(1, 30), "description": text(50, 200), "background": text(1, 100)}))
+    list(
+        "subGoals",
+        8,
+        8,
+        &json!({"title": text(1, 30), "description": text(50, 200), "background": text(1, 100)}),
+    )
 }
 
 fn tasks() -> Value {
     let kind = json!({"type": "string", "enum": ["EXECUTION", "HABIT"]});
     let minutes = json!({"type": "integer", "minimum": 15, "maximum": 120});
-    list("tasks", 1, 8, &json!({"title": text(1, 50), "description": text(1, 200), "type": kind, "estimatedMinutes": minutes}))
+    list(
+        "tasks",
+        1,
+        8,
+        &json!({"title": text(1, 50), "description": text(1, 200), "type": kind, "estimatedMinutes": minutes}),
+    )
 }
 
 fn length(item: &Value, property: &str) -> usize {
@@ -36,7 +46,12 @@ fn length(item: &Value, property: &str) -> usize {
 }
 
 fn titles(answer: &Value, list: &str) -> Vec<String> {
-    answer[list].as_array().unwrap().iter().map(|item| item["title"].as_str().unwrap().to_owned()).collect()
+    answer[list]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["title"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 const GOALS: &[&str] = &[
@@ -75,7 +90,11 @@ fn without_limits_in_the_schema_the_limits_of_the_product_hold() {
         let items = answer["actions"].as_array().unwrap();
         assert_eq!(items.len(), 8);
         for item in items {
-            assert!(length(item, "title") <= 30 && (50..=200).contains(&length(item, "description")) && length(item, "background") <= 100);
+            assert!(
+                length(item, "title") <= 30
+                    && (50..=200).contains(&length(item, "description"))
+                    && length(item, "background") <= 100
+            );
             assert!(["EXECUTION", "HABIT"].contains(&item["type"].as_str().unwrap()));
         }
     }
@@ -84,12 +103,19 @@ fn without_limits_in_the_schema_the_limits_of_the_product_hold() {
 #[test]
 fn tasks_keep_count_type_and_minutes() {
     for title in GOALS {
-        let block = format!("<goal>{}</goal><action>{}</action>", json!({"title": "英語を話す"}), json!({"title": title}));
+        let block = format!(
+            "<goal>{}</goal><action>{}</action>",
+            json!({"title": "英語を話す"}),
+            json!({"title": title})
+        );
         let answer = answer(&tasks(), &prompt(&block));
         let items = answer["tasks"].as_array().unwrap();
         assert!((1..=8).contains(&items.len()));
         for item in items {
-            assert!((1..=50).contains(&length(item, "title")) && (1..=200).contains(&length(item, "description")));
+            assert!(
+                (1..=50).contains(&length(item, "title"))
+                    && (1..=200).contains(&length(item, "description"))
+            );
             assert!(["EXECUTION", "HABIT"].contains(&item["type"].as_str().unwrap()));
             assert!((15..=120).contains(&item["estimatedMinutes"].as_i64().unwrap()));
         }
@@ -100,13 +126,19 @@ fn tasks_keep_count_type_and_minutes() {
 fn the_same_goal_gets_the_same_answer_and_another_goal_another_one() {
     let (one, other) = (goal("英語を話す"), goal("料理を学ぶ"));
     assert_eq!(answer(&sub_goals(), &one), answer(&sub_goals(), &one));
-    assert_ne!(titles(&answer(&sub_goals(), &one), "subGoals"), titles(&answer(&sub_goals(), &other), "subGoals"));
+    assert_ne!(
+        titles(&answer(&sub_goals(), &one), "subGoals"),
+        titles(&answer(&sub_goals(), &other), "subGoals")
+    );
 }
 
 #[test]
 fn the_words_of_the_goal_are_woven_in_and_its_language_is_kept() {
     let japanese = answer(&sub_goals(), &goal("TypeScriptのエキスパートになる"));
-    assert!(titles(&japanese, "subGoals").iter().any(|title| title.starts_with("TypeScriptの")), "{japanese}");
+    assert!(
+        titles(&japanese, "subGoals").iter().any(|title| title.starts_with("TypeScriptの")),
+        "{japanese}"
+    );
     let english = answer(&sub_goals(), &goal("Become a TypeScript expert")).to_string();
     assert!(english.is_ascii() && english.contains("TypeScript"), "{english}");
 }
@@ -129,7 +161,10 @@ fn a_schema_of_another_shape_is_answered_from_the_schema_alone() {
         },
     });
     let answer = answer(&schema, &goal("英語"));
-    assert_eq!((&answer["ok"], &answer["level"], &answer["score"]), (&json!(true), &json!("low"), &json!(5)));
+    assert_eq!(
+        (&answer["ok"], &answer["level"], &answer["score"]),
+        (&json!(true), &json!("low"), &json!(5))
+    );
     assert_eq!((&answer["step"], &answer["maybe"]), (&json!(10), &json!(3)));
     assert!(length(&answer, "note") >= 120);
     assert_ne!(answer["tags"][0], answer["tags"][1]);

@@ -1,7 +1,8 @@
-//! The content that answers are made of: areas of a plan, ways to act, steps of a task, in Japanese and English.
+//! The content that answers are made of: areas of a plan, ways to act, steps of a task, in Japanese
+//! and English.
 //!
-//! `{t}` is the topic of the nearest target, `{g}` that of the goal. Entries are in the order in which a person would go
-//! about them; an answer takes some of them and keeps the order.
+//! `{t}` is the topic of the nearest target, `{g}` that of the goal. Entries are in the order in
+//! which a person would go about them; an answer takes some of them and keeps the order.
 
 use super::prompt::Language;
 
@@ -71,8 +72,11 @@ mod tests {
         for language in [Language::Japanese, Language::English] {
             for kind in [Kind::SubGoal, Kind::Action, Kind::Task] {
                 for entry in entries(kind, language) {
-                    for topic in ["英語", "一二三四五六七八九十一二三四五六七八九十"] {
-                        let length = |text: &str| text.replace("{t}", topic).replace("{g}", topic).chars().count();
+                    for topic in ["英語", "一二三四五六七八九十一二三四五六七八九十"]
+                    {
+                        let length = |text: &str| {
+                            text.replace("{t}", topic).replace("{g}", topic).chars().count()
+                        };
                         let shortest = if kind == Kind::Task { 1 } else { 50 };
                         assert!(
                             (shortest..=200).contains(&length(entry.description)),

@@ -1,4 +1,5 @@
-//! The log of calls that `GET /_calls` shows. It is bounded, and it counts a call as dropped the moment its client is gone.
+//! The log of calls that `GET /_calls` shows. It is bounded, and it counts a call as dropped the
+//! moment its client is gone.
 
 use std::{
     collections::VecDeque,
@@ -94,7 +95,8 @@ impl CallLog {
         }
     }
 
-    /// Counters stay right whatever panicked while it held the lock: each change is complete in itself.
+    /// Counters stay right whatever panicked while it held the lock: each change is complete in
+    /// itself.
     fn lock(&self) -> MutexGuard<'_, Log> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,8 +1,8 @@
 //! Which call goes wrong, and how: the pure core of the model double.
 //!
-//! Each `POST /_faults` adds one [`Rule`]. A call is held against the rules in the order they were posted: the first that
-//! still has a count left for it decides its outcome, and the newest that names a delay decides how long it waits. Nothing
-//! here knows of HTTP, clocks or schemas.
+//! Each `POST /_faults` adds one [`Rule`]. A call is held against the rules in the order they were
+//! posted: the first that still has a count left for it decides its outcome, and the newest that
+//! names a delay decides how long it waits. Nothing here knows of HTTP, clocks or schemas.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use serde::Deserialize;
 
 use super::wire::ErrorKind;
 
-/// What `POST /_faults` takes. A count means "the next N matching calls"; a field that is not known is refused, because a
-/// misspelt fault that does nothing makes a test pass for the wrong reason.
+/// What `POST /_faults` takes. A count means "the next N matching calls"; a field that is not known
+/// is refused, because a misspelt fault that does nothing makes a test pass for the wrong reason.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FaultRequest {
@@ -21,7 +21,8 @@ pub struct FaultRequest {
     throttle: Option<u64>,
     /// Next N calls: `ServiceUnavailableException`, 503.
     unavailable: Option<u64>,
-    /// Next N calls: `ModelErrorException` (424) and `InternalServerException` (500) by turns, or what `errorType` says.
+    /// Next N calls: `ModelErrorException` (424) and `InternalServerException` (500) by turns, or
+    /// what `errorType` says.
     error: Option<u64>,
     /// Next N calls: HTTP 200 with an answer that is nonsense for the schema.
     garbage: Option<u64>,
@@ -94,7 +95,8 @@ impl Rules {
         *self = Self::default();
     }
 
-    /// Decides one call and takes it off the count of the rule that decided. `default_delay` holds where no rule names one.
+    /// Decides one call and takes it off the count of the rule that decided. `default_delay` holds
+    /// where no rule names one.
     pub fn decide(&mut self, call: Call<'_>, default_delay: Duration) -> Decision {
         let delay = self
             .rules
@@ -122,7 +124,8 @@ impl Rule {
             && self.posted.matching.as_deref().is_none_or(|text| call.prompt.contains(text))
     }
 
-    /// The next fault of this rule, if one is left. Several counts in one rule are used up in the order of the fields.
+    /// The next fault of this rule, if one is left. Several counts in one rule are used up in the
+    /// order of the fields.
     fn take(&mut self) -> Option<Answer> {
         let posted = &mut self.posted;
         if spend(&mut posted.throttle) {
@@ -132,7 +135,11 @@ impl Rule {
             return Some(Answer::Error(ErrorKind::ServiceUnavailable));
         }
         if spend(&mut posted.error) {
-            let turn = if self.errors_sent.is_multiple_of(2) { ErrorKind::ModelError } else { ErrorKind::InternalServer };
+            let turn = if self.errors_sent.is_multiple_of(2) {
+                ErrorKind::ModelError
+            } else {
+                ErrorKind::InternalServer
+            };
             self.errors_sent += 1;
             return Some(Answer::Error(posted.error_type.unwrap_or(turn)));
         }
@@ -189,7 +196,8 @@ mod tests {
     #[test]
     fn errors_take_turns_between_the_model_and_the_service() {
         let mut rules = rules(&[json!({"error": 3})]);
-        let (model, server) = (Answer::Error(ErrorKind::ModelError), Answer::Error(ErrorKind::InternalServer));
+        let (model, server) =
+            (Answer::Error(ErrorKind::ModelError), Answer::Error(ErrorKind::InternalServer));
         assert_eq!(answers(&mut rules, CALL, 4), [model, server, model, Answer::Good]);
     }
 
@@ -207,7 +215,8 @@ mod tests {
 
     #[test]
     fn a_delay_lasts_until_reset_and_the_newest_one_counts() {
-        let mut rules = rules(&[json!({"delayMs": 500}), json!({"delayMs": 20, "onlyModel": "first"})]);
+        let mut rules =
+            rules(&[json!({"delayMs": 500}), json!({"delayMs": 20, "onlyModel": "first"})]);
         assert_eq!(rules.decide(CALL, Duration::ZERO).delay, Duration::from_millis(20));
         assert_eq!(rules.decide(CALL, Duration::ZERO).delay, Duration::from_millis(20));
         let other = Call { model: "second", ..CALL };
@@ -233,13 +242,15 @@ mod tests {
     #[test]
     fn rules_stack_and_the_oldest_is_used_up_first() {
         let mut rules = rules(&[json!({"unavailable": 1}), json!({"throttle": 1})]);
-        let (busy, throttled) = (Answer::Error(ErrorKind::ServiceUnavailable), Answer::Error(ErrorKind::Throttling));
+        let (busy, throttled) =
+            (Answer::Error(ErrorKind::ServiceUnavailable), Answer::Error(ErrorKind::Throttling));
         assert_eq!(answers(&mut rules, CALL, 3), [busy, throttled, Answer::Good]);
     }
 
     #[test]
     fn a_field_that_is_not_known_is_refused_by_name() {
-        let error = serde_json::from_value::<FaultRequest>(json!({"throtle": 1})).unwrap_err().to_string();
+        let error =
+            serde_json::from_value::<FaultRequest>(json!({"throtle": 1})).unwrap_err().to_string();
         assert!(error.contains("throtle") && error.contains("throttle"), "{error}");
     }
 }

@@ -1,6 +1,8 @@
-//! The model double: a server that speaks Bedrock Runtime's Converse on loopback, so that the whole pipeline runs without AWS.
+//! The model double: a server that speaks Bedrock Runtime's Converse on loopback, so that the whole
+//! pipeline runs without AWS.
 //!
-//! It answers any tool schema plausibly ([`answer`]) and goes wrong on demand ([`faults`], [`nonsense`]):
+//! It answers any tool schema plausibly ([`answer`]) and goes wrong on demand ([`faults`],
+//! [`nonsense`]):
 //!
 //! | route | does |
 //! |---|---|
@@ -30,7 +32,8 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The environment variable with the delay of every call, in milliseconds, where no fault names one.
+/// The environment variable with the delay of every call, in milliseconds, where no fault names
+/// one.
 const DELAY_VARIABLE: &str = "AIGEN_MODEL_DELAY_MS";
 
 /// How long calls that are still waiting hold up the end of the server.
@@ -67,7 +70,9 @@ fn default_delay(variable: Option<&str>) -> anyhow::Result<Duration> {
     let Some(text) = variable.map(str::trim).filter(|text| !text.is_empty()) else {
         return Ok(Duration::ZERO);
     };
-    let milliseconds = text.parse().with_context(|| format!("{DELAY_VARIABLE} must be a number of milliseconds, not \"{text}\""))?;
+    let milliseconds = text.parse().with_context(|| {
+        format!("{DELAY_VARIABLE} must be a number of milliseconds, not \"{text}\"")
+    })?;
     Ok(Duration::from_millis(milliseconds))
 }
 
@@ -79,6 +84,8 @@ mod tests {
     fn the_default_delay_is_none_or_what_the_environment_says() {
         assert_eq!(default_delay(None).unwrap(), Duration::ZERO);
         assert_eq!(default_delay(Some(" 250 ")).unwrap(), Duration::from_millis(250));
-        assert!(default_delay(Some("fast")).unwrap_err().to_string().contains("AIGEN_MODEL_DELAY_MS"));
+        assert!(
+            default_delay(Some("fast")).unwrap_err().to_string().contains("AIGEN_MODEL_DELAY_MS")
+        );
     }
 }

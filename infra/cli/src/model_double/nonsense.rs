@@ -22,11 +22,13 @@ pub fn garbage(tool: Tool<'_>, id: &str, prompt: &Prompt, number: u64) -> Reply 
         }),
     };
     // A schema without lists or texts leaves some kinds nothing to spoil.
-    let spoilt = if input == answer(tool.schema, prompt) { json!({"unexpected": true}) } else { input };
+    let spoilt =
+        if input == answer(tool.schema, prompt) { json!({"unexpected": true}) } else { input };
     Reply::tool_use(tool.name, id, &spoilt)
 }
 
-/// An answer that stops in the middle, as with `max_tokens`: half of each list, and the last text cut off.
+/// An answer that stops in the middle, as with `max_tokens`: half of each list, and the last text
+/// cut off.
 pub fn cut_off(good: &Value) -> Value {
     let mut cut = good.clone();
     for list in lists(&mut cut) {
@@ -46,8 +48,12 @@ pub fn cut_off(good: &Value) -> Value {
 
 fn excuse(language: Language) -> &'static str {
     match language {
-        Language::Japanese => "申し訳ありませんが、この目標についてはもう少し詳しい情報が必要です。どのような成果を目指していますか？",
-        Language::English => "I am sorry, but I need more information about this goal first. What outcome are you hoping for?",
+        Language::Japanese => {
+            "申し訳ありませんが、この目標についてはもう少し詳しい情報が必要です。どのような成果を目指していますか？"
+        }
+        Language::English => {
+            "I am sorry, but I need more information about this goal first. What outcome are you hoping for?"
+        }
     }
 }
 
@@ -55,7 +61,10 @@ fn excuse(language: Language) -> &'static str {
 fn wrong_count(schema: &Value, mut good: Value) -> Value {
     for (name, list) in good.as_object_mut().into_iter().flatten() {
         let Value::Array(items) = list else { continue };
-        let inner = schema.pointer("/properties").and_then(|properties| properties.get(name)).unwrap_or(&Value::Null);
+        let inner = schema
+            .pointer("/properties")
+            .and_then(|properties| properties.get(name))
+            .unwrap_or(&Value::Null);
         let (min, max) = array_bounds(inner, name);
         if min > 1 {
             items.truncate(min - 1);
@@ -83,7 +92,11 @@ fn with_items(mut good: Value, change: impl Fn(&mut serde_json::Map<String, Valu
 
 /// The lists right under the answer's root.
 fn lists(value: &mut Value) -> impl Iterator<Item = &mut Vec<Value>> {
-    value.as_object_mut().into_iter().flat_map(serde_json::Map::values_mut).filter_map(Value::as_array_mut)
+    value
+        .as_object_mut()
+        .into_iter()
+        .flat_map(serde_json::Map::values_mut)
+        .filter_map(Value::as_array_mut)
 }
 
 #[cfg(test)]
@@ -99,12 +112,17 @@ mod tests {
         Prompt::read(&["<goal>{\"title\":\"英語を話す\"}</goal>".to_owned()])
     }
 
-    /// What a validator would check: the root is an object whose only list has an allowed size and complete, short items.
+    /// What a validator would check: the root is an object whose only list has an allowed size and
+    /// complete, short items.
     fn is_valid(reply: &Reply, min: usize, max: usize) -> bool {
         let input = &reply.content[0]["toolUse"]["input"];
-        let fine =
-            |item: &Value| item["title"].as_str().is_some_and(|title| title.chars().count() <= 50) && item["description"].is_string();
-        input["tasks"].as_array().is_some_and(|tasks| (min..=max).contains(&tasks.len()) && tasks.iter().all(fine))
+        let fine = |item: &Value| {
+            item["title"].as_str().is_some_and(|title| title.chars().count() <= 50)
+                && item["description"].is_string()
+        };
+        input["tasks"]
+            .as_array()
+            .is_some_and(|tasks| (min..=max).contains(&tasks.len()) && tasks.iter().all(fine))
     }
 
     #[test]
@@ -112,7 +130,11 @@ mod tests {
         for (min, max) in [(8, 8), (1, 8)] {
             let schema = schema(min, max);
             let tool = Tool { name: "save", schema: &schema };
-            assert!(is_valid(&Reply::tool_use("save", "id", &answer(&schema, &prompt())), min, max));
+            assert!(is_valid(
+                &Reply::tool_use("save", "id", &answer(&schema, &prompt())),
+                min,
+                max
+            ));
             for number in 0..6 {
                 let reply = garbage(tool, "id", &prompt(), number);
                 assert!(!is_valid(&reply, min, max), "{number}: {reply:?}");

@@ -1,7 +1,9 @@
-//! What the prompt is about: the titles of goal, sub-goal and action, their language, and a seed made from them.
+//! What the prompt is about: the titles of goal, sub-goal and action, their language, and a seed
+//! made from them.
 //!
-//! The prompt's wording belongs to the worker and may change, so this looks for what must be there in any wording: JSON
-//! objects with a `title`, under a key or in an XML-like block that says whose it is. Failing that, it takes the first line.
+//! The prompt's wording belongs to the worker and may change, so this looks for what must be there
+//! in any wording: JSON objects with a `title`, under a key or in an XML-like block that says whose
+//! it is. Failing that, it takes the first line.
 
 use serde_json::{Map, Value};
 
@@ -21,7 +23,8 @@ pub enum Language {
 pub struct Prompt {
     /// Of the goal's texts.
     pub language: Language,
-    /// The same for the same titles and descriptions, whatever the rest of the prompt says (ids and dates change).
+    /// The same for the same titles and descriptions, whatever the rest of the prompt says (ids and
+    /// dates change).
     pub seed: u64,
     /// What the goal is about, in a few words.
     pub goal_topic: String,
@@ -32,18 +35,35 @@ pub struct Prompt {
 impl Prompt {
     /// Reads the user's messages, newest first: the newest that holds a title counts.
     pub fn read(messages: &[String]) -> Self {
-        let found = messages.iter().map(|text| Found::read(text)).find(|found| !found.titles.is_empty());
-        let found = found.unwrap_or_else(|| Found::first_line(messages.first().map_or("", String::as_str)));
-        let language = if found.texts.chars().any(is_japanese) { Language::Japanese } else { Language::English };
+        let found =
+            messages.iter().map(|text| Found::read(text)).find(|found| !found.titles.is_empty());
+        let found =
+            found.unwrap_or_else(|| Found::first_line(messages.first().map_or("", String::as_str)));
+        let language = if found.texts.chars().any(is_japanese) {
+            Language::Japanese
+        } else {
+            Language::English
+        };
         let goal = found.title_of(Level::Goal).unwrap_or_default();
-        let nearest = [Level::Action, Level::SubGoal].into_iter().find_map(|level| found.title_of(level)).unwrap_or(goal);
-        Self { language, seed: fnv1a(found.texts.as_bytes()), goal_topic: topic::of(goal, language), topic: topic::of(nearest, language) }
+        let nearest = [Level::Action, Level::SubGoal]
+            .into_iter()
+            .find_map(|level| found.title_of(level))
+            .unwrap_or(goal);
+        Self {
+            language,
+            seed: fnv1a(found.texts.as_bytes()),
+            goal_topic: topic::of(goal, language),
+            topic: topic::of(nearest, language),
+        }
     }
 }
 
-/// FNV-1a: a hash that stays the same from build to build, which the standard library's does not promise.
+/// FNV-1a: a hash that stays the same from build to build, which the standard library's does not
+/// promise.
 pub fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +76,8 @@ enum Level {
 impl Level {
     /// `subGoal`, `sub_goal`, `sub-goal` and `SubGoal` are one name.
     fn named(name: &str) -> Option<Self> {
-        let name: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+        let name: String =
+            name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
         match name.as_str() {
             "goal" => Some(Self::Goal),
             "subgoal" => Some(Self::SubGoal),
@@ -79,7 +100,8 @@ impl Found {
         let mut rest = text;
         while let Some(start) = rest.find('{') {
             let (before, from_brace) = rest.split_at(start);
-            let mut values = serde_json::Deserializer::from_str(from_brace).into_iter::<Map<String, Value>>();
+            let mut values =
+                serde_json::Deserializer::from_str(from_brace).into_iter::<Map<String, Value>>();
             if let Some(Ok(object)) = values.next() {
                 found.take_object(&object, tag_before(before));
                 rest = &from_brace[values.byte_offset()..];
@@ -112,11 +134,14 @@ impl Found {
         }
     }
 
-    /// The title of a level, or for titles without a name: the first is the goal's, the second the sub-goal's, the third the action's.
+    /// The title of a level, or for titles without a name: the first is the goal's, the second the
+    /// sub-goal's, the third the action's.
     fn title_of(&self, level: Level) -> Option<&str> {
         let named = self.titles.iter().find(|(found, _)| *found == Some(level));
         let unnamed = || {
-            let place = [Level::Goal, Level::SubGoal, Level::Action].iter().position(|other| *other == level)?;
+            let place = [Level::Goal, Level::SubGoal, Level::Action]
+                .iter()
+                .position(|other| *other == level)?;
             self.titles.get(place).filter(|(found, _)| found.is_none())
         };
         named.or_else(unnamed).map(|(_, title)| title.as_str())
@@ -144,15 +169,20 @@ mod tests {
 
     #[test]
     fn the_goal_is_found_in_its_block() {
-        let prompt =
-            read("次の目標を分解してください。\n<goal>\n{\"title\":\"TypeScriptのエキスパートになる\",\"description\":\"x\"}\n</goal>");
+        let prompt = read(
+            "次の目標を分解してください。\n<goal>\n{\"title\":\"TypeScriptのエキスパートになる\",\"description\":\"x\"}\n</goal>",
+        );
         assert_eq!((prompt.language, prompt.topic.as_str()), (Language::Japanese, "TypeScript"));
     }
 
     #[test]
     fn the_nearest_target_is_the_topic_and_the_goal_stays_known() {
-        let blocks = read("<goal>{\"title\":\"英語を話す\"}</goal><sub_goal>{\"title\":\"発音を磨く\"}</sub_goal>");
-        let nested = read("<data>{\"goal\":{\"title\":\"英語を話す\"},\"subGoal\":{\"title\":\"発音を磨く\"}}</data>");
+        let blocks = read(
+            "<goal>{\"title\":\"英語を話す\"}</goal><sub_goal>{\"title\":\"発音を磨く\"}</sub_goal>",
+        );
+        let nested = read(
+            "<data>{\"goal\":{\"title\":\"英語を話す\"},\"subGoal\":{\"title\":\"発音を磨く\"}}</data>",
+        );
         for prompt in [blocks, nested] {
             assert_eq!((prompt.goal_topic.as_str(), prompt.topic.as_str()), ("英語", "発音"));
         }
@@ -160,19 +190,28 @@ mod tests {
 
     #[test]
     fn the_language_is_the_goals_and_not_the_prompts() {
-        assert_eq!(read("次の目標を分解してください。<goal>{\"title\":\"Learn Rust\"}</goal>").language, Language::English);
+        assert_eq!(
+            read("次の目標を分解してください。<goal>{\"title\":\"Learn Rust\"}</goal>").language,
+            Language::English
+        );
     }
 
     #[test]
     fn ids_and_dates_do_not_change_the_seed_and_texts_do() {
-        let seed = |id: u8, title: &str| read(&format!("今日は{id}日です。<goal>{{\"id\":{id},\"title\":\"{title}\"}}</goal>")).seed;
+        let seed = |id: u8, title: &str| {
+            read(&format!("今日は{id}日です。<goal>{{\"id\":{id},\"title\":\"{title}\"}}</goal>"))
+                .seed
+        };
         assert_eq!(seed(1, "英語"), seed(2, "英語"));
         assert_ne!(seed(1, "英語"), seed(1, "料理"));
     }
 
     #[test]
     fn a_repair_message_leaves_the_goal_where_it_was() {
-        let messages = ["7件しかありません。8件にしてください。".to_owned(), "<goal>{\"title\":\"料理を学ぶ\"}</goal>".to_owned()];
+        let messages = [
+            "7件しかありません。8件にしてください。".to_owned(),
+            "<goal>{\"title\":\"料理を学ぶ\"}</goal>".to_owned(),
+        ];
         assert_eq!(Prompt::read(&messages).topic, "料理");
     }
 

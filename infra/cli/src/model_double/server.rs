@@ -41,7 +41,12 @@ struct Double {
 
 /// The routes of the double.
 pub fn router(default_delay: Duration) -> Router {
-    let double = Double { rules: Arc::default(), calls: CallLog::default(), requests: Arc::default(), default_delay };
+    let double = Double {
+        rules: Arc::default(),
+        calls: CallLog::default(),
+        requests: Arc::default(),
+        default_delay,
+    };
     Router::new()
         // Not `/model/{id}/converse`: an ARN holds slashes, which a client may leave as they are.
         .route("/model/{*rest}", post(model))
@@ -54,17 +59,22 @@ pub fn router(default_delay: Duration) -> Router {
 }
 
 async fn model(State(double): State<Double>, Path(rest): Path<String>, body: Bytes) -> Response {
-    let id = uuid::Uuid::from_u64_pair(0, double.requests.fetch_add(1, Ordering::Relaxed)).to_string();
+    let id =
+        uuid::Uuid::from_u64_pair(0, double.requests.fetch_add(1, Ordering::Relaxed)).to_string();
     let response = match rest.strip_suffix("/converse") {
         Some(model) => converse(&double, model, &body).await,
-        None => error(ErrorKind::Validation, "This model double speaks Converse only: POST /model/{modelId}/converse."),
+        None => error(
+            ErrorKind::Validation,
+            "This model double speaks Converse only: POST /model/{modelId}/converse.",
+        ),
     };
     ([(HeaderName::from_static("x-amzn-requestid"), id)], response).into_response()
 }
 
 async fn converse(double: &Double, model: &str, body: &[u8]) -> Response {
     let started = Instant::now();
-    // From here on the call is in flight: if the client goes away, this future and with it the guard are dropped.
+    // From here on the call is in flight: if the client goes away, this future and with it the
+    // guard are dropped.
     let in_flight = double.calls.arrived(model, SystemTime::now().into());
     let request = match Request::read(body) {
         Ok(request) => request,
@@ -100,7 +110,9 @@ fn compose(request: &Request, answer: Answer) -> (Outcome, Reply) {
     // The request was read, so its tool is there or none was asked for.
     let Ok(Some(tool)) = request.tool() else {
         return match answer {
-            Answer::Truncated => (Outcome::Truncated, Reply { stop_reason: "max_tokens", ..Reply::text("O") }),
+            Answer::Truncated => {
+                (Outcome::Truncated, Reply { stop_reason: "max_tokens", ..Reply::text("O") })
+            }
             Answer::Garbage(_) => (Outcome::Garbage, Reply::text("\u{fffd}\u{fffd}\u{fffd}")),
             Answer::Good | Answer::Error(_) => (Outcome::Ok, Reply::text("OK")),
         };
@@ -129,7 +141,12 @@ fn outcome_of(kind: ErrorKind) -> Outcome {
 fn error(kind: ErrorKind, message: &str) -> Response {
     let (status, name, _) = kind.on_the_wire();
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, [(HeaderName::from_static("x-amzn-errortype"), name)], Json(json!({"message": message}))).into_response()
+    (
+        status,
+        [(HeaderName::from_static("x-amzn-errortype"), name)],
+        Json(json!({"message": message})),
+    )
+        .into_response()
 }
 
 async fn add_faults(State(double): State<Double>, body: Bytes) -> Response {
@@ -138,9 +155,11 @@ async fn add_faults(State(double): State<Double>, body: Bytes) -> Response {
             double.rules.lock().unwrap_or_else(PoisonError::into_inner).add(posted);
             Json(json!({"status": "ok"})).into_response()
         }
-        Err(error) => {
-            (StatusCode::BAD_REQUEST, Json(json!({"message": format!("These faults are not understood: {error}")}))).into_response()
-        }
+        Err(error) => (
+            StatusCode::BAD_REQUEST,
+            Json(json!({"message": format!("These faults are not understood: {error}")})),
+        )
+            .into_response(),
     }
 }
 

@@ -26,13 +26,20 @@ fn request(title: &str) -> Value {
 }
 
 async fn call(url: &str, model: &str, body: &Value) -> (u16, Option<String>, Value) {
-    let answer = reqwest::Client::new().post(format!("{url}/model/{model}/converse")).json(body).send().await.unwrap();
-    let name = answer.headers().get("x-amzn-errortype").map(|value| value.to_str().unwrap().to_owned());
+    let answer = reqwest::Client::new()
+        .post(format!("{url}/model/{model}/converse"))
+        .json(body)
+        .send()
+        .await
+        .unwrap();
+    let name =
+        answer.headers().get("x-amzn-errortype").map(|value| value.to_str().unwrap().to_owned());
     (answer.status().as_u16(), name, answer.json().await.unwrap())
 }
 
 async fn post(url: &str, path: &str, body: &Value) -> (u16, Value) {
-    let answer = reqwest::Client::new().post(format!("{url}{path}")).json(body).send().await.unwrap();
+    let answer =
+        reqwest::Client::new().post(format!("{url}{path}")).json(body).send().await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
 
@@ -40,7 +47,8 @@ async fn calls(url: &str) -> Value {
     reqwest::get(format!("{url}/_calls")).await.unwrap().json().await.unwrap()
 }
 
-/// Waits until the log says what it should: the other side of a broken connection takes its moment to notice.
+/// Waits until the log says what it should: the other side of a broken connection takes its moment
+/// to notice.
 async fn until(url: &str, holds: impl Fn(&Value) -> bool) -> Value {
     for _ in 0..200 {
         let seen = calls(url).await;
@@ -55,24 +63,39 @@ async fn until(url: &str, holds: impl Fn(&Value) -> bool) -> Value {
 #[tokio::test]
 async fn a_call_is_answered_with_a_call_of_the_tool() {
     let url = start().await;
-    let (status, _, body) = call(&url, "anthropic.claude-3-haiku-20240307-v1%3A0", &request("英語を話す")).await;
+    let (status, _, body) =
+        call(&url, "anthropic.claude-3-haiku-20240307-v1%3A0", &request("英語を話す")).await;
     assert_eq!((status, &body["stopReason"]), (200, &json!("tool_use")));
     let tool = &body["output"]["message"]["content"][0]["toolUse"];
-    assert_eq!((&tool["name"], tool["input"]["subGoals"].as_array().unwrap().len()), (&json!("save"), 8));
+    assert_eq!(
+        (&tool["name"], tool["input"]["subGoals"].as_array().unwrap().len()),
+        (&json!("save"), 8)
+    );
     let usage = &body["usage"];
     let tokens = |name: &str| usage[name].as_u64().unwrap();
-    assert!(tokens("inputTokens") > 0 && tokens("totalTokens") == tokens("inputTokens") + tokens("outputTokens"));
+    assert!(
+        tokens("inputTokens") > 0
+            && tokens("totalTokens") == tokens("inputTokens") + tokens("outputTokens")
+    );
     assert!(body["metrics"]["latencyMs"].is_u64());
 }
 
 #[tokio::test]
 async fn model_ids_are_decoded_arns_too() {
     let url = start().await;
-    call(&url, "arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Ainference-profile%2Fus.m-v1%3A0", &request("a")).await;
+    call(
+        &url,
+        "arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Ainference-profile%2Fus.m-v1%3A0",
+        &request("a"),
+    )
+    .await;
     call(&url, "arn:aws:bedrock:us-east-1:1:inference-profile/us.m-v1:0", &request("a")).await;
     let seen = calls(&url).await;
     for index in 0..2 {
-        assert_eq!(seen["calls"][index]["model"], "arn:aws:bedrock:us-east-1:1:inference-profile/us.m-v1:0");
+        assert_eq!(
+            seen["calls"][index]["model"],
+            "arn:aws:bedrock:us-east-1:1:inference-profile/us.m-v1:0"
+        );
     }
 }
 
@@ -80,15 +103,23 @@ async fn model_ids_are_decoded_arns_too() {
 async fn errors_look_like_bedrocks() {
     let url = start().await;
     post(&url, "/_faults", &json!({"throttle": 1, "unavailable": 1, "error": 2})).await;
-    for (status, name) in
-        [(429, "ThrottlingException"), (503, "ServiceUnavailableException"), (424, "ModelErrorException"), (500, "InternalServerException")]
-    {
+    for (status, name) in [
+        (429, "ThrottlingException"),
+        (503, "ServiceUnavailableException"),
+        (424, "ModelErrorException"),
+        (500, "InternalServerException"),
+    ] {
         let (got, got_name, body) = call(&url, "m", &request("a")).await;
         assert_eq!((got, got_name.as_deref()), (status, Some(name)));
         assert!(body["message"].is_string());
     }
     assert_eq!(call(&url, "m", &request("a")).await.0, 200);
-    let outcomes: Vec<Value> = calls(&url).await["calls"].as_array().unwrap().iter().map(|call| call["outcome"].clone()).collect();
+    let outcomes: Vec<Value> = calls(&url).await["calls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|call| call["outcome"].clone())
+        .collect();
     assert_eq!(outcomes, ["throttled", "unavailable", "error", "error", "ok"]);
 }
 
@@ -120,8 +151,13 @@ async fn an_answer_longer_than_max_tokens_is_cut_off() {
 #[tokio::test]
 async fn a_request_without_tools_gets_text() {
     let url = start().await;
-    let (_, _, body) = call(&url, "m", &json!({"messages": [{"role": "user", "content": [{"text": "ping"}]}]})).await;
-    assert_eq!((&body["output"]["message"]["content"][0]["text"], &body["stopReason"]), (&json!("OK"), &json!("end_turn")));
+    let (_, _, body) =
+        call(&url, "m", &json!({"messages": [{"role": "user", "content": [{"text": "ping"}]}]}))
+            .await;
+    assert_eq!(
+        (&body["output"]["message"]["content"][0]["text"], &body["stopReason"]),
+        (&json!("OK"), &json!("end_turn"))
+    );
 }
 
 #[tokio::test]
@@ -143,7 +179,10 @@ async fn a_client_that_goes_away_is_counted_as_dropped() {
     until(&url, |seen| seen["inFlight"] == 1).await;
     waiting.abort();
     let seen = until(&url, |seen| seen["dropped"] == 1).await;
-    assert_eq!((&seen["inFlight"], &seen["total"], &seen["calls"][0]["outcome"]), (&json!(0), &json!(1), &json!("dropped")));
+    assert_eq!(
+        (&seen["inFlight"], &seen["total"], &seen["calls"][0]["outcome"]),
+        (&json!(0), &json!(1), &json!("dropped"))
+    );
 }
 
 #[tokio::test]
@@ -160,7 +199,13 @@ async fn calls_wait_side_by_side_and_reset_forgets_them() {
         assert_eq!(one.await.unwrap(), 200);
     }
     let seen = calls(&url).await;
-    assert_eq!((&seen["maxInFlight"], &seen["inFlight"], &seen["total"]), (&json!(8), &json!(0), &json!(8)));
+    assert_eq!(
+        (&seen["maxInFlight"], &seen["inFlight"], &seen["total"]),
+        (&json!(8), &json!(0), &json!(8))
+    );
     post(&url, "/_reset", &json!({})).await;
-    assert_eq!(calls(&url).await, json!({"total": 0, "inFlight": 0, "maxInFlight": 0, "dropped": 0, "calls": []}));
+    assert_eq!(
+        calls(&url).await,
+        json!({"total": 0, "inFlight": 0, "maxInFlight": 0, "dropped": 0, "calls": []})
+    );
 }

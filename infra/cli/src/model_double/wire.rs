@@ -1,4 +1,5 @@
-//! The wire format of Bedrock Runtime's Converse, as the AWS SDK reads and writes it: requests, answers and errors.
+//! The wire format of Bedrock Runtime's Converse, as the AWS SDK reads and writes it: requests,
+//! answers and errors.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -39,30 +40,49 @@ impl ErrorKind {
     /// HTTP status, name in `x-amzn-errortype`, and the message that Bedrock usually sends with it.
     pub fn on_the_wire(self) -> (u16, &'static str, &'static str) {
         match self {
-            Self::AccessDenied => (403, "AccessDeniedException", "You don't have access to the model with the specified model ID."),
-            Self::InternalServer => {
-                (500, "InternalServerException", "The system encountered an unexpected error during processing. Try your request again.")
+            Self::AccessDenied => (
+                403,
+                "AccessDeniedException",
+                "You don't have access to the model with the specified model ID.",
+            ),
+            Self::InternalServer => (
+                500,
+                "InternalServerException",
+                "The system encountered an unexpected error during processing. Try your request again.",
+            ),
+            Self::ModelError => (
+                424,
+                "ModelErrorException",
+                "The system encountered an unexpected error during processing. Try your request again.",
+            ),
+            Self::ModelNotReady => (
+                429,
+                "ModelNotReadyException",
+                "Model is not ready for inference. Please wait and try your request again.",
+            ),
+            Self::ModelTimeout => (
+                408,
+                "ModelTimeoutException",
+                "The model has timed out in processing the request. Try your request again.",
+            ),
+            Self::ResourceNotFound => (
+                404,
+                "ResourceNotFoundException",
+                "Could not resolve the foundation model from the provided model identifier.",
+            ),
+            Self::ServiceUnavailable => {
+                (503, "ServiceUnavailableException", "Bedrock is unable to process your request.")
             }
-            Self::ModelError => {
-                (424, "ModelErrorException", "The system encountered an unexpected error during processing. Try your request again.")
+            Self::Throttling => {
+                (429, "ThrottlingException", "Too many requests, please wait before trying again.")
             }
-            Self::ModelNotReady => {
-                (429, "ModelNotReadyException", "Model is not ready for inference. Please wait and try your request again.")
-            }
-            Self::ModelTimeout => {
-                (408, "ModelTimeoutException", "The model has timed out in processing the request. Try your request again.")
-            }
-            Self::ResourceNotFound => {
-                (404, "ResourceNotFoundException", "Could not resolve the foundation model from the provided model identifier.")
-            }
-            Self::ServiceUnavailable => (503, "ServiceUnavailableException", "Bedrock is unable to process your request."),
-            Self::Throttling => (429, "ThrottlingException", "Too many requests, please wait before trying again."),
             Self::Validation => (400, "ValidationException", "The provided request is not valid."),
         }
     }
 }
 
-/// A Converse request. What the double does not look at is not read, so that new fields of the SDK do no harm.
+/// A Converse request. What the double does not look at is not read, so that new fields of the SDK
+/// do no harm.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Request {
@@ -105,10 +125,14 @@ pub struct Tool<'a> {
 impl Request {
     /// Reads a body; the error is the message of a `ValidationException`.
     pub fn read(body: &[u8]) -> Result<Self, String> {
-        let request: Self = serde_json::from_slice(body).map_err(|error| format!("The request body is not a Converse request: {error}"))?;
+        let request: Self = serde_json::from_slice(body)
+            .map_err(|error| format!("The request body is not a Converse request: {error}"))?;
         match request.messages.first() {
             None => {
-                return Err("The messages field is empty. A conversation must start with a user message.".to_owned());
+                return Err(
+                    "The messages field is empty. A conversation must start with a user message."
+                        .to_owned(),
+                );
             }
             Some(first) if first.role != "user" => {
                 return Err(
@@ -122,12 +146,17 @@ impl Request {
         Ok(request)
     }
 
-    /// The tool to call: the one that `toolChoice` names, or else the first. `None` asks for plain text.
+    /// The tool to call: the one that `toolChoice` names, or else the first. `None` asks for plain
+    /// text.
     pub fn tool(&self) -> Result<Option<Tool<'_>>, String> {
         let Some(config) = &self.tool_config else {
             return Ok(None);
         };
-        let wanted = config.tool_choice.as_ref().and_then(|choice| choice.pointer("/tool/name")).and_then(Value::as_str);
+        let wanted = config
+            .tool_choice
+            .as_ref()
+            .and_then(|choice| choice.pointer("/tool/name"))
+            .and_then(Value::as_str);
         let specs = config.tools.iter().filter_map(|tool| tool.get("toolSpec"));
         for spec in specs {
             let name = spec.get("name").and_then(Value::as_str).unwrap_or_default();
@@ -140,7 +169,9 @@ impl Request {
             return Ok(Some(Tool { name, schema }));
         }
         match wanted {
-            Some(name) => Err(format!("The tool {name} named in toolConfig.toolChoice is not among toolConfig.tools.")),
+            Some(name) => Err(format!(
+                "The tool {name} named in toolConfig.toolChoice is not among toolConfig.tools."
+            )),
             None => Err("The toolConfig.tools field holds no toolSpec.".to_owned()),
         }
     }
@@ -150,9 +181,15 @@ impl Request {
         self.inference_config.max_tokens
     }
 
-    /// The user's messages, newest first: a repair call puts its complaint last and leaves the goal in the first.
+    /// The user's messages, newest first: a repair call puts its complaint last and leaves the goal
+    /// in the first.
     pub fn user_texts(&self) -> Vec<String> {
-        self.messages.iter().rev().filter(|message| message.role == "user").map(|message| join_texts(&message.content)).collect()
+        self.messages
+            .iter()
+            .rev()
+            .filter(|message| message.role == "user")
+            .map(|message| join_texts(&message.content))
+            .collect()
     }
 
     /// Every text of the request, system prompt first.
@@ -164,7 +201,12 @@ impl Request {
 
     /// An estimate of the request's tokens: texts and tool schemas.
     pub fn input_tokens(&self) -> u64 {
-        let tools: String = self.tool_config.iter().flat_map(|config| &config.tools).map(Value::to_string).collect();
+        let tools: String = self
+            .tool_config
+            .iter()
+            .flat_map(|config| &config.tools)
+            .map(Value::to_string)
+            .collect();
         count_tokens(&self.whole_prompt()) + count_tokens(&tools)
     }
 }
@@ -263,7 +305,10 @@ mod tests {
 
     #[test]
     fn the_tool_of_the_tool_choice_is_called() {
-        assert_eq!(request(&json!({"tool": {"name": "b"}})).unwrap().tool().unwrap().unwrap().name, "b");
+        assert_eq!(
+            request(&json!({"tool": {"name": "b"}})).unwrap().tool().unwrap().unwrap().name,
+            "b"
+        );
         assert_eq!(request(&json!({"any": {}})).unwrap().tool().unwrap().unwrap().name, "a");
     }
 

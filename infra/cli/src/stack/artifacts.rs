@@ -1,4 +1,5 @@
-//! `sam build`: the functions as they are deployed. Skipped while nothing that goes into them has changed.
+//! `sam build`: the functions as they are deployed. Skipped while nothing that goes into them has
+//! changed.
 
 use std::path::PathBuf;
 
@@ -26,7 +27,11 @@ const SOURCES: [&str; 11] = [
 ];
 
 /// Builds, if need be, and gives the fingerprint of what is built.
-pub(super) async fn ensure(instance: &Instance, tools: &Tools, reporter: &Reporter) -> Result<String> {
+pub(super) async fn ensure(
+    instance: &Instance,
+    tools: &Tools,
+    reporter: &Reporter,
+) -> Result<String> {
     let fingerprint = fingerprint(instance)?;
     let stamp = stamp_file(instance);
     let template = instance.root.join(".aws-sam/build/template.yaml");
@@ -43,7 +48,8 @@ pub(super) async fn ensure(instance: &Instance, tools: &Tools, reporter: &Report
                 .env("PATH", command::path_with(&tools.all_bin()))
                 .env("SQLX_OFFLINE", "true")
                 .env_remove("DATABASE_URL");
-            command::run(build, "sam build", &instance.shared_dir().join("logs/sam-build.log")).await
+            command::run(build, "sam build", &instance.shared_dir().join("logs/sam-build.log"))
+                .await
         })
         .await?;
     stamp::write_whole(&stamp, &fingerprint)?;

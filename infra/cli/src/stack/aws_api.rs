@@ -1,5 +1,6 @@
-//! AWS's JSON protocol, spoken to the gateway directly: a call takes a millisecond where starting the AWS CLI takes a
-//! second. The gateway does not check signatures, so the header only says which service is meant.
+//! AWS's JSON protocol, spoken to the gateway directly: a call takes a millisecond where starting
+//! the AWS CLI takes a second. The gateway does not check signatures, so the header only says which
+//! service is meant.
 
 use anyhow::{Context, Result};
 use reqwest::Client;
@@ -34,7 +35,8 @@ impl AwsApi {
         Ok(Self { client: http::client()?, url: format!("{gateway_url}/") })
     }
 
-    /// Calls `target` (as in the header `X-Amz-Target`). A refusal by the service is a [`Refusal`] in the error.
+    /// Calls `target` (as in the header `X-Amz-Target`). A refusal by the service is a [`Refusal`]
+    /// in the error.
     pub(super) async fn call(&self, service: &str, target: &str, request: &Value) -> Result<Value> {
         let scope = format!("{CREDENTIAL}/20260101/{REGION}/{service}/aws4_request");
         let answer = self
@@ -42,7 +44,10 @@ impl AwsApi {
             .post(&self.url)
             .header("Content-Type", "application/x-amz-json-1.1")
             .header("X-Amz-Target", target)
-            .header("Authorization", format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"))
+            .header(
+                "Authorization",
+                format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
+            )
             .body(request.to_string())
             .send()
             .await
@@ -55,7 +60,10 @@ impl AwsApi {
             }
             return serde_json::from_str(&body).context("the AWS gateway's answer is not JSON");
         }
-        Err(refusal(&body).map_or_else(|| anyhow::anyhow!("the AWS gateway answers {status}: {body}"), Into::into))
+        Err(refusal(&body).map_or_else(
+            || anyhow::anyhow!("the AWS gateway answers {status}: {body}"),
+            Into::into,
+        ))
     }
 }
 
@@ -64,7 +72,11 @@ fn refusal(body: &str) -> Option<Refusal> {
     let name = body["__type"].as_str()?;
     Some(Refusal {
         code: name.rsplit('#').next().unwrap_or(name).to_owned(),
-        message: body["message"].as_str().or_else(|| body["Message"].as_str()).unwrap_or_default().to_owned(),
+        message: body["message"]
+            .as_str()
+            .or_else(|| body["Message"].as_str())
+            .unwrap_or_default()
+            .to_owned(),
     })
 }
 

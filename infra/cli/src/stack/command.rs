@@ -1,4 +1,5 @@
-//! Running a tool to its end: in a clean environment, with its output in a log whose last lines are shown when it fails.
+//! Running a tool to its end: in a clean environment, with its output in a log whose last lines are
+//! shown when it fails.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -13,8 +14,8 @@ use nix::unistd::Pid;
 /// How much of a failed tool's output is worth a person's screen.
 const LAST_LINES: usize = 15;
 
-/// A command that sees neither the credentials and profiles of the person's real AWS account, so that nothing here can
-/// ever reach it, nor what cargo set for `aigen` itself.
+/// A command that sees neither the credentials and profiles of the person's real AWS account, so
+/// that nothing here can ever reach it, nor what cargo set for `aigen` itself.
 pub(super) fn clean(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
@@ -49,19 +50,29 @@ pub(super) fn path_with(first: &Path) -> String {
     }
 }
 
-/// Runs the command to its end; what it prints goes to `log`. A failure shows the log's last lines and where it is.
+/// Runs the command to its end; what it prints goes to `log`. A failure shows the log's last lines
+/// and where it is.
 pub(super) async fn run(mut command: Command, what: &str, log: &Path) -> Result<()> {
     use std::os::unix::process::CommandExt;
 
     if let Some(folder) = log.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("{} cannot be made", folder.display()))?;
     }
-    let output = File::create(log).with_context(|| format!("the log {} cannot be made", log.display()))?;
-    command.stdin(Stdio::null()).stderr(output.try_clone().context("the log cannot be shared")?).stdout(output).process_group(0);
+    let output =
+        File::create(log).with_context(|| format!("the log {} cannot be made", log.display()))?;
+    command
+        .stdin(Stdio::null())
+        .stderr(output.try_clone().context("the log cannot be shared")?)
+        .stdout(output)
+        .process_group(0);
     let program = command.get_program().to_string_lossy().into_owned();
-    let mut child = tokio::process::Command::from(command).spawn().with_context(|| format!("{program} could not be started"))?;
+    let mut child = tokio::process::Command::from(command)
+        .spawn()
+        .with_context(|| format!("{program} could not be started"))?;
     let _group = GroupGuard(child.id().and_then(|id| i32::try_from(id).ok()));
-    let status = child.wait().await.with_context(|| format!("{program} could not be waited for"))?;
+    let status =
+        child.wait().await.with_context(|| format!("{program} could not be waited for"))?;
     if !status.success() {
         bail!("{what} failed ({status}). The end of {}:\n{}", log.display(), last_lines(log));
     }
@@ -78,7 +89,11 @@ pub(super) async fn output(mut command: Command, what: &str) -> Result<String> {
         .await
         .with_context(|| format!("{program} could not be started"))?;
     if !output.status.success() {
-        bail!("{what} failed ({}): {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "{what} failed ({}): {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     String::from_utf8(output.stdout).with_context(|| format!("{program} printed what is not UTF-8"))
 }
@@ -98,8 +113,8 @@ pub(super) fn last_lines(log: &Path) -> String {
     last.iter().map(|line| format!("  | {line}")).collect::<Vec<_>>().join("\n")
 }
 
-/// Ends the tool and what it started when the wait for it is given up (Ctrl-C, or another step failed). After a
-/// normal end the group is empty and nothing happens.
+/// Ends the tool and what it started when the wait for it is given up (Ctrl-C, or another step
+/// failed). After a normal end the group is empty and nothing happens.
 struct GroupGuard(Option<i32>);
 
 impl Drop for GroupGuard {

@@ -1,4 +1,5 @@
-//! `sam deploy` to the gateway, and what it gave: the outputs, remembered together with the gateway they live in.
+//! `sam deploy` to the gateway, and what it gave: the outputs, remembered together with the gateway
+//! they live in.
 
 use std::fs;
 use std::path::PathBuf;
@@ -50,13 +51,15 @@ impl Deployment {
     /// The remembered deployment, if that very gateway is meant.
     pub(super) fn read(instance: &Instance, gateway: &Record) -> Option<Self> {
         let text = fs::read_to_string(file(instance)).ok()?;
-        serde_json::from_str(&text)
-            .ok()
-            .filter(|deployment: &Self| deployment.gateway_pid == gateway.pid && deployment.gateway_start_ticks == gateway.start_ticks)
+        serde_json::from_str(&text).ok().filter(|deployment: &Self| {
+            deployment.gateway_pid == gateway.pid
+                && deployment.gateway_start_ticks == gateway.start_ticks
+        })
     }
 }
 
-/// Whether a deployment to this gateway was begun and not finished, so that nobody knows what is in it.
+/// Whether a deployment to this gateway was begun and not finished, so that nobody knows what is in
+/// it.
 pub(super) fn is_half_made(instance: &Instance, gateway: &Record) -> bool {
     begun_file(instance).exists() && Deployment::read(instance, gateway).is_none()
 }
@@ -84,7 +87,12 @@ pub(super) async fn ensure(
             let outputs = outputs(instance, tools).await?;
             put_secret(instance, &outputs.database_secret_arn, &secret).await?;
             check_api(instance, &outputs.api_id).await?;
-            Ok(Deployment { fingerprint, gateway_pid: gateway.pid, gateway_start_ticks: gateway.start_ticks, outputs })
+            Ok(Deployment {
+                fingerprint,
+                gateway_pid: gateway.pid,
+                gateway_start_ticks: gateway.start_ticks,
+                outputs,
+            })
         })
         .await?;
     stamp::write_whole(&file(instance), &serde_json::to_string_pretty(&deployment)?)?;
@@ -92,8 +100,8 @@ pub(super) async fn ensure(
     Ok(deployment)
 }
 
-/// Where the API answers: a path of the gateway, since a name such as `{id}.execute-api.localhost` does not resolve
-/// outside browsers.
+/// Where the API answers: a path of the gateway, since a name such as `{id}.execute-api.localhost`
+/// does not resolve outside browsers.
 pub(super) fn api_url(instance: &Instance, api_id: &str) -> String {
     format!("{}/_aws/execute-api/{api_id}/$default", instance.gateway_url())
 }
@@ -116,7 +124,8 @@ async fn outputs(instance: &Instance, tools: &Tools) -> Result<Outputs> {
     let mut aws = pointed_at_gateway(command::clean(tools.all_bin().join("aws")), instance);
     aws.args(["cloudformation", "describe-stacks", "--stack-name", STACK, "--output", "json"]);
     let text = command::output(aws, "reading the stack's outputs").await?;
-    let answer: Value = serde_json::from_str(&text).context("the stack's description is not JSON")?;
+    let answer: Value =
+        serde_json::from_str(&text).context("the stack's description is not JSON")?;
     parse_outputs(&answer)
 }
 
@@ -158,7 +167,8 @@ async fn put_secret(instance: &Instance, arn: &str, secret: &Value) -> Result<()
     let request = json!({
         "SecretId": arn,
         "SecretString": secret.to_string(),
-        // Secrets Manager wants one of its callers; the same secret may be put again under the same token.
+        // Secrets Manager wants one of its callers; the same secret may be put again under the same
+        // token.
         "ClientRequestToken": Fingerprint::new().text(&secret.to_string()).finish(),
     });
     AwsApi::new(&instance.gateway_url())?
@@ -173,7 +183,10 @@ async fn check_api(instance: &Instance, api_id: &str) -> Result<()> {
     let url = format!("{}/api/ai/async/history", api_url(instance, api_id));
     let answer = http::client()?.get(&url).timeout(Duration::from_secs(20)).send().await;
     let status = answer.with_context(|| format!("the API does not answer at {url}"))?.status();
-    ensure!(status.as_u16() == 401, "the API at {url} should refuse a request without a token, but answers {status}");
+    ensure!(
+        status.as_u16() == 401,
+        "the API at {url} should refuse a request without a token, but answers {status}"
+    );
     Ok(())
 }
 
@@ -204,7 +217,10 @@ mod tests {
 
     #[test]
     fn the_api_id_is_the_first_label_of_its_host() {
-        for api in ["https://ab12.execute-api.us-east-1.amazonaws.com", "http://ab12.execute-api.localhost:4566/"] {
+        for api in [
+            "https://ab12.execute-api.us-east-1.amazonaws.com",
+            "http://ab12.execute-api.localhost:4566/",
+        ] {
             assert_eq!(parse_outputs(&described(api)).unwrap().api_id, "ab12");
         }
     }

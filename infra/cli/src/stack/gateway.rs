@@ -1,5 +1,5 @@
-//! The AWS gateway: ministack, which runs the functions as its own children. They inherit its environment, so what
-//! they need to find the stack is set here.
+//! The AWS gateway: ministack, which runs the functions as its own children. They inherit its
+//! environment, so what they need to find the stack is set here.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,8 +21,13 @@ pub(super) const REGION: &str = "us-east-1";
 /// Both halves of the credentials: the gateway takes any.
 pub(super) const CREDENTIAL: &str = "test";
 
-/// Starts the gateway, unless it runs. Its state is in memory: whoever finds another record deploys again.
-pub(super) async fn ensure(instance: &Instance, tools: &Tools, reporter: &Reporter) -> Result<Record> {
+/// Starts the gateway, unless it runs. Its state is in memory: whoever finds another record deploys
+/// again.
+pub(super) async fn ensure(
+    instance: &Instance,
+    tools: &Tools,
+    reporter: &Reporter,
+) -> Result<Record> {
     let config = Fingerprint::new()
         .text(&instance.gateway_url())
         .text(&instance.model_url())
@@ -64,7 +69,10 @@ async fn start(instance: &Instance, tools: &Tools, config: &str) -> Result<Recor
     let record = process::start(instance, Part::Gateway, &mut command, config)?;
     let client = http::client()?;
     let url = format!("{}/_ministack/ready", instance.gateway_url());
-    health::wait(instance, Part::Gateway, &record, Duration::from_secs(90), || http::ask(&client, &url)).await?;
+    health::wait(instance, Part::Gateway, &record, Duration::from_secs(90), || {
+        http::ask(&client, &url)
+    })
+    .await?;
     Ok(record)
 }
 

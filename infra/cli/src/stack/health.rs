@@ -9,8 +9,15 @@ use super::command::last_lines;
 use super::instance::{Instance, Part};
 use super::process::{LOOK_AGAIN, Record};
 
-/// Waits until `ask` succeeds. A dead child, or one that does not answer in time, ends it with the end of its log.
-pub(super) async fn wait<T, F>(instance: &Instance, part: Part, record: &Record, patience: Duration, ask: impl Fn() -> F) -> Result<T>
+/// Waits until `ask` succeeds. A dead child, or one that does not answer in time, ends it with the
+/// end of its log.
+pub(super) async fn wait<T, F>(
+    instance: &Instance,
+    part: Part,
+    record: &Record,
+    patience: Duration,
+    ask: impl Fn() -> F,
+) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {
@@ -22,7 +29,11 @@ where
             Err(error) => error,
         };
         if !record.is_alive() {
-            bail!("{part} died while it started. The end of {}:\n{}", instance.shown(&log), last_lines(&log));
+            bail!(
+                "{part} died while it started. The end of {}:\n{}",
+                instance.shown(&log),
+                last_lines(&log)
+            );
         }
         if Instant::now() > deadline {
             bail!(

@@ -1,6 +1,7 @@
 //! One stack of this clone: its name, its parts and the folders it keeps its state in.
 //!
-//! What costs long to make (tools, built functions) is shared by both instances of a clone; what runs is not.
+//! What costs long to make (tools, built functions) is shared by both instances of a clone; what
+//! runs is not.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -86,7 +87,9 @@ impl Instance {
             InstanceName::Dev => "dev",
             InstanceName::Test => "test",
         });
-        let running = |part: Part| Record::read(&dir, part).filter(Record::is_alive).map(|record| record.port);
+        let running = |part: Part| {
+            Record::read(&dir, part).filter(Record::is_alive).map(|record| record.port)
+        };
         let ports = match name {
             InstanceName::Dev => Ports::for_dev(|variable| std::env::var(variable).ok(), running)?,
             InstanceName::Test => {
@@ -121,7 +124,8 @@ impl Instance {
     /// Makes the folders that everything else writes to.
     pub(super) fn make_dirs(&self) -> Result<()> {
         for dir in [self.logs(), self.dir.join("run"), self.dir.join("tmp")] {
-            std::fs::create_dir_all(&dir).with_context(|| format!("{} cannot be made", dir.display()))?;
+            std::fs::create_dir_all(&dir)
+                .with_context(|| format!("{} cannot be made", dir.display()))?;
         }
         Ok(())
     }

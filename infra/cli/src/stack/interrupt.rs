@@ -5,8 +5,8 @@ use std::future::Future;
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Works until done, or until someone asks this program to end. From then on signals end nothing by themselves, so it goes
-/// around a verb as a whole.
+/// Works until done, or until someone asks this program to end. From then on signals end nothing by
+/// themselves, so it goes around a verb as a whole.
 pub(crate) async fn interruptible<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     let listen = |kind| signal(kind).context("signals cannot be listened to");
     let mut interrupt = listen(SignalKind::interrupt())?;

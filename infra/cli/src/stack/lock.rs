@@ -1,4 +1,5 @@
-//! One `up`, `down` or `test` at a time on what they share. The lock ends with the process, however that ends.
+//! One `up`, `down` or `test` at a time on what they share. The lock ends with the process, however
+//! that ends.
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -22,20 +23,23 @@ impl Lock {
             }
             File::options().create(true).append(true).open(path)
         };
-        let file = open().with_context(|| format!("the lock {} cannot be opened", path.display()))?;
+        let file =
+            open().with_context(|| format!("the lock {} cannot be opened", path.display()))?;
         let mut told = false;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Self { _file: file }),
                 Err(TryLockError::WouldBlock) => {
                     if !told {
-                        reporter.note("another aigen is at work on this clone's stack: waiting for it");
+                        reporter
+                            .note("another aigen is at work on this clone's stack: waiting for it");
                         told = true;
                     }
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
                 Err(TryLockError::Error(error)) => {
-                    return Err(error).with_context(|| format!("the lock {} cannot be taken", path.display()));
+                    return Err(error)
+                        .with_context(|| format!("the lock {} cannot be taken", path.display()));
                 }
             }
         }

@@ -10,7 +10,9 @@ static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 
 /// Applies what is not applied yet.
 pub(super) async fn apply(database_url: &str, reporter: &Reporter) -> Result<()> {
-    let mut connection = PgConnection::connect(database_url).await.context("the database does not let the migrations in")?;
+    let mut connection = PgConnection::connect(database_url)
+        .await
+        .context("the database does not let the migrations in")?;
     if all_applied(&mut connection).await {
         return connection.close().await.context("closing");
     }
@@ -30,7 +32,9 @@ pub(super) async fn apply_to(connection: &mut PgConnection) -> Result<()> {
 /// Whether exactly the built-in migrations are applied, with the texts they have now.
 async fn all_applied(connection: &mut PgConnection) -> bool {
     let applied: Result<Vec<(i64, Vec<u8>, bool)>, _> =
-        sqlx::query_as("select version, checksum, success from _sqlx_migrations order by version").fetch_all(connection).await;
+        sqlx::query_as("select version, checksum, success from _sqlx_migrations order by version")
+            .fetch_all(connection)
+            .await;
     applied.is_ok_and(|rows| {
         rows.len() == MIGRATOR.iter().count()
             && rows.iter().zip(MIGRATOR.iter()).all(|((version, checksum, success), migration)| {

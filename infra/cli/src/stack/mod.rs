@@ -1,13 +1,16 @@
-//! The local stack: PostgreSQL, the model double and an AWS gateway as plain processes of this machine, with the real
-//! template deployed to it. No Docker, no account.
+//! The local stack: PostgreSQL, the model double and an AWS gateway as plain processes of this
+//! machine, with the real template deployed to it. No Docker, no account.
 //!
-//! - An **instance** is one such stack of this clone: `dev` for the developer, `test` for a test run.
+//! - An **instance** is one such stack of this clone: `dev` for the developer, `test` for a test
+//!   run.
 //! - A **part** is one of its processes.
-//! - A **record** says which process a part is, so that exactly that one is ended, and never one that got its pid.
-//! - A **stamp** says what a step was made from, so that it is done again when, and only when, that has changed.
+//! - A **record** says which process a part is, so that exactly that one is ended, and never one
+//!   that got its pid.
+//! - A **stamp** says what a step was made from, so that it is done again when, and only when, that
+//!   has changed.
 //!
-//! `up` is a list of steps that each look first and act only if need be. So it can be repeated, interrupted anywhere and
-//! run again, and it repairs what has died since.
+//! `up` is a list of steps that each look first and act only if need be. So it can be repeated,
+//! interrupted anywhere and run again, and it repairs what has died since.
 
 mod artifacts;
 mod aws_api;
@@ -83,8 +86,13 @@ pub(crate) fn current(name: InstanceName) -> Result<StackEnv> {
     let alive = |part| Record::read(&instance.dir, part).filter(Record::is_alive);
     let deployment = alive(Part::Gateway).and_then(|gateway| Deployment::read(&instance, &gateway));
     let down = Part::ALL.into_iter().find(|part| alive(*part).is_none());
-    ensure!(down.is_none(), "the stack is not up ({} is down): run `cargo aigen up`", down.unwrap_or(Part::Gateway));
-    let deployment = deployment.context("the stack is not up (nothing is deployed): run `cargo aigen up`")?;
+    ensure!(
+        down.is_none(),
+        "the stack is not up ({} is down): run `cargo aigen up`",
+        down.unwrap_or(Part::Gateway)
+    );
+    let deployment =
+        deployment.context("the stack is not up (nothing is deployed): run `cargo aigen up`")?;
     StackEnv::new(&instance, &deployment)
 }
 
@@ -93,7 +101,11 @@ pub(crate) async fn up_verb(name: InstanceName, reporter: &Reporter) -> Result<(
     let started = Instant::now();
     let instance = Instance::find(name)?;
     let env = bring_up(&instance, reporter).await?;
-    reporter.note(&format!("the stack is up at {} ({:.1} s)", env.api_url, started.elapsed().as_secs_f64()));
+    reporter.note(&format!(
+        "the stack is up at {} ({:.1} s)",
+        env.api_url,
+        started.elapsed().as_secs_f64()
+    ));
     reporter.note(r#"next: eval "$(cargo aigen env)" points plain commands at it; `cargo aigen down` ends it"#);
     Ok(())
 }
@@ -120,7 +132,11 @@ pub(crate) async fn test(args: &TestArgs, reporter: &Reporter) -> Result<ExitCod
 }
 
 /// `migrate`: the database that is named, or else the running stack's.
-pub(crate) async fn migrate(name: InstanceName, database_url: Option<String>, reporter: &Reporter) -> Result<()> {
+pub(crate) async fn migrate(
+    name: InstanceName,
+    database_url: Option<String>,
+    reporter: &Reporter,
+) -> Result<()> {
     let url = match database_url {
         Some(url) => url,
         None => current(name).context("no DATABASE_URL is given")?.database_url,
@@ -147,8 +163,12 @@ pub(crate) async fn tools(reporter: &Reporter) -> Result<String> {
     Ok(command::path_with(&tools.bin))
 }
 
-/// Boxed, since the steps together make a future that is too large for the stack of whoever awaits it.
-fn bring_up<'a>(instance: &'a Instance, reporter: &'a Reporter) -> Pin<Box<dyn Future<Output = Result<StackEnv>> + 'a>> {
+/// Boxed, since the steps together make a future that is too large for the stack of whoever awaits
+/// it.
+fn bring_up<'a>(
+    instance: &'a Instance,
+    reporter: &'a Reporter,
+) -> Pin<Box<dyn Future<Output = Result<StackEnv>> + 'a>> {
     Box::pin(bring_up_in_steps(instance, reporter))
 }
 
@@ -172,7 +192,8 @@ async fn bring_up_in_steps(instance: &Instance, reporter: &Reporter) -> Result<S
     model::ensure(instance, reporter).await?;
     let gateway = clean_gateway(instance, &tools, reporter).await?;
     let deployment = {
-        // Held until the deployment is done: another instance must not build into what is being deployed.
+        // Held until the deployment is done: another instance must not build into what is being
+        // deployed.
         let _shared = Lock::take(&shared_lock, reporter).await?;
         let artifacts = artifacts::ensure(instance, &tools, reporter).await?;
         deployment::ensure(instance, &tools, &gateway, &artifacts, reporter).await?

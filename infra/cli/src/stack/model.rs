@@ -17,7 +17,8 @@ use super::stamp::Fingerprint;
 /// Starts the model double, unless it runs from this very build of the program.
 pub(super) async fn ensure(instance: &Instance, reporter: &Reporter) -> Result<()> {
     let program = std::env::current_exe().context("this program's own path is not known")?;
-    let file = program.metadata().with_context(|| format!("{} cannot be read", program.display()))?;
+    let file =
+        program.metadata().with_context(|| format!("{} cannot be read", program.display()))?;
     let config = Fingerprint::new()
         .text(&instance.ports.model.to_string())
         .text(&format!("{} {} {}", file.mtime(), file.mtime_nsec(), file.size()))
@@ -36,7 +37,10 @@ pub(super) async fn ensure(instance: &Instance, reporter: &Reporter) -> Result<(
             let record = process::start(instance, Part::Model, &mut serve, &config)?;
             let client = http::client()?;
             let url = format!("{}/_calls", instance.model_url());
-            health::wait(instance, Part::Model, &record, Duration::from_secs(20), || http::ask(&client, &url)).await
+            health::wait(instance, Part::Model, &record, Duration::from_secs(20), || {
+                http::ask(&client, &url)
+            })
+            .await
         })
         .await
 }

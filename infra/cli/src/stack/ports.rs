@@ -24,16 +24,25 @@ impl Ports {
         }
     }
 
-    /// What the environment says; else where the part already runs, so that a second shell need not repeat the
-    /// variables; else the default.
-    pub(super) fn for_dev(variable: impl Fn(&str) -> Option<String>, running: impl Fn(Part) -> Option<u16>) -> Result<Self> {
+    /// What the environment says; else where the part already runs, so that a second shell need not
+    /// repeat the variables; else the default.
+    pub(super) fn for_dev(
+        variable: impl Fn(&str) -> Option<String>,
+        running: impl Fn(Part) -> Option<u16>,
+    ) -> Result<Self> {
         let choose = |part: Part| match variable(part.port_variable()) {
             Some(text) => parse(part.port_variable(), &text),
             None => Ok(running(part).unwrap_or(part.default_port())),
         };
-        let ports = Self { gateway: choose(Part::Gateway)?, postgres: choose(Part::Postgres)?, model: choose(Part::Model)? };
+        let ports = Self {
+            gateway: choose(Part::Gateway)?,
+            postgres: choose(Part::Postgres)?,
+            model: choose(Part::Model)?,
+        };
         ensure!(
-            ports.gateway != ports.postgres && ports.gateway != ports.model && ports.postgres != ports.model,
+            ports.gateway != ports.postgres
+                && ports.gateway != ports.model
+                && ports.postgres != ports.model,
             "two parts of the stack cannot share a port: gateway {}, Postgres {}, model double {}",
             ports.gateway,
             ports.postgres,
@@ -42,14 +51,17 @@ impl Ports {
         Ok(ports)
     }
 
-    /// Three free ports for a stack that lives as long as a test run. They are taken from below the range that systems
-    /// hand out for outgoing connections, starting at a place that differs by clone, so that two runs do not meet.
+    /// Three free ports for a stack that lives as long as a test run. They are taken from below the
+    /// range that systems hand out for outgoing connections, starting at a place that differs by
+    /// clone, so that two runs do not meet.
     pub(super) fn free(seed: u64, is_free: impl Fn(u16) -> bool) -> Result<Self> {
         const FIRST: u16 = 20_000;
         const COUNT: u16 = 10_000;
         let start = u16::try_from(seed % u64::from(COUNT)).unwrap_or_default();
-        let mut free = (0..COUNT).map(|step| FIRST + (start + step) % COUNT).filter(|port| is_free(*port));
-        let mut next = || free.next().context("no free port between 20000 and 29999: end some programs first");
+        let mut free =
+            (0..COUNT).map(|step| FIRST + (start + step) % COUNT).filter(|port| is_free(*port));
+        let mut next =
+            || free.next().context("no free port between 20000 and 29999: end some programs first");
         Ok(Self { gateway: next()?, postgres: next()?, model: next()? })
     }
 }

@@ -1,7 +1,9 @@
-//! The stack's own PostgreSQL: a cluster below `.local/`, on the loopback interface only, with a password of its own.
+//! The stack's own PostgreSQL: a cluster below `.local/`, on the loopback interface only, with a
+//! password of its own.
 //!
-//! PostgreSQL refuses to run as root. In a container, where one often is root, it runs in a user namespace in which
-//! root goes by another number: same files, no new user on the machine. Where namespaces are forbidden it runs as `nobody`.
+//! PostgreSQL refuses to run as root. In a container, where one often is root, it runs in a user
+//! namespace in which root goes by another number: same files, no new user on the machine. Where
+//! namespaces are forbidden it runs as `nobody`.
 
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
@@ -41,7 +43,10 @@ enum RunAs {
 /// Makes the cluster, the server and the database, whatever of them is missing.
 pub(super) async fn ensure(instance: &Instance, tools: &Tools, reporter: &Reporter) -> Result<()> {
     let bin = tools.postgres_bin()?;
-    let config = Fingerprint::new().text(&bin.to_string_lossy()).text(&instance.ports.postgres.to_string()).finish();
+    let config = Fingerprint::new()
+        .text(&bin.to_string_lossy())
+        .text(&instance.ports.postgres.to_string())
+        .finish();
     let record = Record::read(&instance.dir, Part::Postgres);
     if record.is_some_and(|record| record.is_alive() && record.config == config) {
         return Ok(());
@@ -64,7 +69,9 @@ pub(super) fn database_url(instance: &Instance) -> Result<String> {
 /// The password of this instance's cluster.
 pub(super) fn password(instance: &Instance) -> Result<String> {
     let path = password_file(instance);
-    fs::read_to_string(&path).with_context(|| format!("the database password {} cannot be read: run `cargo aigen up`", path.display()))
+    fs::read_to_string(&path).with_context(|| {
+        format!("the database password {} cannot be read: run `cargo aigen up`", path.display())
+    })
 }
 
 /// Throws the data away. The server must have been ended.
@@ -106,14 +113,16 @@ async fn make_cluster(instance: &Instance, bin: &Path, run_as: RunAs) -> Result<
         "--locale=C.UTF-8",
         "--no-sync",
     ]);
-    command::run(initdb, "making the PostgreSQL cluster", &instance.logs().join("initdb.log")).await?;
+    command::run(initdb, "making the PostgreSQL cluster", &instance.logs().join("initdb.log"))
+        .await?;
     fs::rename(&next, data(instance)).context("the new cluster cannot be moved to its place")
 }
 
 async fn start(instance: &Instance, bin: &Path, run_as: RunAs, config: &str) -> Result<()> {
     let deadline = Instant::now() + START_PATIENCE;
     loop {
-        let record = process::start(instance, Part::Postgres, &mut server(instance, bin, run_as), config)?;
+        let record =
+            process::start(instance, Part::Postgres, &mut server(instance, bin, run_as), config)?;
         let address = address(instance, "postgres")?;
         let outcome = health::wait(instance, Part::Postgres, &record, START_PATIENCE, || async {
             address.connect().await?.close().await.context("closing")
@@ -121,7 +130,8 @@ async fn start(instance: &Instance, bin: &Path, run_as: RunAs, config: &str) -> 
         .await;
         match outcome {
             Ok(()) => return make_database(&address).await,
-            // After a hard end the old server's last processes may still hold its memory for a moment.
+            // After a hard end the old server's last processes may still hold its memory for a
+            // moment.
             Err(_) if still_held(instance) && Instant::now() < deadline => {
                 tokio::time::sleep(process::LOOK_AGAIN).await;
             }
@@ -152,7 +162,8 @@ fn server(instance: &Instance, bin: &Path, run_as: RunAs) -> Command {
 
 fn still_held(instance: &Instance) -> bool {
     let log = fs::read_to_string(instance.log_of(Part::Postgres)).unwrap_or_default();
-    log.contains("pre-existing shared memory block") || log.contains("lock file \"postmaster.pid\" already exists")
+    log.contains("pre-existing shared memory block")
+        || log.contains("lock file \"postmaster.pid\" already exists")
 }
 
 fn address(instance: &Instance, database: &str) -> Result<PgConnectOptions> {
@@ -165,14 +176,19 @@ fn address(instance: &Instance, database: &str) -> Result<PgConnectOptions> {
 }
 
 async fn make_database(server: &PgConnectOptions) -> Result<()> {
-    let mut connection: PgConnection = server.connect().await.context("the new server does not let aigen in")?;
-    let there: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
-        .bind(NAME)
-        .fetch_one(&mut connection)
-        .await
-        .context("the databases cannot be listed")?;
+    let mut connection: PgConnection =
+        server.connect().await.context("the new server does not let aigen in")?;
+    let there: bool =
+        sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+            .bind(NAME)
+            .fetch_one(&mut connection)
+            .await
+            .context("the databases cannot be listed")?;
     if !there {
-        connection.execute(sqlx::query("create database aigen")).await.context("the database cannot be made")?;
+        connection
+            .execute(sqlx::query("create database aigen"))
+            .await
+            .context("the database cannot be made")?;
     }
     connection.close().await.context("closing")
 }
@@ -180,18 +196,26 @@ async fn make_database(server: &PgConnectOptions) -> Result<()> {
 /// Makes an empty database of that name, which must be a plain identifier, and gives its URL.
 pub(super) async fn new_database(instance: &Instance, name: &'static str) -> Result<String> {
     drop_database(instance, name).await?;
-    let mut connection = address(instance, "postgres")?.connect().await.context("no connection to PostgreSQL")?;
+    let mut connection =
+        address(instance, "postgres")?.connect().await.context("no connection to PostgreSQL")?;
     let create = AssertSqlSafe(format!("create database {name}"));
-    connection.execute(sqlx::query(create)).await.with_context(|| format!("{name} cannot be made"))?;
+    connection
+        .execute(sqlx::query(create))
+        .await
+        .with_context(|| format!("{name} cannot be made"))?;
     connection.close().await.context("closing")?;
     Ok(url(instance, name, &password(instance)?))
 }
 
 /// Drops what [`new_database`] made.
 pub(super) async fn drop_database(instance: &Instance, name: &'static str) -> Result<()> {
-    let mut connection = address(instance, "postgres")?.connect().await.context("no connection to PostgreSQL")?;
+    let mut connection =
+        address(instance, "postgres")?.connect().await.context("no connection to PostgreSQL")?;
     let drop = AssertSqlSafe(format!("drop database if exists {name} with (force)"));
-    connection.execute(sqlx::query(drop)).await.with_context(|| format!("{name} cannot be dropped"))?;
+    connection
+        .execute(sqlx::query(drop))
+        .await
+        .with_context(|| format!("{name} cannot be dropped"))?;
     connection.close().await.context("closing")
 }
 
@@ -212,7 +236,10 @@ fn write_secret(path: &Path, text: &str) -> Result<()> {
         .with_context(|| format!("{} cannot be written", path.display()))
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is an edge: the password of a new cluster must be new")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is an edge: the password of a new cluster must be new"
+)]
 fn new_password() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }
@@ -242,12 +269,26 @@ impl RunAs {
             Self::Me => command::clean(program),
             Self::Namespace => {
                 let mut command = command::clean("unshare");
-                command.args(["--user", &format!("--map-user={NOBODY}"), &format!("--map-group={NOBODY}"), "--"]).arg(program);
+                command
+                    .args([
+                        "--user",
+                        &format!("--map-user={NOBODY}"),
+                        &format!("--map-group={NOBODY}"),
+                        "--",
+                    ])
+                    .arg(program);
                 command
             }
             Self::Nobody => {
                 let mut command = command::clean("setpriv");
-                command.args([&format!("--reuid={NOBODY}"), &format!("--regid={NOBODY}"), "--clear-groups", "--"]).arg(program);
+                command
+                    .args([
+                        &format!("--reuid={NOBODY}"),
+                        &format!("--regid={NOBODY}"),
+                        "--clear-groups",
+                        "--",
+                    ])
+                    .arg(program);
                 command
             }
         }

@@ -1,9 +1,10 @@
-//! The long-lived children of `up`: starting them so that they outlive it, remembering them, ending exactly them.
+//! The long-lived children of `up`: starting them so that they outlive it, remembering them, ending
+//! exactly them.
 //!
-//! A pid alone names nobody for long: the system uses it again. A record therefore carries the time at which the
-//! kernel says the process started, and a process is ours only when both agree. Each child leads a process group of
-//! its own, so that a Ctrl-C meant for `up` does not reach it, and so that what it starts (the gateway's Lambda
-//! environments) can be ended with it.
+//! A pid alone names nobody for long: the system uses it again. A record therefore carries the time
+//! at which the kernel says the process started, and a process is ours only when both agree. Each
+//! child leads a process group of its own, so that a Ctrl-C meant for `up` does not reach it, and
+//! so that what it starts (the gateway's Lambda environments) can be ended with it.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -54,11 +55,13 @@ impl Record {
 
     /// Whether the very process that was started still runs.
     pub(super) fn is_alive(&self) -> bool {
-        self.boot == boot_id() && Stat::of(self.pid).is_some_and(|stat| stat.start_ticks == self.start_ticks && !stat.is_dead)
+        self.boot == boot_id()
+            && Stat::of(self.pid)
+                .is_some_and(|stat| stat.start_ticks == self.start_ticks && !stat.is_dead)
     }
 
-    /// The processes of the child's group that still run. When the child is gone and its pid belongs to somebody
-    /// else, so does the group: then there are none.
+    /// The processes of the child's group that still run. When the child is gone and its pid
+    /// belongs to somebody else, so does the group: then there are none.
     fn group_members(&self) -> Vec<i32> {
         if self.boot != boot_id() {
             return Vec::new();
@@ -68,34 +71,45 @@ impl Record {
         }
         all_pids()
             .filter(|pid| {
-                Stat::of(*pid).is_some_and(|stat| stat.group == self.pid && !stat.is_dead && stat.start_ticks >= self.start_ticks)
+                Stat::of(*pid).is_some_and(|stat| {
+                    stat.group == self.pid && !stat.is_dead && stat.start_ticks >= self.start_ticks
+                })
             })
             .collect()
     }
 
-    /// Ends the child and what it started: asks with `signal`, and after `patience` ends it without asking.
-    /// True when there was something to end.
+    /// Ends the child and what it started: asks with `signal`, and after `patience` ends it without
+    /// asking. True when there was something to end.
     pub(super) async fn end(&self, signal: Signal, patience: Duration) -> Result<bool> {
         if self.group_members().is_empty() {
             return Ok(false);
         }
         // The child first, alone: it may want to end its own children in order.
         if self.is_alive() {
-            ignore_gone(kill(Pid::from_raw(self.pid), signal)).context("a child could not be asked to end")?;
+            ignore_gone(kill(Pid::from_raw(self.pid), signal))
+                .context("a child could not be asked to end")?;
             wait_while(patience, || self.is_alive()).await;
         }
         if !self.group_members().is_empty() {
-            ignore_gone(killpg(Pid::from_raw(self.pid), Signal::SIGKILL)).context("a child could not be ended")?;
+            ignore_gone(killpg(Pid::from_raw(self.pid), Signal::SIGKILL))
+                .context("a child could not be ended")?;
             wait_while(Duration::from_secs(5), || !self.group_members().is_empty()).await;
         }
         Ok(true)
     }
 }
 
-/// Starts a part in the background and writes its record. Its output goes to its log, which starts anew.
-pub(super) fn start(instance: &Instance, part: Part, command: &mut Command, config: &str) -> Result<Record> {
+/// Starts a part in the background and writes its record. Its output goes to its log, which starts
+/// anew.
+pub(super) fn start(
+    instance: &Instance,
+    part: Part,
+    command: &mut Command,
+    config: &str,
+) -> Result<Record> {
     let log = instance.log_of(part);
-    let output = File::create(&log).with_context(|| format!("the log {} cannot be made", log.display()))?;
+    let output =
+        File::create(&log).with_context(|| format!("the log {} cannot be made", log.display()))?;
     let errors = output.try_clone().context("the log cannot be shared")?;
     let child = command
         .stdin(Stdio::null())
@@ -103,9 +117,12 @@ pub(super) fn start(instance: &Instance, part: Part, command: &mut Command, conf
         .stderr(errors)
         .process_group(0)
         .spawn()
-        .with_context(|| format!("{part} could not be started ({})", command.get_program().to_string_lossy()))?;
+        .with_context(|| {
+            format!("{part} could not be started ({})", command.get_program().to_string_lossy())
+        })?;
     let pid = i32::try_from(child.id()).context("a pid that does not fit")?;
-    let stat = Stat::of(pid).with_context(|| format!("{part} ended at once: see {}", log.display()))?;
+    let stat =
+        Stat::of(pid).with_context(|| format!("{part} ended at once: see {}", log.display()))?;
     let record = Record {
         pid,
         start_ticks: stat.start_ticks,
@@ -114,15 +131,21 @@ pub(super) fn start(instance: &Instance, part: Part, command: &mut Command, conf
         since: now(),
         config: config.to_owned(),
     };
-    stamp::write_whole(&Record::path(&instance.dir, part), &serde_json::to_string_pretty(&record)?)?;
+    stamp::write_whole(
+        &Record::path(&instance.dir, part),
+        &serde_json::to_string_pretty(&record)?,
+    )?;
     Ok(record)
 }
 
-/// Ends a part, if it runs or left children behind, and forgets its record. True when there was something to end.
+/// Ends a part, if it runs or left children behind, and forgets its record. True when there was
+/// something to end.
 pub(super) async fn end(instance: &Instance, part: Part) -> Result<bool> {
     let ended = match Record::read(&instance.dir, part) {
         // PostgreSQL's "fast" shutdown: sessions are closed, data are safe.
-        Some(record) if part == Part::Postgres => record.end(Signal::SIGINT, Duration::from_secs(30)).await?,
+        Some(record) if part == Part::Postgres => {
+            record.end(Signal::SIGINT, Duration::from_secs(30)).await?
+        }
         Some(record) => record.end(Signal::SIGTERM, Duration::from_secs(5)).await?,
         None => false,
     };
@@ -144,7 +167,10 @@ fn ignore_gone(outcome: nix::Result<()>) -> nix::Result<()> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is an edge: a person reads the time in `status`")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is an edge: a person reads the time in `status`"
+)]
 fn now() -> DateTime<Utc> {
     Utc::now()
 }
@@ -154,7 +180,10 @@ fn boot_id() -> String {
 }
 
 fn all_pids() -> impl Iterator<Item = i32> {
-    fs::read_dir("/proc").into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+    fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
 /// The few fields of /proc/PID/stat that are needed here.
@@ -170,7 +199,8 @@ impl Stat {
         Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// The name in the second field may hold blanks and brackets, so fields are counted from its last bracket.
+    /// The name in the second field may hold blanks and brackets, so fields are counted from its
+    /// last bracket.
     fn parse(text: &str) -> Option<Self> {
         let (_, after_name) = text.rsplit_once(')')?;
         let mut fields = after_name.split_ascii_whitespace();
@@ -192,7 +222,10 @@ mod tests {
     #[test]
     fn a_name_with_brackets_does_not_shift_the_fields() {
         let text = "42 (a) b (c) S 1 40 40 0 -1 4194304 100 0 0 0 1 2 0 0 20 0 1 0 987654 1 2 3";
-        assert_eq!(Stat::parse(text), Some(Stat { is_dead: false, group: 40, start_ticks: 987_654 }));
+        assert_eq!(
+            Stat::parse(text),
+            Some(Stat { is_dead: false, group: 40, start_ticks: 987_654 })
+        );
     }
 
     #[test]
@@ -224,7 +257,12 @@ mod tests {
 
     #[tokio::test]
     async fn ending_a_record_ends_the_child_and_what_it_started_even_when_the_child_is_gone() {
-        let mut child = Command::new("sh").args(["-c", "sleep 60 & wait"]).stdin(Stdio::null()).process_group(0).spawn().unwrap();
+        let mut child = Command::new("sh")
+            .args(["-c", "sleep 60 & wait"])
+            .stdin(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         let record = record(pid, Stat::of(pid).unwrap().start_ticks);
         let deadline = Instant::now() + Duration::from_secs(10);

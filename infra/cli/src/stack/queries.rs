@@ -1,7 +1,9 @@
-//! `prepare`: what PostgreSQL says of each compile-time checked query, kept in `.sqlx` so that a build needs no database.
+//! `prepare`: what PostgreSQL says of each compile-time checked query, kept in `.sqlx` so that a
+//! build needs no database.
 //!
-//! The same as `cargo sqlx prepare`, without having to build that tool first: sqlx's macros write the descriptions
-//! themselves while they are expanded against a database, here a new one with all migrations applied.
+//! The same as `cargo sqlx prepare`, without having to build that tool first: sqlx's macros write
+//! the descriptions themselves while they are expanded against a database, here a new one with all
+//! migrations applied.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -35,7 +37,8 @@ pub(super) async fn prepare(instance: &Instance, check: bool, reporter: &Reporte
         let _shared = Lock::take(&instance.shared_dir().join("lock"), reporter).await?;
         Tools::ensure(instance, reporter).await?
     };
-    let was_up = Record::read(&instance.dir, Part::Postgres).is_some_and(|record| record.is_alive());
+    let was_up =
+        Record::read(&instance.dir, Part::Postgres).is_some_and(|record| record.is_alive());
     postgres::ensure(instance, &tools, reporter).await?;
     let outcome = describe_and_compare(instance, check, reporter).await;
     if !was_up {
@@ -64,13 +67,18 @@ async fn describe_and_compare(instance: &Instance, check: bool, reporter: &Repor
         );
     } else {
         replace(&committed_dir, &described)?;
-        reporter.note(&format!(".sqlx is written: {} queries, {} files changed", described.len(), differences.len()));
+        reporter.note(&format!(
+            ".sqlx is written: {} queries, {} files changed",
+            described.len(),
+            differences.len()
+        ));
     }
     Ok(())
 }
 
-/// Has the compiler expand every query against the database. The whole workspace is checked, so that what clippy has checked
-/// already is used again: a package alone would get other features of its dependencies.
+/// Has the compiler expand every query against the database. The whole workspace is checked, so
+/// that what clippy has checked already is used again: a package alone would get other features of
+/// its dependencies.
 async fn describe(instance: &Instance, database_url: &str) -> Result<Descriptions> {
     let next = instance.dir.join("tmp/sqlx");
     let _ = fs::remove_dir_all(&next);
@@ -83,13 +91,18 @@ async fn describe(instance: &Instance, database_url: &str) -> Result<Description
         .env("DATABASE_URL", database_url)
         .env("SQLX_OFFLINE", "false")
         .env("SQLX_OFFLINE_DIR", &next);
-    command::run(cargo, "cargo check with a database", &instance.logs().join("prepare.log")).await?;
+    command::run(cargo, "cargo check with a database", &instance.logs().join("prepare.log"))
+        .await?;
     read(&next)
 }
 
 /// Makes cargo compile the crate's targets although nothing has changed.
 fn touch_targets(package: &Path) -> Result<()> {
-    let tests = fs::read_dir(package.join("tests")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let tests = fs::read_dir(package.join("tests"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
     for root in tests.chain([package.join("src/lib.rs")]).filter(|path| path.is_file()) {
         File::options()
             .append(true)
@@ -107,7 +120,8 @@ fn read(dir: &Path) -> Result<Descriptions> {
     files(dir)?
         .into_iter()
         .map(|path| {
-            let text = fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+            let text = fs::read_to_string(&path)
+                .with_context(|| format!("{} cannot be read", path.display()))?;
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             Ok((name, text.trim_end().to_owned()))
         })
@@ -129,19 +143,24 @@ fn replace(dir: &Path, descriptions: &Descriptions) -> Result<()> {
     }
     for (name, text) in descriptions {
         let path = dir.join(name);
-        fs::write(&path, format!("{text}\n")).with_context(|| format!("{} cannot be written", path.display()))?;
+        fs::write(&path, format!("{text}\n"))
+            .with_context(|| format!("{} cannot be written", path.display()))?;
     }
     Ok(())
 }
 
 /// One line for each file that is missing, left over or different.
 fn differences(committed: &Descriptions, described: &Descriptions) -> Vec<String> {
-    let missing_or_changed = described.iter().filter_map(|(name, text)| match committed.get(name) {
-        None => Some(format!("  missing: {name}")),
-        Some(old) if old != text => Some(format!("  changed: {name}")),
-        Some(_) => None,
-    });
-    let left_over = committed.keys().filter(|name| !described.contains_key(*name)).map(|name| format!("  left over: {name}"));
+    let missing_or_changed =
+        described.iter().filter_map(|(name, text)| match committed.get(name) {
+            None => Some(format!("  missing: {name}")),
+            Some(old) if old != text => Some(format!("  changed: {name}")),
+            Some(_) => None,
+        });
+    let left_over = committed
+        .keys()
+        .filter(|name| !described.contains_key(*name))
+        .map(|name| format!("  left over: {name}"));
     missing_or_changed.chain(left_over).collect()
 }
 
@@ -156,7 +175,10 @@ mod tests {
         };
         let committed = of(&[("same", "1"), ("other", "1"), ("old", "1")]);
         let described = of(&[("same", "1"), ("other", "2"), ("new", "1")]);
-        assert_eq!(differences(&committed, &described), ["  missing: new", "  changed: other", "  left over: old"]);
+        assert_eq!(
+            differences(&committed, &described),
+            ["  missing: new", "  changed: other", "  left over: old"]
+        );
         assert!(differences(&described, &described).is_empty());
     }
 }

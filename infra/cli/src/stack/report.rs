@@ -9,7 +9,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output;
 
-/// After this long a step that has not ended is announced where there is no spinner to show that it is alive.
+/// After this long a step that has not ended is announced where there is no spinner to show that it
+/// is alive.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Says what is being done and how long it took.

@@ -52,8 +52,8 @@ impl StackEnv {
     ///
     /// # Errors
     ///
-    /// When there is none: a test that needs the stack fails then, and says what to run instead. It never skips, for a
-    /// test that did not run must not look like one that passed.
+    /// When there is none: a test that needs the stack fails then, and says what to run instead. It
+    /// never skips, for a test that did not run must not look like one that passed.
     pub fn from_env() -> Result<Self> {
         Self::from_variables(|name| std::env::var(name).ok())
     }
@@ -94,13 +94,19 @@ impl StackEnv {
 
     /// What a test gets besides.
     pub(super) fn test_variables(&self) -> [(&'static str, &str); 3] {
-        [("AIGEN_E2E", "1"), ("USER_POOL_ID", &self.user_pool_id), ("USER_POOL_CLIENT_ID", &self.user_pool_client_id)]
+        [
+            ("AIGEN_E2E", "1"),
+            ("USER_POOL_ID", &self.user_pool_id),
+            ("USER_POOL_CLIENT_ID", &self.user_pool_client_id),
+        ]
     }
 
     /// Lines that a shell can evaluate, and nothing else.
     #[must_use]
     pub fn exports(&self) -> String {
-        self.variables().iter().fold(String::new(), |text, (name, value)| text + &format!("export {name}={}\n", quoted(value)))
+        self.variables().iter().fold(String::new(), |text, (name, value)| {
+            text + &format!("export {name}={}\n", quoted(value))
+        })
     }
 }
 
@@ -144,7 +150,9 @@ mod tests {
     fn a_test_gets_back_the_stack_that_was_put_into_its_environment() {
         let env = env();
         let variables = [&env.variables()[..], &env.test_variables()[..]].concat();
-        let look = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let look = |name: &str| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        };
         assert_eq!(StackEnv::from_variables(look).unwrap(), env);
     }
 

@@ -1,6 +1,8 @@
-//! Fingerprints of what a step was made from, so that a later run can tell that there is nothing to do.
+//! Fingerprints of what a step was made from, so that a later run can tell that there is nothing to
+//! do.
 //!
-//! A stamp is written last, and in one move: a step that was interrupted has none and is done again.
+//! A stamp is written last, and in one move: a step that was interrupted has none and is done
+//! again.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -23,13 +25,15 @@ impl Fingerprint {
         self
     }
 
-    /// Adds a file, or all files below a folder, by name and content. A path that is not there counts as empty.
+    /// Adds a file, or all files below a folder, by name and content. A path that is not there
+    /// counts as empty.
     pub(super) fn tree(mut self, root: &Path, relative: &str) -> Result<Self> {
         let mut files = Vec::new();
         collect(&root.join(relative), &mut files)?;
         files.sort();
         for file in files {
-            let content = fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+            let content =
+                fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
             let name = file.strip_prefix(root).unwrap_or(&file).to_string_lossy().into_owned();
             self.add(name.as_bytes());
             self.add(&content);
@@ -55,7 +59,9 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
+        Err(error) => {
+            return Err(error).with_context(|| format!("{} cannot be read", path.display()));
+        }
     };
     for entry in entries {
         collect(&entry?.path(), files)?;
@@ -84,7 +90,9 @@ pub(super) fn write_whole(path: &Path, text: &str) -> Result<()> {
 /// Removes a file; one that is not there is as good as removed.
 pub(super) fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error).with_context(|| format!("{} cannot be removed", path.display())),
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("{} cannot be removed", path.display()))
+        }
         _ => Ok(()),
     }
 }

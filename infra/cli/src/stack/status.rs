@@ -15,7 +15,10 @@ use crate::output;
 
 /// Prints the table. Exit code 1 when a part is down.
 pub(super) async fn print(instance: &Instance) -> Result<ExitCode> {
-    output::line(format_args!("{:<18} {:>6} {:>8}  {:<22} health", "part", "port", "pid", "since (UTC)"));
+    output::line(format_args!(
+        "{:<18} {:>6} {:>8}  {:<22} health",
+        "part", "port", "pid", "since (UTC)"
+    ));
     let mut all_well = true;
     for part in Part::ALL {
         let record = Record::read(&instance.dir, part).filter(Record::is_alive);
@@ -33,8 +36,9 @@ pub(super) async fn print(instance: &Instance) -> Result<ExitCode> {
             health.map_or_else(|error| format!("{error:#}"), |()| "ok".to_owned())
         ));
     }
-    let deployment =
-        Record::read(&instance.dir, Part::Gateway).filter(Record::is_alive).and_then(|gateway| Deployment::read(instance, &gateway));
+    let deployment = Record::read(&instance.dir, Part::Gateway)
+        .filter(Record::is_alive)
+        .and_then(|gateway| Deployment::read(instance, &gateway));
     if let Some(deployment) = deployment {
         output::line(format_args!("deployed: {}", api_url(instance, &deployment.outputs.api_id)));
     } else {
@@ -46,14 +50,20 @@ pub(super) async fn print(instance: &Instance) -> Result<ExitCode> {
 
 async fn answers(instance: &Instance, part: Part) -> Result<()> {
     match part {
-        Part::Gateway => http::ask(&http::client()?, &format!("{}/_ministack/ready", instance.gateway_url())).await,
-        Part::Model => http::ask(&http::client()?, &format!("{}/_calls", instance.model_url())).await,
+        Part::Gateway => {
+            http::ask(&http::client()?, &format!("{}/_ministack/ready", instance.gateway_url()))
+                .await
+        }
+        Part::Model => {
+            http::ask(&http::client()?, &format!("{}/_calls", instance.model_url())).await
+        }
         Part::Postgres => {
             let url = postgres::database_url(instance)?;
-            let connection = tokio::time::timeout(Duration::from_secs(5), PgConnection::connect(&url))
-                .await
-                .context("no answer in 5 s")?
-                .context("no connection")?;
+            let connection =
+                tokio::time::timeout(Duration::from_secs(5), PgConnection::connect(&url))
+                    .await
+                    .context("no answer in 5 s")?
+                    .context("no connection")?;
             connection.close().await.context("closing")
         }
     }

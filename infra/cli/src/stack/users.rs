@@ -1,4 +1,5 @@
-//! Local users: made on first use, with a password that is the same for all, since the pool is on this machine only.
+//! Local users: made on first use, with a password that is the same for all, since the pool is on
+//! this machine only.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -24,9 +25,9 @@ pub(super) async fn token(env: &StackEnv, name: &str) -> Result<String> {
 
 /// A pool that keeps secret who exists answers as to a wrong password.
 fn is_unknown_user(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<Refusal>()
-        .is_some_and(|refusal| matches!(refusal.code.as_str(), "UserNotFoundException" | "NotAuthorizedException"))
+    error.downcast_ref::<Refusal>().is_some_and(|refusal| {
+        matches!(refusal.code.as_str(), "UserNotFoundException" | "NotAuthorizedException")
+    })
 }
 
 struct Cognito<'a> {
@@ -52,10 +53,14 @@ impl Cognito<'_> {
         let user = json!({"UserPoolId": pool, "Username": name, "MessageAction": "SUPPRESS"});
         match self.call("AdminCreateUser", &user).await {
             // Another run made the user at this moment.
-            Err(error) if error.downcast_ref::<Refusal>().is_some_and(|r| r.code == "UsernameExistsException") => {}
+            Err(error)
+                if error
+                    .downcast_ref::<Refusal>()
+                    .is_some_and(|r| r.code == "UsernameExistsException") => {}
             other => drop(other?),
         }
-        let password = json!({"UserPoolId": pool, "Username": name, "Password": PASSWORD, "Permanent": true});
+        let password =
+            json!({"UserPoolId": pool, "Username": name, "Password": PASSWORD, "Permanent": true});
         self.call("AdminSetUserPassword", &password).await?;
         Ok(())
     }

@@ -10,7 +10,9 @@ const LANDMARK: &str = "infra/cli/Cargo.toml";
 /// The workspace's root, seen from the current folder.
 pub(super) fn root() -> Result<PathBuf> {
     let here = std::env::current_dir().context("the current folder cannot be read")?;
-    above(&here).with_context(|| format!("{} is not inside the project: go to its folder first", here.display()))
+    above(&here).with_context(|| {
+        format!("{} is not inside the project: go to its folder first", here.display())
+    })
 }
 
 fn above(folder: &Path) -> Option<PathBuf> {

@@ -1,4 +1,5 @@
-//! Every process crossed with every execution. The whole table is printed and compared with the one in `docs/reconciler.md`.
+//! Every process crossed with every execution. The whole table is printed and compared with the one
+//! in `docs/reconciler.md`.
 
 use chrono::TimeDelta;
 use uuid::Uuid;
@@ -49,19 +50,40 @@ fn rows() -> Vec<(&'static str, Row)> {
     let mut rows = vec![
         ("PENDING, within the start grace", Row { created_at: ago(30), ..pending.clone() }),
         ("PENDING, past the start grace", pending.clone()),
-        ("PENDING, 3 starts failed within 15 min", Row { start_tries: tries(3, 300, 5), ..pending.clone() }),
-        ("PENDING, 3 starts failed over 15 min", Row { start_tries: tries(3, 1_000, 5), created_at: ago(1_100), ..pending.clone() }),
-        ("PENDING, started a moment ago", Row { has_arn: true, created_at: ago(1), ..pending.clone() }),
+        (
+            "PENDING, 3 starts failed within 15 min",
+            Row { start_tries: tries(3, 300, 5), ..pending.clone() },
+        ),
+        (
+            "PENDING, 3 starts failed over 15 min",
+            Row { start_tries: tries(3, 1_000, 5), created_at: ago(1_100), ..pending.clone() },
+        ),
+        (
+            "PENDING, started a moment ago",
+            Row { has_arn: true, created_at: ago(1), ..pending.clone() },
+        ),
         ("PENDING, with an ARN", Row { has_arn: true, ..pending }),
-        ("PROCESSING, claimed a moment ago", Row { started_at: Some(ago(1)), ..processing.clone() }),
+        (
+            "PROCESSING, claimed a moment ago",
+            Row { started_at: Some(ago(1)), ..processing.clone() },
+        ),
         ("PROCESSING", processing.clone()),
         ("PROCESSING, result stored", Row { result_ready: true, ..processing }),
     ];
-    for (name, status) in [("COMPLETED", Status::Completed), ("FAILED", Status::Failed), ("TIMEOUT", Status::Timeout)] {
+    for (name, status) in
+        [("COMPLETED", Status::Completed), ("FAILED", Status::Failed), ("TIMEOUT", Status::Timeout)]
+    {
         let ended = row(status);
-        let text = |tail: &str| -> &'static str { Box::leak(format!("{name}{tail}").into_boxed_str()) };
-        rows.push((text(", within the grace"), Row { completed_at: Some(ago(10)), ..ended.clone() }));
-        rows.push((text(", by hand"), Row { completed_at: Some(ago(10)), ended_by_hand: true, ..ended.clone() }));
+        let text =
+            |tail: &str| -> &'static str { Box::leak(format!("{name}{tail}").into_boxed_str()) };
+        rows.push((
+            text(", within the grace"),
+            Row { completed_at: Some(ago(10)), ..ended.clone() },
+        ));
+        rows.push((
+            text(", by hand"),
+            Row { completed_at: Some(ago(10)), ended_by_hand: true, ..ended.clone() },
+        ));
         rows.push((text(", past the grace"), ended));
     }
     rows.push(("CANCELLED", Row { completed_at: Some(ago(0)), ..row(Status::Cancelled) }));
@@ -80,13 +102,17 @@ fn executions() -> Vec<(&'static str, Execution)> {
         ("TIMED_OUT", Execution::TimedOut),
         ("ABORTED", Execution::Aborted { error: Some("CANCELLED".into()), cause: None }),
         ("ABORTED by R9", Execution::Aborted { error: Some(STOPPED_FOR_TIME.into()), cause: None }),
-        ("ABORTED by R10", Execution::Aborted { error: Some(stopped_for(Status::Completed).into()), cause: None }),
+        (
+            "ABORTED by R10",
+            Execution::Aborted { error: Some(stopped_for(Status::Completed).into()), cause: None },
+        ),
     ]
 }
 
 fn cell(plan: &Plan) -> String {
     let ending = |ending: &Ending| {
-        let code = ending.error.as_ref().map(|error| format!(" {}", error.code)).unwrap_or_default();
+        let code =
+            ending.error.as_ref().map(|error| format!(" {}", error.code)).unwrap_or_default();
         format!("{}{code}{}", ending.status, if ending.evidence { " + evidence" } else { "" })
     };
     let action = match &plan.action {
@@ -121,7 +147,9 @@ fn whole_table() -> String {
     lines[0].extend(executions.iter().map(|(name, _)| (*name).to_owned()));
     for (name, row) in rows() {
         let mut line = vec![name.to_owned()];
-        line.extend(executions.iter().map(|(_, execution)| cell(&plan(&row, execution, now(), &limits()))));
+        line.extend(
+            executions.iter().map(|(_, execution)| cell(&plan(&row, execution, now(), &limits()))),
+        );
         lines.push(line);
     }
     markdown(lines)
@@ -162,7 +190,8 @@ fn rules_table() -> String {
 /// What stands between `<!-- name -->` and `<!-- /name -->`.
 fn documented(name: &str) -> &'static str {
     let document = include_str!("../../../../docs/reconciler.md");
-    let (_, rest) = document.split_once(&format!("<!-- {name} -->\n")).expect("the section is there");
+    let (_, rest) =
+        document.split_once(&format!("<!-- {name} -->\n")).expect("the section is there");
     rest.split_once(&format!("<!-- /{name} -->")).expect("the section ends").0
 }
 
@@ -173,11 +202,16 @@ fn the_documented_tables_are_what_the_planner_does() {
         println!("<!-- {name} -->\n{table}<!-- /{name} -->");
     }
     for (name, table) in tables {
-        assert_eq!(documented(name), table, "docs/reconciler.md, section {name}; the test's output has the table as it should be");
+        assert_eq!(
+            documented(name),
+            table,
+            "docs/reconciler.md, section {name}; the test's output has the table as it should be"
+        );
     }
 }
 
-/// The table of the design, spelt out again by hand, so that a slip in the planner cannot hide in a table printed from it.
+/// The table of the design, spelt out again by hand, so that a slip in the planner cannot hide in a
+/// table printed from it.
 #[test]
 fn every_pair_of_process_and_execution_follows_the_design() {
     for (name, row) in rows() {
@@ -185,8 +219,12 @@ fn every_pair_of_process_and_execution_follows_the_design() {
             let plan = plan(&row, &execution, now(), &limits());
             let expected = match (row.status.is_active(), column) {
                 (true, "not found") => match name {
-                    "PENDING, within the start grace" | "PENDING, started a moment ago" | "PROCESSING, claimed a moment ago" => None,
-                    "PENDING, with an ARN" | "PROCESSING" | "PROCESSING, result stored" => Some(Rule::R8),
+                    "PENDING, within the start grace"
+                    | "PENDING, started a moment ago"
+                    | "PROCESSING, claimed a moment ago" => None,
+                    "PENDING, with an ARN" | "PROCESSING" | "PROCESSING, result stored" => {
+                        Some(Rule::R8)
+                    }
                     _ => Some(Rule::R1),
                 },
                 (true, "RUNNING") => Some(Rule::R2),
@@ -195,10 +233,13 @@ fn every_pair_of_process_and_execution_follows_the_design() {
                 (true, "FAILED" | "FAILED for time") => Some(Rule::R5),
                 (true, "TIMED_OUT") => Some(Rule::R6),
                 (true, "ABORTED" | "ABORTED by R10") => Some(Rule::R7),
-                (false, "RUNNING" | "RUNNING too long") => (!name.ends_with("within the grace")).then_some(Rule::R10),
-                (false, "FAILED" | "FAILED for time" | "TIMED_OUT" | "ABORTED" | "ABORTED by R9") if row.status == Status::Completed => {
-                    Some(Rule::R11)
+                (false, "RUNNING" | "RUNNING too long") => {
+                    (!name.ends_with("within the grace")).then_some(Rule::R10)
                 }
+                (
+                    false,
+                    "FAILED" | "FAILED for time" | "TIMED_OUT" | "ABORTED" | "ABORTED by R9",
+                ) if row.status == Status::Completed => Some(Rule::R11),
                 (false, _) => None,
                 (true, other) => panic!("no expectation for {other}"),
             };
@@ -212,7 +253,10 @@ fn nothing_that_has_ended_is_given_another_status() {
     for (name, row) in rows().into_iter().filter(|(_, row)| row.status.is_terminal()) {
         for (column, execution) in executions() {
             let action = plan(&row, &execution, now(), &limits()).action;
-            assert!(matches!(action, Action::Leave | Action::Stop | Action::Report), "{name} × {column}: {action:?}");
+            assert!(
+                matches!(action, Action::Leave | Action::Stop | Action::Report),
+                "{name} × {column}: {action:?}"
+            );
         }
     }
 }
@@ -222,7 +266,11 @@ fn every_ending_is_a_move_that_the_protocol_has() {
     use crate::transition::Transition;
     for (name, row) in rows().into_iter().filter(|(_, row)| row.status.is_active()) {
         for (column, execution) in executions() {
-            let (Action::End(ending) | Action::StopThenEnd(ending)) = plan(&row, &execution, now(), &limits()).action else { continue };
+            let (Action::End(ending) | Action::StopThenEnd(ending)) =
+                plan(&row, &execution, now(), &limits()).action
+            else {
+                continue;
+            };
             let transition = match ending.status {
                 Status::Failed => Transition::Fail,
                 Status::Timeout => Transition::TimeOut,
@@ -230,7 +278,11 @@ fn every_ending_is_a_move_that_the_protocol_has() {
                 other => panic!("{name} × {column} ends {other}"),
             };
             assert_eq!(transition.from(row.status), Ok(ending.status));
-            assert_eq!(ending.error.is_none(), ending.status == Status::Cancelled, "{name} × {column}");
+            assert_eq!(
+                ending.error.is_none(),
+                ending.status == Status::Cancelled,
+                "{name} × {column}"
+            );
         }
     }
 }
@@ -242,13 +294,20 @@ fn each_limit_counts_from_the_second_after_it() {
     assert_eq!(plan(&young(60), &Execution::Missing, now(), &limits).rule, None);
     assert_eq!(plan(&young(61), &Execution::Missing, now(), &limits).rule, Some(Rule::R1));
 
-    let claimed = |age| Row { created_at: ago(9), started_at: Some(ago(age)), ..row(Status::Processing) };
+    let claimed =
+        |age| Row { created_at: ago(9), started_at: Some(ago(age)), ..row(Status::Processing) };
     assert_eq!(plan(&claimed(2), &Execution::Missing, now(), &limits).action, Action::LookAgain);
     assert_eq!(plan(&claimed(3), &Execution::Missing, now(), &limits).rule, Some(Rule::R8));
 
     let running = |age| Execution::Running { since: ago(age) };
-    assert_eq!(plan(&row(Status::Processing), &running(3_660), now(), &limits).rule, Some(Rule::R2));
-    assert_eq!(plan(&row(Status::Processing), &running(3_661), now(), &limits).rule, Some(Rule::R9));
+    assert_eq!(
+        plan(&row(Status::Processing), &running(3_660), now(), &limits).rule,
+        Some(Rule::R2)
+    );
+    assert_eq!(
+        plan(&row(Status::Processing), &running(3_661), now(), &limits).rule,
+        Some(Rule::R9)
+    );
 
     let ended = |age| Row { completed_at: Some(ago(age)), ..row(Status::Failed) };
     assert_eq!(plan(&ended(60), &running(90), now(), &limits).rule, None);
@@ -264,13 +323,19 @@ fn each_limit_counts_from_the_second_after_it() {
 #[test]
 fn a_process_that_waited_long_for_its_start_is_not_timed_out_for_the_wait() {
     let late = Row { created_at: ago(100_000), ..row(Status::Pending) };
-    assert_eq!(plan(&late, &Execution::Running { since: ago(10) }, now(), &limits()).rule, Some(Rule::R2));
+    assert_eq!(
+        plan(&late, &Execution::Running { since: ago(10) }, now(), &limits()).rule,
+        Some(Rule::R2)
+    );
 }
 
 #[test]
 fn a_process_whose_execution_was_started_again_still_counts_from_its_first_start() {
     let old = Row { started_at: Some(ago(10_000)), ..row(Status::Processing) };
-    assert_eq!(plan(&old, &Execution::Running { since: ago(10) }, now(), &limits()).rule, Some(Rule::R9));
+    assert_eq!(
+        plan(&old, &Execution::Running { since: ago(10) }, now(), &limits()).rule,
+        Some(Rule::R9)
+    );
 }
 
 #[test]

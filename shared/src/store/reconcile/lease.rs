@@ -46,7 +46,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn take_lease(&self, holder: Uuid, now: DateTime<Utc>, until: DateTime<Utc>) -> Result<Lease, Failure> {
+    pub async fn take_lease(
+        &self,
+        holder: Uuid,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<Lease, Failure> {
         let mut connection = self.database.connection().await?;
         let row = sqlx::query!(
             r#"
@@ -67,10 +72,16 @@ impl Store {
         .await
         .map_err(|error| failure_of(&error))?;
         if row.taken {
-            let resume = row.resume_created_at.zip(row.resume_id).map(|(created_at, id)| Point { created_at, id: ProcessId(id) });
+            let resume = row
+                .resume_created_at
+                .zip(row.resume_id)
+                .map(|(created_at, id)| Point { created_at, id: ProcessId(id) });
             Ok(Lease::Taken { resume })
         } else {
-            Ok(Lease::Held { since: row.held_since.unwrap_or(now), until: row.held_until.unwrap_or(now) })
+            Ok(Lease::Held {
+                since: row.held_since.unwrap_or(now),
+                until: row.held_until.unwrap_or(now),
+            })
         }
     }
 
@@ -92,12 +103,18 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Gives the lease of the sweep `holder` back, with its report. `complete`: it has looked at everything, so the next begins
-    /// anew; otherwise the next goes on where this one came to.
+    /// Gives the lease of the sweep `holder` back, with its report. `complete`: it has looked at
+    /// everything, so the next begins anew; otherwise the next goes on where this one came to.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn give_lease_back(&self, holder: Uuid, complete: bool, report: &Value, now: DateTime<Utc>) -> Result<(), Failure> {
+    pub async fn give_lease_back(
+        &self,
+        holder: Uuid,
+        complete: bool,
+        report: &Value,
+        now: DateTime<Utc>,
+    ) -> Result<(), Failure> {
         let mut connection = self.database.connection().await?;
         sqlx::query!(
             r#"

@@ -1,4 +1,5 @@
-//! Repairs. Each compares what the planner saw with what is there now, and changes nothing when the row has moved meanwhile.
+//! Repairs. Each compares what the planner saw with what is there now, and changes nothing when the
+//! row has moved meanwhile.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -28,7 +29,8 @@ pub struct EndingNote<'a> {
     pub error: Option<&'a ProcessError>,
     /// By which rule.
     pub rule: Rule,
-    /// What the history calls it: `repaired`, or for an execution that reports its own failure `failed`, `timed-out`.
+    /// What the history calls it: `repaired`, or for an execution that reports its own failure
+    /// `failed`, `timed-out`.
     pub kind: &'a str,
     /// What the execution was seen to be.
     pub execution: &'static str,
@@ -43,7 +45,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn end_seen(&self, row: &Row, ending: &EndingNote<'_>, now: DateTime<Utc>) -> Result<Repaired, Failure> {
+    pub async fn end_seen(
+        &self,
+        row: &Row,
+        ending: &EndingNote<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Repaired, Failure> {
         let internal = |error: serde_json::Error| Failure::internal(error.to_string());
         let error = ending.error.map(serde_json::to_value).transpose().map_err(internal)?;
         let mut detail = json!({"rule": ending.rule, "execution": ending.execution});
@@ -86,12 +93,17 @@ impl Store {
 
     /// Completes the active process `row`, whose result is stored already.
     ///
-    /// A process with one target stores its result only together with COMPLETED, so such a row was moved back by a foreign hand.
-    /// What a process with several targets has staged is applied by [`crate::finish::finish`].
+    /// A process with one target stores its result only together with COMPLETED, so such a row was
+    /// moved back by a foreign hand. What a process with several targets has staged is applied by
+    /// [`crate::finish::finish`].
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn complete_from_stored(&self, row: &Row, now: DateTime<Utc>) -> Result<Repaired, Failure> {
+    pub async fn complete_from_stored(
+        &self,
+        row: &Row,
+        now: DateTime<Utc>,
+    ) -> Result<Repaired, Failure> {
         let mut connection = self.database.connection().await?;
         let done = sqlx::query_scalar!(
             r#"
@@ -143,11 +155,17 @@ impl Store {
         Ok(repaired(noted.rows_affected() == 1))
     }
 
-    /// Notes that the execution of `row` has been started. Its worker may have claimed it by now, and that is as well.
+    /// Notes that the execution of `row` has been started. Its worker may have claimed it by now,
+    /// and that is as well.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn note_started(&self, row: &Row, execution_arn: &str, now: DateTime<Utc>) -> Result<(), Failure> {
+    pub async fn note_started(
+        &self,
+        row: &Row,
+        execution_arn: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), Failure> {
         let mut connection = self.database.connection().await?;
         sqlx::query!(
             r#"
@@ -189,21 +207,34 @@ impl Store {
         Ok(())
     }
 
-    /// Mends what is broken in `row` alone (R12–R14). `updated_at` stays: no move of the process has been made.
+    /// Mends what is broken in `row` alone (R12–R14). `updated_at` stays: no move of the process
+    /// has been made.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn mend(&self, row: &Row, rule: Rule, mend: Mend, now: DateTime<Utc>) -> Result<Repaired, Failure> {
+    pub async fn mend(
+        &self,
+        row: &Row,
+        rule: Rule,
+        mend: Mend,
+        now: DateTime<Utc>,
+    ) -> Result<Repaired, Failure> {
         let (progress, completed_at, detail): (_, _, Value) = match mend {
-            Mend::Progress(progress) => {
-                (progress, row.completed_at, json!({"rule": rule, "field": "progress", "from": row.progress, "to": progress}))
-            }
-            Mend::CompletedAt(CompletedAt::Set(at)) => {
-                (row.progress, Some(at), json!({"rule": rule, "field": "completed_at", "from": null, "to": at}))
-            }
-            Mend::CompletedAt(CompletedAt::Clear) => {
-                (row.progress, None, json!({"rule": rule, "field": "completed_at", "from": row.completed_at, "to": null}))
-            }
+            Mend::Progress(progress) => (
+                progress,
+                row.completed_at,
+                json!({"rule": rule, "field": "progress", "from": row.progress, "to": progress}),
+            ),
+            Mend::CompletedAt(CompletedAt::Set(at)) => (
+                row.progress,
+                Some(at),
+                json!({"rule": rule, "field": "completed_at", "from": null, "to": at}),
+            ),
+            Mend::CompletedAt(CompletedAt::Clear) => (
+                row.progress,
+                None,
+                json!({"rule": rule, "field": "completed_at", "from": row.completed_at, "to": null}),
+            ),
         };
         let mut connection = self.database.connection().await?;
         let done = sqlx::query_scalar!(

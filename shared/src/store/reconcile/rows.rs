@@ -18,8 +18,8 @@ struct Facts {
     attempt: i32,
     progress: i16,
     has_arn: bool,
-    /// Issue to whoever stages several targets: the scans say here whether everything is stored, and
-    /// [`Store::complete_from_stored`] makes it appear.
+    /// Issue to whoever stages several targets: the scans say here whether everything is stored,
+    /// and [`Store::complete_from_stored`] makes it appear.
     result_ready: bool,
     ended_by_hand: bool,
     created_at: DateTime<Utc>,
@@ -36,7 +36,9 @@ impl TryFrom<Facts> for Row {
 
     fn try_from(facts: Facts) -> Result<Self, Failure> {
         let start_tries = match (facts.tries, facts.first_try_at, facts.last_try_at) {
-            (Some(count), Some(first_at), Some(last_at)) => Some(StartTries { count, first_at, last_at }),
+            (Some(count), Some(first_at), Some(last_at)) => {
+                Some(StartTries { count, first_at, last_at })
+            }
             _ => None,
         };
         Ok(Self {
@@ -72,16 +74,29 @@ pub struct Gauges {
 }
 
 impl Store {
-    /// The next `limit` active processes after `after`, oldest first, that were accepted at `until` or before.
+    /// The next `limit` active processes after `after`, oldest first, that were accepted at `until`
+    /// or before.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn active_page(&self, after: Point, until: DateTime<Utc>, limit: i64) -> Result<Vec<Row>, Failure> {
+    pub async fn active_page(
+        &self,
+        after: Point,
+        until: DateTime<Utc>,
+        limit: i64,
+    ) -> Result<Vec<Row>, Failure> {
         let mut connection = self.database.connection().await?;
         rows(
-            sqlx::query_file_as!(Facts, "src/store/reconcile/active_page.sql", after.created_at, after.id.0, until, limit)
-                .fetch_all(&mut *connection)
-                .await,
+            sqlx::query_file_as!(
+                Facts,
+                "src/store/reconcile/active_page.sql",
+                after.created_at,
+                after.id.0,
+                until,
+                limit
+            )
+            .fetch_all(&mut *connection)
+            .await,
         )
     }
 
@@ -92,28 +107,54 @@ impl Store {
     pub async fn rows_of(&self, ids: &[ProcessId]) -> Result<Vec<Row>, Failure> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         let mut connection = self.database.connection().await?;
-        rows(sqlx::query_file_as!(Facts, "src/store/reconcile/by_ids.sql", &ids).fetch_all(&mut *connection).await)
+        rows(
+            sqlx::query_file_as!(Facts, "src/store/reconcile/by_ids.sql", &ids)
+                .fetch_all(&mut *connection)
+                .await,
+        )
     }
 
     /// The next `limit` processes after `after` whose progress is broken (R12, R13), by id.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn broken_progress_page(&self, after: ProcessId, limit: i64) -> Result<Vec<Row>, Failure> {
+    pub async fn broken_progress_page(
+        &self,
+        after: ProcessId,
+        limit: i64,
+    ) -> Result<Vec<Row>, Failure> {
         let mut connection = self.database.connection().await?;
-        rows(sqlx::query_file_as!(Facts, "src/store/reconcile/broken_progress_page.sql", after.0, limit).fetch_all(&mut *connection).await)
+        rows(
+            sqlx::query_file_as!(
+                Facts,
+                "src/store/reconcile/broken_progress_page.sql",
+                after.0,
+                limit
+            )
+            .fetch_all(&mut *connection)
+            .await,
+        )
     }
 
     /// The next `limit` processes after `after` whose `completed_at` is broken (R14), by id.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn broken_completed_at_page(&self, after: ProcessId, limit: i64) -> Result<Vec<Row>, Failure> {
+    pub async fn broken_completed_at_page(
+        &self,
+        after: ProcessId,
+        limit: i64,
+    ) -> Result<Vec<Row>, Failure> {
         let mut connection = self.database.connection().await?;
         rows(
-            sqlx::query_file_as!(Facts, "src/store/reconcile/broken_completed_at_page.sql", after.0, limit)
-                .fetch_all(&mut *connection)
-                .await,
+            sqlx::query_file_as!(
+                Facts,
+                "src/store/reconcile/broken_completed_at_page.sql",
+                after.0,
+                limit
+            )
+            .fetch_all(&mut *connection)
+            .await,
         )
     }
 

@@ -1,4 +1,5 @@
-//! The outside that a sweep asks: Step Functions, the log and the secret, answered at once, with every call counted.
+//! The outside that a sweep asks: Step Functions, the log and the secret, answered at once, with
+//! every call counted.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +21,8 @@ use tokio::net::TcpListener;
 
 use super::table::id;
 
-pub(super) const MACHINE: &str = "arn:aws:states:us-east-1:000000000000:stateMachine:AIGenerationStateMachine";
+pub(super) const MACHINE: &str =
+    "arn:aws:states:us-east-1:000000000000:stateMachine:AIGenerationStateMachine";
 /// As Step Functions gives at most.
 const PAGE: u32 = 1_000;
 
@@ -41,11 +43,13 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// The first `drifted` of `active` processes have executions that ended five different ways; the others run.
+    /// The first `drifted` of `active` processes have executions that ended five different ways;
+    /// the others run.
     pub(super) async fn serve(active: u32, drifted: u32, secret: Value) -> Result<Self> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let started_at = now.as_secs().saturating_sub(600);
-        let world = Arc::new(World { active, drifted, secret, started_at, calls: Mutex::default() });
+        let world =
+            Arc::new(World { active, drifted, secret, started_at, calls: Mutex::default() });
         let listener = TcpListener::bind("127.0.0.1:0").await.context("no port for the engine")?;
         let url = format!("http://{}", listener.local_addr().context("the engine has no address")?);
         let router = Router::new().route("/", post(answer)).with_state(Arc::clone(&world));
@@ -67,19 +71,32 @@ impl Engine {
             ("filterLogEvents", "FilterLogEvents"),
         ] {
             let counted = counted.get(operation).copied().unwrap_or_default();
-            ensure!(told[field] == json!(counted), "the function tells of {} calls of {operation}, and made {counted}", told[field]);
+            ensure!(
+                told[field] == json!(counted),
+                "the function tells of {} calls of {operation}, and made {counted}",
+                told[field]
+            );
         }
         Ok(())
     }
 }
 
 async fn answer(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Response {
-    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let target =
+        headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let operation = target.rsplit('.').next().unwrap_or_default();
-    *world.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(operation.to_owned()).or_default() += 1;
+    *world
+        .calls
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .entry(operation.to_owned())
+        .or_default() += 1;
     let input: Value = serde_json::from_slice(&body).unwrap_or_default();
     match operation {
-        "GetSecretValue" => Json(json!({"ARN": "bench", "Name": "bench", "SecretString": world.secret.to_string()})).into_response(),
+        "GetSecretValue" => {
+            Json(json!({"ARN": "bench", "Name": "bench", "SecretString": world.secret.to_string()}))
+                .into_response()
+        }
         "FilterLogEvents" => Json(json!({"events": []})).into_response(),
         "StopExecution" => Json(json!({"stopDate": world.started_at})).into_response(),
         "ListExecutions" => Json(world.running(&input)).into_response(),
@@ -92,7 +109,8 @@ async fn answer(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes
 }
 
 fn refused(name: &str) -> Response {
-    (StatusCode::BAD_REQUEST, Json(json!({"__type": name, "message": "as the service says"}))).into_response()
+    (StatusCode::BAD_REQUEST, Json(json!({"__type": name, "message": "as the service says"})))
+        .into_response()
 }
 
 impl World {
@@ -104,7 +122,10 @@ impl World {
     }
 
     fn running(&self, input: &Value) -> Value {
-        let from = input["nextToken"].as_str().and_then(|token| token.parse().ok()).unwrap_or(self.drifted);
+        let from = input["nextToken"]
+            .as_str()
+            .and_then(|token| token.parse().ok())
+            .unwrap_or(self.drifted);
         let until = (from + PAGE).min(self.active);
         let page: Vec<_> = (from..until).map(|number| self.execution(number, "RUNNING")).collect();
         json!({"executions": page, "nextToken": (until < self.active).then(|| until.to_string())})
@@ -112,11 +133,14 @@ impl World {
 
     fn described(&self, input: &Value) -> Option<Value> {
         let name = input["executionArn"].as_str()?.rsplit(':').next()?;
-        let number = u32::try_from(uuid::Uuid::try_parse(name).ok()?.as_u128() & u128::from(u32::MAX)).ok()?;
+        let number =
+            u32::try_from(uuid::Uuid::try_parse(name).ok()?.as_u128() & u128::from(u32::MAX))
+                .ok()?;
         if number >= self.drifted {
             return (number < self.active).then(|| self.execution(number, "RUNNING"));
         }
-        let status = ["FAILED", "SUCCEEDED", "TIMED_OUT", "ABORTED", "expired"][number as usize % 5];
+        let status =
+            ["FAILED", "SUCCEEDED", "TIMED_OUT", "ABORTED", "expired"][number as usize % 5];
         let mut described = self.execution(number, status);
         if status == "FAILED" {
             described["error"] = json!("AI_ERROR");

@@ -1,4 +1,5 @@
-//! A database of its own, with as many rows as wanted. Row `n` is the active process `n`, or an ended one.
+//! A database of its own, with as many rows as wanted. Row `n` is the active process `n`, or an
+//! ended one.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -22,11 +23,15 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) async fn make(server: &str, rows: u32, args: &ReconcileArgs) -> Result<Self> {
-        let password = reqwest::Url::parse(server).ok().and_then(|url| url.password().map(str::to_owned)).unwrap_or_default();
+        let password = reqwest::Url::parse(server)
+            .ok()
+            .and_then(|url| url.password().map(str::to_owned))
+            .unwrap_or_default();
         let server: PgConnectOptions = server.parse().context("that is no database URL")?;
         let name = format!("bench_reconcile_{rows}_{}", std::process::id());
         let options = server.clone().database(&name);
-        let mut connection = server.connect().await.context("the database server does not let the benchmark in")?;
+        let mut connection =
+            server.connect().await.context("the database server does not let the benchmark in")?;
         execute(&mut connection, format!("CREATE DATABASE {name}")).await?;
         connection.close().await.context("closing")?;
         let table = Self { server, options, password, name };
@@ -40,7 +45,11 @@ impl Table {
     }
 
     async fn fill(&self, rows: u32, args: &ReconcileArgs) -> Result<()> {
-        let mut connection = self.options.connect().await.context("the new database does not let the benchmark in")?;
+        let mut connection = self
+            .options
+            .connect()
+            .await
+            .context("the new database does not let the benchmark in")?;
         stack::migrate_connection(&mut connection).await?;
         execute(
             &mut connection,
@@ -56,7 +65,8 @@ impl Table {
             ),
         )
         .await?;
-        // What a table that has lived for a while has: statistics, and pages that are known to be visible.
+        // What a table that has lived for a while has: statistics, and pages that are known to be
+        // visible.
         execute(&mut connection, "VACUUM (ANALYZE) processing_state".to_owned()).await?;
         connection.close().await.context("closing")
     }
@@ -70,12 +80,21 @@ impl Table {
     }
 
     pub(super) async fn drop(self) -> Result<()> {
-        let mut connection = self.server.connect().await.context("the database server does not let the benchmark in")?;
-        execute(&mut connection, format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name)).await?;
+        let mut connection = self
+            .server
+            .connect()
+            .await
+            .context("the database server does not let the benchmark in")?;
+        execute(&mut connection, format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name))
+            .await?;
         connection.close().await.context("closing")
     }
 }
 
 async fn execute(connection: &mut PgConnection, sql: String) -> Result<()> {
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop).context("a statement of the benchmark failed")
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(connection)
+        .await
+        .map(drop)
+        .context("a statement of the benchmark failed")
 }
