@@ -10,10 +10,10 @@
 use std::collections::BTreeSet;
 
 use shared::{
-    config::rate_limit_per_minute,
-    error_code::ErrorCode,
+    chart::ChartType,
     http::{COUNT_LIMIT, Route},
-    process::{ProcessType, Status},
+    lambda::RATE_LIMIT_PER_MINUTE,
+    process::{ErrorCode, Status},
 };
 use yaml_rust2::{Yaml, YamlLoader};
 
@@ -133,7 +133,7 @@ fn the_document_names_exactly_the_codes_statuses_and_types_that_there_are() {
     assert_eq!(schema("Status"), Status::ALL.iter().map(ToString::to_string).collect::<Vec<_>>());
     assert_eq!(
         schema("ProcessType"),
-        ProcessType::ALL.iter().map(ToString::to_string).collect::<Vec<_>>()
+        ChartType::ALL.iter().map(ToString::to_string).collect::<Vec<_>>()
     );
     // Each code is said to have the HTTP status that it has.
     let said = text(&document["components"]["schemas"]["ErrorCode"]["description"])
@@ -241,10 +241,9 @@ fn collect(yaml: &Yaml, kind: &str, names: &mut BTreeSet<String>) {
 #[test]
 fn the_limits_are_the_same_everywhere() {
     let (template, document) = (template(), document());
-    let default = rate_limit_per_minute(&|_| None).unwrap();
     assert_eq!(
         template["Parameters"]["RateLimitPerMinute"]["Default"].as_i64(),
-        Some(default.into())
+        Some(RATE_LIMIT_PER_MINUTE.into())
     );
     let pagination =
         &document["components"]["schemas"]["History"]["properties"]["pagination"]["properties"];

@@ -1,37 +1,30 @@
-//! The library behind every function: pure domain first, then the ports to the outside, then the
-//! edges.
+//! The library behind every function, in rooms. A room uses only rooms below it; a test
+//! (`tests/rooms.rs`) reads the imports and says so.
 //!
-//! | part | modules |
+//! | room | holds |
 //! |---|---|
-//! | domain, pure | [`process`], [`transition`], [`error_code`], [`params`], [`validation`], [`generated`], [`prompt`], [`outcome`], [`estimate`], [`work`], [`retry_policy`], [`reconcile`], [`language`] |
-//! | ports | [`store`] (all SQL), [`workflow`] (Step Functions), [`model`] (Bedrock), [`logs`] (CloudWatch Logs), [`limiter`] (their quotas), [`clock`] |
-//! | edges | [`http`], [`accept`], [`setup`], [`config`], [`aws`], [`telemetry`], [`metrics`], [`failure`] |
+//! | [`use_case`] | what several functions do: submit a process, finish one with several targets |
+//! | [`http`] | request, response, refusal, route, views, history, rate limit, `ETag` |
+//! | [`lambda`] | set-up, `serve` (the one door of every `main`), log lines, metrics |
+//! | [`store`] | all SQL, a file per operation; `store/reconcile/`, `store/chart/` |
+//! | [`aws`] | client set-up, Step Functions, Bedrock, CloudWatch Logs, their quotas |
+//! | [`chart`] | the Mandala chart: levels, items, params, prompts, answers, results; pure |
+//! | [`reconcile`] | facts, plan, rules; pure |
+//! | [`process`] | what a process is and how it moves and ends, and the seam to its kind; pure |
+//! | [`validation`], [`language`], [`clock`], [`environment`] | what every room may use |
+//!
+//! Only [`chart`] and `store/chart/` name sub-goals, actions and tasks. Everything else knows them
+//! as a [`process::Generation`].
 
-pub mod accept;
 pub mod aws;
+pub mod chart;
 pub mod clock;
-pub mod config;
-pub mod error_code;
-pub mod estimate;
-pub mod failure;
-pub mod finish;
-pub mod generated;
+pub mod environment;
 pub mod http;
+pub mod lambda;
 pub mod language;
-pub mod limiter;
-pub mod logs;
-pub mod metrics;
-pub mod model;
-pub mod outcome;
-pub mod params;
 pub mod process;
-pub mod prompt;
 pub mod reconcile;
-pub mod retry_policy;
-pub mod setup;
 pub mod store;
-pub mod telemetry;
-pub mod transition;
+pub mod use_case;
 pub mod validation;
-pub mod work;
-pub mod workflow;

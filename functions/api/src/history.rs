@@ -1,18 +1,20 @@
 //! `GET /history`: a user's processes, newest first.
 
 use shared::{
-    error_code::ErrorCode,
-    http::{COUNT_LIMIT, Call, Caller, HistoryView, Listing, Problem, Reply},
+    http::{COUNT_LIMIT, Caller, HistoryQuery, HistoryView, Problem, Reply, Request},
+    process::{ErrorCode, Generation},
 };
 
-use crate::Api;
+use crate::api::{Api, Kind};
 
 impl Api {
-    pub(crate) async fn history(&self, call: &Call) -> Result<Reply, Problem> {
-        let Caller::User(user) = &call.caller else { return Err(ErrorCode::Unauthorized.into()) };
-        let listing = Listing::parse(&call.query)?;
+    pub(crate) async fn history(&self, request: &Request) -> Result<Reply, Problem> {
+        let Caller::User(user) = &request.caller else {
+            return Err(ErrorCode::Unauthorized.into());
+        };
+        let query = HistoryQuery::parse(&request.query, Kind::TYPE_NAMES)?;
         let page =
-            self.store.history(user, &listing.filter, &listing.window, COUNT_LIMIT.into()).await?;
-        Ok(Reply::of(200, &HistoryView::new(&listing, &page, call.language))?)
+            self.store.history(user, &query.filter, &query.window, COUNT_LIMIT.into()).await?;
+        Ok(Reply::of(200, &HistoryView::new(&query, &page, request.language))?)
     }
 }

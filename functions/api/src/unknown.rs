@@ -2,18 +2,18 @@
 //! envelope.
 
 use shared::{
-    error_code::ErrorCode,
-    http::{Call, Caller, Problem, Refusal, Route},
+    http::{Caller, Problem, Refusal, Request, Route},
+    process::ErrorCode,
     validation::{Rule, Violation},
 };
 
 /// 404 for a path that does not exist, 405 for a method that the path does not take. A direct
 /// invocation names no route at all.
-pub(crate) fn refuse(call: &Call) -> Problem {
-    if call.caller == Caller::Operator {
+pub(crate) fn refuse(request: &Request) -> Problem {
+    if request.caller == Caller::Operator {
         return Refusal::from(Violation::new("routeKey", Rule::Required)).into();
     }
-    let methods = Route::methods_of(&call.raw_path);
+    let methods = Route::methods_of(&request.raw_path);
     if methods.is_empty() {
         return Refusal::from(Violation::new("path", Rule::NoSuchPath)).with_status(404).into();
     }
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     fn refused(event: Value) -> Refusal {
-        match refuse(&Call::read(event).unwrap()) {
+        match refuse(&Request::read(event).unwrap()) {
             Problem::Refused(refusal) => *refusal,
             Problem::Failed(failure) => panic!("{failure}"),
         }

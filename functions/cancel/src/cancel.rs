@@ -2,78 +2,198 @@
 //! worker sees it and stops. Stopping the execution only saves what it would still cost; if that
 //! fails, the sweep does it (R10).
 
-use serde_json::json;
+use std::ops::RangeInclusive;
+
 use shared::{
-    clock::Clock,
-    error_code::ErrorCode,
-    http::{Answer, Call, Caller, Problem, ProcessView, Refusal, Reply, limited},
-    process::{Process, Status},
-    store::Cancelling,
+    aws::workflow::Workflow,
+    clock::{Clock, SystemClock},
+    http::{
+        Caller, CancelledView, Problem, ProcessView, Refusal, Reply, Request, Response, limited,
+    },
+    lambda::Setup,
+    process::{ErrorCode, Failure, Process, Status},
+    store::{Cancelling, Store},
     validation::{Reader, Text},
 };
 
-use crate::Cancel;
-
 /// Characters of a reason.
-const REASON_LENGTH: std::ops::RangeInclusive<usize> = 0..=500;
+const REASON_LENGTH: RangeInclusive<usize> = 0..=500;
 
-impl Cancel {
-    pub(crate) async fn handle(&self, call: &Call) -> Answer {
-        limited(&self.store, self.per_minute, call, self.clock.now(), async || {
-            self.cancel(call).await
+/// What cancelling needs.
+pub(crate) struct CancelHandler {
+    store: Store,
+    workflow: Workflow,
+    pub(crate) clock: SystemClock,
+    /// Requests a minute of one user.
+    per_minute: i32,
+}
+
+impl CancelHandler {
+    /// From the environment.
+    ///
+    /// # Errors
+    /// When a variable is missing or wrong.
+    pub(crate) async fn new(setup: &Setup) -> Result<Self, Failure> {
+        Ok(Self {
+            workflow: setup.workflow()?,
+            per_minute: setup.rate_limit_per_minute()?,
+            clock: SystemClock,
+            store: setup.store().await?,
         })
-        .await
     }
 
-    async fn cancel(&self, call: &Call) -> Result<Reply, Problem> {
-        let id = call.process_id()?;
-        let reason = read_reason(call)?;
-        let cancelling = self
-            .store
-            .cancel(
-                id,
-                call.caller.owner(),
-                reason.as_deref(),
-                call.caller.actor(),
-                self.clock.now(),
-            )
-            .await?;
-        let process = judge(cancelling, &call.caller)?;
-        let stopped = match self.workflow.stop(id, "CANCELLED", "cancelled by request").await {
-            Ok(_) => true,
-            Err(failure) => {
-                tracing::warn!(processId = %id, errorCode = %failure.code, cause = failure.cause, "cancelled, but its execution may still run; the sweep will stop it");
-                false
-            }
+    pub(crate) async fn handle(&self, request: &Request) -> Response {
+        let cancel = async || self.cancel(request).await;
+        limited(&self.store, self.per_minute, request, self.clock.now(), cancel).await
+    }
+
+    async fn cancel(&self, request: &Request) -> Result<Reply, Problem> {
+        let id = request.process_id()?;
+        let reason = read_reason(request)?;
+        let (owner, actor) = (request.caller.owner(), request.caller.actor());
+        let cancelling =
+            self.store.cancel(id, owner, reason.as_deref(), actor, self.clock.now()).await?;
+        let process = cancelled_process(cancelling, &request.caller)?.summary;
+        let stopped = self.workflow.stop(id, "CANCELLED", "cancelled by request").await;
+        if let Err(failure) = &stopped {
+            tracing::warn!(
+                processId = %id,
+                errorCode = %failure.code,
+                cause = failure.cause,
+                "cancelled, but its execution may still run; the sweep will stop it"
+            );
+        }
+        tracing::info!(
+            processId = %id,
+            userId = %process.user_id,
+            status = %process.status,
+            actor = actor.as_str(),
+            "cancelled"
+        );
+        let view = CancelledView {
+            process: ProcessView::new(&process, request.language),
+            execution_stopped: stopped.is_ok(),
         };
-        tracing::info!(processId = %id, userId = %process.user_id, status = %process.status, actor = call.caller.actor().as_str(), "cancelled");
-        let mut data = Reply::of(200, &ProcessView::new(&process, None, call.language))?;
-        data.data["executionStopped"] = json!(stopped);
-        Ok(data)
+        Ok(Reply::of(200, &view)?)
     }
 }
 
-/// The process if it is cancelled now or has been before; a repeated cancel answers as the first
-/// did.
-fn judge(cancelling: Option<Cancelling>, caller: &Caller) -> Result<Process, Problem> {
+/// The process if it is cancelled now or has been before; a repeated cancel is answered like the
+/// first.
+fn cancelled_process(cancelling: Option<Cancelling>, caller: &Caller) -> Result<Process, Problem> {
     let Cancelling { process, cancelled } = cancelling.ok_or(ErrorCode::ProcessingNotFound)?;
-    if caller.owner().is_some_and(|user| *user != process.user_id) {
+    let status = process.summary.status;
+    if caller.owner().is_some_and(|user| *user != process.summary.user_id) {
         Err(ErrorCode::Forbidden.into())
-    } else if cancelled || process.status == Status::Cancelled {
+    } else if cancelled || status == Status::Cancelled {
         Ok(process)
     } else {
-        Err(Refusal { current_status: Some(process.status), ..ErrorCode::CancelNotAllowed.into() }
-            .into())
+        let refusal =
+            Refusal { current_status: Some(status), ..ErrorCode::CancelNotAllowed.into() };
+        Err(refusal.into())
     }
 }
 
-fn read_reason(call: &Call) -> Result<Option<String>, Refusal> {
-    let body = call.object()?;
+fn read_reason(request: &Request) -> Result<Option<String>, Refusal> {
+    let body = request.object()?;
     let mut reader = Reader::new("", &body);
-    if call.caller == Caller::Operator {
+    if request.caller == Caller::Operator {
         reader.required("processId");
     }
     let reason = reader.optional_text("reason", Text::Lines, REASON_LENGTH);
     let details = reader.finish();
     if details.is_empty() { Ok(reason) } else { Err(Refusal::invalid(details)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use shared::process::{ProcessId, ProcessSummary, ProcessType, UserId};
+
+    use super::*;
+
+    const ID: &str = "0193e4a0-0000-7000-8000-000000000001";
+
+    fn cancelling(status: Status, cancelled: bool) -> Option<Cancelling> {
+        let now = "2026-11-22T00:00:00Z".parse().unwrap();
+        let summary = ProcessSummary {
+            id: ProcessId(ID.parse().unwrap()),
+            user_id: UserId("hanako".into()),
+            process_type: ProcessType::new("CHART_GENERATION"),
+            status,
+            progress: 50,
+            error: None,
+            retry_count: 0,
+            original_process_id: None,
+            attempt: 1,
+            cancel_reason: None,
+            created_at: now,
+            started_at: None,
+            updated_at: now,
+            completed_at: None,
+        };
+        let (target_id, params) = (ID.parse().unwrap(), Value::Null);
+        let process = Process { summary, target_id, params, result: None, execution_arn: None };
+        Some(Cancelling { process, cancelled })
+    }
+
+    fn refused(result: Result<Process, Problem>) -> Refusal {
+        match result {
+            Err(Problem::Refused(refusal)) => *refusal,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn user(name: &str) -> Caller {
+        Caller::User(UserId(name.into()))
+    }
+
+    #[test]
+    fn what_ended_otherwise_cannot_be_cancelled_and_says_how_it_stands() {
+        for status in Status::ALL.iter().filter(|status| status.is_terminal()) {
+            let result = cancelled_process(cancelling(*status, false), &user("hanako"));
+            if *status == Status::Cancelled {
+                assert!(result.is_ok(), "a repeated cancel is answered like the first");
+            } else {
+                let refusal = refused(result);
+                let expected = (ErrorCode::CancelNotAllowed, Some(*status));
+                assert_eq!((refusal.code, refusal.current_status), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn another_users_process_is_forbidden_and_nothing_is_told_of_it() {
+        let found = cancelling(Status::Completed, false);
+        let refusal = refused(cancelled_process(found, &user("taro")));
+        assert_eq!((refusal.code, refusal.current_status), (ErrorCode::Forbidden, None));
+        assert!(
+            cancelled_process(cancelling(Status::Cancelled, true), &Caller::Operator).is_ok(),
+            "an operator may cancel anybody's"
+        );
+    }
+
+    #[test]
+    fn a_process_that_is_not_there_is_not_found() {
+        let refusal = refused(cancelled_process(None, &user("hanako")));
+        assert_eq!(refusal.code, ErrorCode::ProcessingNotFound);
+    }
+
+    #[test]
+    fn a_reason_is_a_text_of_at_most_500_characters_and_the_only_field() {
+        let read = |body: Value| {
+            let mut payload = json!({"processId": ID});
+            payload.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+            read_reason(&Request::read(payload).unwrap())
+        };
+        assert_eq!(read(json!({})), Ok(None));
+        assert_eq!(read(json!({"reason": "気が変わった"})), Ok(Some("気が変わった".into())));
+        for (body, field) in [
+            (json!({"reason": "長".repeat(501)}), "reason"),
+            (json!({"reason": 7}), "reason"),
+            (json!({"why": "x"}), "why"),
+        ] {
+            assert_eq!(read(body).unwrap_err().details[0].field, field);
+        }
+    }
 }

@@ -2,39 +2,16 @@
 
 mod cancel;
 
-use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use serde_json::Value;
-use shared::{
-    clock::SystemClock,
-    http::{Call, answer},
-    setup::Setup,
-    store::Store,
-    workflow::Workflow,
-};
+use shared::{http::respond, lambda, lambda::Setup, process::Failure};
 
-/// What cancelling needs.
-struct Cancel {
-    store: Store,
-    workflow: Workflow,
-    clock: SystemClock,
-    /// Requests a minute of one user.
-    per_minute: i32,
-}
+use crate::cancel::CancelHandler;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let setup = Setup::from_environment().await;
-    let cancel = &Cancel {
-        store: setup.store().await?,
-        workflow: setup.workflow()?,
-        clock: SystemClock,
-        per_minute: setup.rate_limit_per_minute()?,
-    };
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
-        Ok::<_, Diagnostic>(
-            answer(event.payload, &cancel.clock, async |call: &Call| cancel.handle(call).await)
-                .await,
-        )
-    }))
+    let cancel = CancelHandler::new(&Setup::new(env!("CARGO_CRATE_NAME")).await).await?;
+    lambda::serve(async |invocation| {
+        let handle = async |request: &_| cancel.handle(request).await;
+        Ok::<_, Failure>(respond(invocation.payload, &cancel.clock, handle).await)
+    })
     .await
 }

@@ -1,6 +1,8 @@
-//! Step Functions and the worker's log, within their quotas, with every call counted.
+//! Step Functions and the worker's log. Every call keeps within the quota of its API, and is
+//! counted.
 
 use std::{
+    ops::Sub,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
@@ -8,18 +10,20 @@ use std::{
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::{
-    config::ReconcilerConfig,
-    failure::Failure,
-    limiter::Limiter,
-    logs::{Evidence, Logs},
-    process::ProcessId,
-    workflow::{Described, RunningPage, Stopped, Workflow},
+    aws::{
+        limiter::{Limiter, Rate},
+        logs::Logs,
+        workflow::{Described, RunningPage, Stopped, Workflow},
+    },
+    process::{Evidence, Failure, ProcessId},
 };
+
+use crate::config::ReconcilerConfig;
 
 /// Longest time that a repair waits for its evidence.
 const EVIDENCE_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Calls made by one invocation.
+/// How often each API was called.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Calls {
@@ -30,16 +34,44 @@ pub(crate) struct Calls {
     pub(crate) filter_log_events: u64,
 }
 
-/// One API: its quota, and the calls made.
-#[derive(Debug)]
-struct Api {
-    limiter: Limiter,
-    calls: AtomicU64,
+impl Sub for Calls {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self {
+            list_executions: self.list_executions - before.list_executions,
+            describe_execution: self.describe_execution - before.describe_execution,
+            start_execution: self.start_execution - before.start_execution,
+            stop_execution: self.stop_execution - before.stop_execution,
+            filter_log_events: self.filter_log_events - before.filter_log_events,
+        }
+    }
 }
 
-impl Api {
-    fn new(rate: shared::limiter::Rate) -> Self {
-        Self { limiter: Limiter::new(rate), calls: AtomicU64::new(0) }
+/// An API with its quota, and what its use has cost.
+#[derive(Debug)]
+struct RateLimitedApi {
+    limiter: Limiter,
+    calls: AtomicU64,
+    waited_micros: AtomicU64,
+}
+
+impl RateLimitedApi {
+    fn new(rate: Rate) -> Self {
+        Self {
+            limiter: Limiter::new(rate),
+            calls: AtomicU64::new(0),
+            waited_micros: AtomicU64::new(0),
+        }
+    }
+
+    /// Makes `call` as soon as the quota has room for it.
+    async fn call<T>(&self, call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let waited = self.limiter.wait().await;
+        let micros = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+        self.waited_micros.fetch_add(micros, Relaxed);
+        self.calls.fetch_add(1, Relaxed);
+        call.await
     }
 }
 
@@ -48,12 +80,11 @@ impl Api {
 pub(crate) struct Engine {
     workflow: Workflow,
     logs: Option<Logs>,
-    list: Api,
-    describe: Api,
-    start: Api,
-    stop: Api,
-    filter: Api,
-    waited: AtomicU64,
+    list: RateLimitedApi,
+    describe: RateLimitedApi,
+    start: RateLimitedApi,
+    stop: RateLimitedApi,
+    filter: RateLimitedApi,
 }
 
 impl Engine {
@@ -61,24 +92,12 @@ impl Engine {
         Self {
             workflow,
             logs,
-            list: Api::new(config.list),
-            describe: Api::new(config.describe),
-            start: Api::new(config.start),
-            stop: Api::new(config.stop),
-            filter: Api::new(config.filter),
-            waited: AtomicU64::new(0),
+            list: RateLimitedApi::new(config.list),
+            describe: RateLimitedApi::new(config.describe),
+            start: RateLimitedApi::new(config.start),
+            stop: RateLimitedApi::new(config.stop),
+            filter: RateLimitedApi::new(config.filter),
         }
-    }
-
-    async fn call<T>(
-        &self,
-        api: &Api,
-        call: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
-        let waited = api.limiter.wait().await;
-        self.waited.fetch_add(u64::try_from(waited.as_micros()).unwrap_or(u64::MAX), Relaxed);
-        api.calls.fetch_add(1, Relaxed);
-        call.await
     }
 
     /// The calls so far in this environment's life.
@@ -92,25 +111,27 @@ impl Engine {
         }
     }
 
-    /// The time that quotas have cost so far.
+    /// The time that the quotas have cost so far in this environment's life.
     pub(crate) fn waited(&self) -> Duration {
-        Duration::from_micros(self.waited.load(Relaxed))
+        let apis = [&self.list, &self.describe, &self.start, &self.stop, &self.filter];
+        Duration::from_micros(apis.iter().map(|api| api.waited_micros.load(Relaxed)).sum())
     }
 
+    /// Whether `state_machine_arn` is the state machine whose executions drive our processes.
     pub(crate) fn is_ours(&self, state_machine_arn: &str) -> bool {
         self.workflow.state_machine_arn() == state_machine_arn
     }
 
     pub(crate) async fn list_running(&self, page: Option<String>) -> Result<RunningPage, Failure> {
-        self.call(&self.list, self.workflow.list_running(page)).await
+        self.list.call(self.workflow.list_running(page)).await
     }
 
     pub(crate) async fn describe(&self, id: ProcessId) -> Result<Described, Failure> {
-        self.call(&self.describe, self.workflow.describe(id)).await
+        self.describe.call(self.workflow.describe(id)).await
     }
 
     pub(crate) async fn start(&self, id: ProcessId) -> Result<String, Failure> {
-        self.call(&self.start, self.workflow.start(id)).await
+        self.start.call(self.workflow.start(id)).await
     }
 
     pub(crate) fn execution_arn(&self, id: ProcessId) -> String {
@@ -123,11 +144,11 @@ impl Engine {
         error: &str,
         cause: &str,
     ) -> Result<Stopped, Failure> {
-        self.call(&self.stop, self.workflow.stop(id, error, cause)).await
+        self.stop.call(self.workflow.stop(id, error, cause)).await
     }
 
-    /// The last errors in the log about `id`. That the log cannot be read never stands in the way
-    /// of a repair.
+    /// The last errors in the log about `id`. A log that cannot be read never keeps a repair from
+    /// being made.
     pub(crate) async fn evidence(
         &self,
         id: ProcessId,
@@ -135,18 +156,27 @@ impl Engine {
         until: DateTime<Utc>,
     ) -> Vec<Evidence> {
         let Some(logs) = &self.logs else { return Vec::new() };
-        let search = self.call(&self.filter, logs.last_errors(id, from, until));
+        let search = self.filter.call(logs.last_errors(id, from, until));
         match tokio::time::timeout(EVIDENCE_PATIENCE, search).await {
             Ok(Ok(found)) => {
+                // One search reads several pages, and each of them is a call.
                 self.filter.calls.fetch_add(found.calls.saturating_sub(1), Relaxed);
                 found.evidence
             }
             Ok(Err(failure)) => {
-                tracing::warn!(processId = %id, errorCode = %failure.code, cause = failure.cause, "repaired without evidence: the log cannot be read");
+                tracing::warn!(
+                    processId = %id,
+                    errorCode = %failure.code,
+                    cause = failure.cause,
+                    "repaired without evidence: the log cannot be read"
+                );
                 Vec::new()
             }
             Err(_) => {
-                tracing::warn!(processId = %id, "repaired without evidence: the log does not answer");
+                tracing::warn!(
+                    processId = %id,
+                    "repaired without evidence: the log does not answer"
+                );
                 Vec::new()
             }
         }

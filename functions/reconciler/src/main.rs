@@ -1,94 +1,47 @@
 //! `reconciler`: makes the database and the executions agree.
 //!
-//! Three occasions lead here, and an operator's command: an execution that reports its own failure,
-//! one that is said to have ended, and the schedule. All of them end in `repair`, which goes by
-//! what it sees and not by what it is told.
+//! Three occasions lead here, and an operator's command. All of them end in `settle`, which decides
+//! by the row and the execution as they are now, and never by what an event says about them.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `reconciler` | what reconciling needs, and which occasion leads where |
+//! | `trigger` | which occasion it is, read from the payload |
+//! | `execution_failed`, `execution_ended` | the state machine's Catch; the event of an execution |
+//! | `operator` | an operator's command: a sweep, or one process |
+//! | `sweep/` | everything is looked at; its lease, its steps |
+//! | `run` | one invocation at work: its report, its time, its cost |
+//! | `settle` | one process and its execution: plan, then repair |
+//! | `repair`, `mend` | the repairs; what is broken in a row alone |
+//! | `finding`, `report`, `views` | what was found and done, and how it is told |
+//! | `engine`, `config` | Step Functions and the log, within their quotas; the settings |
 
+mod config;
 mod engine;
-mod hand;
+mod execution_ended;
+mod execution_failed;
+mod finding;
+mod mend;
+mod operator;
+mod reconciler;
 mod repair;
 mod report;
+mod run;
 mod settle;
 mod sweep;
 mod trigger;
+mod views;
 
 #[cfg(test)]
 mod tests;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use serde_json::Value;
-use shared::{
-    clock::{Clock, SystemClock},
-    config::{ReconcilerConfig, environment},
-    failure::Failure,
-    http::{Call, answer},
-    metrics,
-    setup::Setup,
-    store::Store,
-};
+use shared::lambda::{Setup, serve};
 
-use crate::{engine::Engine, trigger::Trigger};
-
-/// What reconciling needs.
-struct Reconciler {
-    store: Store,
-    engine: Engine,
-    config: ReconcilerConfig,
-    clock: Box<dyn Clock>,
-    /// Where metrics go.
-    emit: fn(&Value),
-}
-
-/// What is kept of the invocation's time: one repair may take this long, and the lease must be
-/// given back.
-const MARGIN: TimeDelta = TimeDelta::seconds(12);
-
-impl Reconciler {
-    /// Does what `event` asks for, until `stop_at` at the latest.
-    ///
-    /// # Errors
-    /// When a machine asked, so that it can try again; an operator is answered instead.
-    async fn handle(&self, event: Value, stop_at: DateTime<Utc>) -> Result<Value, Failure> {
-        match trigger::read(&event)? {
-            Trigger::Caught(caught) => self.caught(&caught, stop_at).await,
-            Trigger::Ended(ended) => self.ended(&ended, stop_at).await,
-            Trigger::Schedule => self.by_schedule(stop_at).await,
-            Trigger::Hand => Ok(answer(event, self.clock.as_ref(), async |call: &Call| {
-                self.by_hand(call, stop_at).await
-            })
-            .await),
-        }
-    }
-}
-
-impl std::fmt::Debug for Reconciler {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reconciler")
-            .field("engine", &self.engine)
-            .field("config", &self.config)
-            .finish_non_exhaustive()
-    }
-}
+use crate::reconciler::Reconciler;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let setup = Setup::from_environment().await;
-    let config = ReconcilerConfig::read(&environment)?;
-    let engine = Engine::new(setup.workflow()?, setup.worker_logs(), &config);
-    let reconciler = &Reconciler {
-        store: setup.store().await?,
-        engine,
-        config,
-        clock: Box::new(SystemClock),
-        emit: metrics::emit,
-    };
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
-        let deadline =
-            i64::try_from(event.context.deadline).ok().and_then(DateTime::from_timestamp_millis);
-        let stop_at =
-            deadline.unwrap_or_else(|| reconciler.clock.now() + TimeDelta::seconds(60)) - MARGIN;
-        Box::pin(reconciler.handle(event.payload, stop_at)).await.map_err(Diagnostic::from)
-    }))
-    .await
+    let setup = Setup::new(env!("CARGO_CRATE_NAME")).await;
+    let reconciler = Reconciler::new(&setup).await?;
+    serve(async |invocation| Box::pin(reconciler.handle(invocation)).await).await
 }

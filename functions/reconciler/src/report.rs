@@ -1,4 +1,4 @@
-//! What an invocation found and did: the answer to whoever asked, one log line, and metrics.
+//! What an invocation found and did: counts for the answer, one log line, and metrics.
 
 use std::collections::BTreeMap;
 
@@ -6,45 +6,21 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use shared::{
-    metrics::{self, Metric},
-    process::{ProcessId, Status},
+    lambda::metrics::{self, Metric},
+    process::Status,
     reconcile::Rule,
     store::Gauges,
 };
 
-use crate::engine::Calls;
+use crate::{
+    engine::Calls,
+    finding::{Finding, RepairOutcome},
+};
 
-/// So many actions are told one by one.
-const TOLD: usize = 100;
+/// How many findings are reported one by one.
+const MAX_ACTIONS: usize = 100;
 
-/// What became of one finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum Outcome {
-    /// It is repaired.
-    Repaired,
-    /// A dry run only says what would be done.
-    Planned,
-    /// The row moved meanwhile: whoever moved it knew better.
-    Moved,
-    /// It could not be repaired; the next sweep tries again.
-    Failed,
-    /// There is nothing to repair (R11).
-    Reported,
-}
-
-/// One finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Finding {
-    pub(crate) process_id: ProcessId,
-    pub(crate) rule: Rule,
-    pub(crate) from: String,
-    pub(crate) to: String,
-    pub(crate) outcome: Outcome,
-}
-
-/// The report.
+/// The report, as the database keeps it; an answer adds the first findings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
@@ -64,11 +40,12 @@ pub(crate) struct Report {
     pub(crate) moved: u64,
     pub(crate) failed: u64,
     pub(crate) calls: Calls,
-    /// Milliseconds, all told.
+    /// Milliseconds in all.
     pub(crate) duration: i64,
     /// Milliseconds of them that were spent waiting for the quotas.
     pub(crate) waited: u64,
-    /// The first actions.
+    /// The first findings.
+    #[serde(skip)]
     pub(crate) actions: Vec<Finding>,
     /// How often a process reached each final status by our doing.
     #[serde(skip)]
@@ -81,16 +58,18 @@ impl Report {
         Self { dry_run, complete: true, ..Self::default() }
     }
 
-    pub(crate) fn healthy(&mut self) {
+    /// A process whose execution runs as it should (R2).
+    pub(crate) fn count_healthy(&mut self) {
         *self.rules.entry(Rule::R2).or_default() += 1;
     }
 
     /// A look or a statement that failed before it was known what there is to find.
-    pub(crate) const fn could_not_look(&mut self) {
+    pub(crate) const fn count_failed_look(&mut self) {
         self.failed += 1;
     }
 
-    pub(crate) fn ended(&mut self, status: Status) {
+    /// A process that reached `status` by our doing.
+    pub(crate) fn count_ended(&mut self, status: Status) {
         if let Some(metric) = Metric::of_status(status) {
             self.ended.entry(metric.as_str()).or_insert((metric, 0)).1 += 1;
         }
@@ -102,29 +81,18 @@ impl Report {
             self.drift += 1;
         }
         match finding.outcome {
-            Outcome::Repaired => self.repaired += 1,
-            Outcome::Moved => self.moved += 1,
-            Outcome::Failed => self.failed += 1,
-            Outcome::Planned | Outcome::Reported => {}
+            RepairOutcome::Repaired => self.repaired += 1,
+            RepairOutcome::Moved => self.moved += 1,
+            RepairOutcome::Failed => self.failed += 1,
+            RepairOutcome::Planned | RepairOutcome::Reported => {}
         }
-        let Finding { process_id, rule, from, to, outcome } = &finding;
-        match outcome {
-            Outcome::Failed => {
-                tracing::error!(processId = %process_id, rule = %rule, from, to, outcome = ?outcome, "not repaired")
-            }
-            Outcome::Reported => {
-                tracing::warn!(processId = %process_id, rule = %rule, from, to, outcome = ?outcome, "left as it is")
-            }
-            _ => {
-                tracing::info!(processId = %process_id, rule = %rule, from, to, outcome = ?outcome, "drift")
-            }
-        }
-        if self.actions.len() < TOLD {
+        finding.log();
+        if self.actions.len() < MAX_ACTIONS {
             self.actions.push(finding);
         }
     }
 
-    /// One line that tells all.
+    /// Logs one line with everything that is counted.
     pub(crate) fn log(&self) {
         let rules: Vec<_> =
             self.rules.iter().map(|(rule, count)| format!("{rule}={count}")).collect();
@@ -192,14 +160,29 @@ impl Report {
     }
 }
 
+/// What became of a wish to sweep.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Swept {
+    /// It was done.
+    Done(Box<Report>),
+    /// Another sweep holds the lease.
+    AnotherIsRunning {
+        since: DateTime<Utc>,
+        /// When the lease is free by itself, should that sweep have been killed.
+        until: DateTime<Utc>,
+    },
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use shared::process::ProcessId;
     use uuid::Uuid;
 
     use super::*;
+    use crate::views::ReportView;
 
-    fn finding(rule: Rule, outcome: Outcome) -> Finding {
+    fn finding(rule: Rule, outcome: RepairOutcome) -> Finding {
         Finding {
             process_id: ProcessId(Uuid::nil()),
             rule,
@@ -212,31 +195,34 @@ mod tests {
     #[test]
     fn what_is_well_is_counted_and_is_no_drift() {
         let mut report = Report::default();
-        report.healthy();
-        report.add(finding(Rule::R5, Outcome::Repaired));
-        report.add(finding(Rule::R5, Outcome::Moved));
-        report.add(finding(Rule::R11, Outcome::Reported));
-        let told = serde_json::to_value(&report).unwrap();
-        assert_eq!(told["rules"], json!({"R2": 1, "R5": 2, "R11": 1}));
+        report.count_healthy();
+        report.add(finding(Rule::R5, RepairOutcome::Repaired));
+        report.add(finding(Rule::R5, RepairOutcome::Moved));
+        report.add(finding(Rule::R11, RepairOutcome::Reported));
+        let view = serde_json::to_value(ReportView::of(&report)).unwrap();
+        assert_eq!(view["rules"], json!({"R2": 1, "R5": 2, "R11": 1}));
         assert_eq!((report.drift, report.repaired, report.moved, report.failed), (3, 1, 1, 0));
         assert_eq!(
-            told["actions"][0],
-            json!({"processId": Uuid::nil(), "rule": "R5", "from": "PROCESSING", "to": "FAILED", "outcome": "repaired"})
+            view["actions"][0],
+            json!({
+                "processId": Uuid::nil(), "rule": "R5", "from": "PROCESSING", "to": "FAILED",
+                "outcome": "repaired",
+            })
         );
     }
 
     #[test]
-    fn a_hundred_actions_are_told_and_all_are_counted() {
+    fn a_hundred_actions_are_reported_and_all_are_counted() {
         let mut report = Report::default();
-        (0..150).for_each(|_| report.add(finding(Rule::R8, Outcome::Repaired)));
+        (0..150).for_each(|_| report.add(finding(Rule::R8, RepairOutcome::Repaired)));
         assert_eq!((report.actions.len(), report.repaired), (100, 150));
     }
 
     #[test]
     fn drift_is_measured_by_rule_and_all_together() {
         let mut report = Report::default();
-        report.add(finding(Rule::R5, Outcome::Repaired));
-        report.ended(Status::Failed);
+        report.add(finding(Rule::R5, RepairOutcome::Repaired));
+        report.count_ended(Status::Failed);
         let lines = report.metrics(
             Some(Gauges { waiting: 4, ended_badly: 1, ended_well: 3 }),
             DateTime::UNIX_EPOCH,

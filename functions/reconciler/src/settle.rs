@@ -1,105 +1,69 @@
-//! Executions that have ended, or are about to: what the state machine's Catch hands over, and
-//! EventBridge's events.
+//! One process and its execution: the path in which every occasion ends. [`Run::settle`] plans for
+//! what was seen of both, and each plan leads to one place.
 
-use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
 use shared::{
-    error_code::ErrorCode,
-    failure::Failure,
-    process::{ProcessId, Status},
-    reconcile::{Action, Execution, Row, Rule, plan},
-    workflow::Described,
+    aws::workflow::Described,
+    process::{Failure, ProcessId},
+    reconcile::{Execution, Plan, ProcessFacts, plan},
 };
 
-use crate::{
-    Reconciler,
-    repair::Run,
-    report::Outcome,
-    trigger::{Caught, Ended},
-};
+use crate::{finding::Finding, run::Run};
 
-/// How often a process that moved while it was settled is looked at again.
-const LOOKS: usize = 3;
+/// How often a process is looked at that moves while it is being settled.
+pub(crate) const MAX_ATTEMPTS: usize = 3;
 
-impl Reconciler {
-    /// Settles a process whose work has failed for good. The execution still runs, as it waits for
-    /// this; what it will end with is what it caught. If this fails too, the state machine tries it
-    /// again, and after that the sweep settles it (R5).
-    pub(crate) async fn caught(
-        &self,
-        caught: &Caught,
-        stop_at: DateTime<Utc>,
-    ) -> Result<Value, Failure> {
-        let id = caught.process_id;
-        let execution =
-            Execution::Failed { error: caught.error.clone(), cause: caught.cause.clone() };
-        let seen = Described { execution, started_at: None, stopped_at: None };
-        let mut run = Run::new(self, false, stop_at);
-        for _ in 0..LOOKS {
-            let Some(row) = self.store.rows_of(&[id]).await?.pop() else {
-                tracing::warn!(processId = %id, "an execution failed that has no process");
-                return Ok(answer(id, None, false));
-            };
-            let plan = plan(&row, &seen.execution, run.now(), &self.config.limits);
-            let Action::End(ending) = plan.action else {
-                if let Some(rule) = plan.rule {
-                    tracing::warn!(processId = %id, status = %row.status, rule = %rule, "the execution failed, and its process had ended");
-                }
-                return Ok(answer(id, Some(row.status), false));
-            };
-            let (status, code) = (ending.status, ending.error.as_ref().map(|error| error.code));
-            let kind = if status == Status::Timeout { "timed-out" } else { "failed" };
-            if run.end(&row, &seen, Rule::R5, ending, kind).await? == Outcome::Repaired {
-                tracing::warn!(processId = %id, status = %status, errorCode = code.map(ErrorCode::as_str), attempt = row.attempt, "the execution failed");
-                let report = run.finish();
-                report.metrics(None, self.clock.now()).iter().for_each(self.emit);
-                return Ok(answer(id, Some(status), true));
-            }
-        }
-        Err(Failure::new(
-            ErrorCode::DatabaseError,
-            "the process moved each time it was about to be settled",
-        ))
-    }
-
-    /// Settles the process of an execution that is said to have ended. The event is only the
-    /// occasion: the row and the execution are looked at as ever. A row that the event agrees with
-    /// costs one statement and no call.
-    pub(crate) async fn ended(
-        &self,
-        ended: &Ended,
-        stop_at: DateTime<Utc>,
-    ) -> Result<Value, Failure> {
-        let id = match ended.process_id {
-            Some(id) if self.engine.is_ours(&ended.state_machine_arn) => id,
-            _ => {
-                tracing::info!("an execution ended that drives no process of ours");
-                return Ok(json!({"success": true, "data": {"ignored": true}}));
-            }
-        };
-        let Some(row) = self.store.rows_of(&[id]).await?.pop() else {
-            tracing::info!(processId = %id, "an execution ended that has no process");
-            return Ok(answer(id, None, false));
-        };
-        if agrees(&row, ended.succeeded) {
-            return Ok(answer(id, Some(row.status), false));
-        }
-        let mut run = Run::new(self, false, stop_at);
-        let after = run.one(id).await?;
-        let report = run.finish();
-        report.metrics(None, self.clock.now()).iter().for_each(self.emit);
-        Ok(answer(id, after.map(|row| row.status), report.repaired > 0))
-    }
+/// What became of a look at a process and its execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// All that could be done is done, and is in the report.
+    Done,
+    /// The process moved meanwhile.
+    Moved,
+    /// Step Functions may not know the execution yet.
+    TooFresh,
 }
 
-/// Whether there is nothing to look for: the process has ended, and not better than its execution
-/// says.
-fn agrees(row: &Row, succeeded: bool) -> bool {
-    row.status.is_terminal()
-        && (succeeded || row.status != Status::Completed)
-        && shared::reconcile::mends(row).is_empty()
-}
+impl Run<'_> {
+    /// Looks at the process `id` and its execution until they are settled, and mends the row. Gives
+    /// the process as it is then; `None` when there is no such process.
+    pub(crate) async fn settle_process(
+        &mut self,
+        id: ProcessId,
+    ) -> Result<Option<ProcessFacts>, Failure> {
+        let visibility = self.reconciler.config.limits.visibility.to_std().unwrap_or_default();
+        for _ in 0..MAX_ATTEMPTS {
+            let Some(row) = self.facts(id).await? else { return Ok(None) };
+            let seen = self.reconciler.engine.describe(id).await?;
+            match self.settle(&row, &seen).await {
+                Settled::Done => break,
+                Settled::Moved => {}
+                Settled::TooFresh => tokio::time::sleep(visibility).await,
+            }
+        }
+        let Some(row) = self.facts(id).await? else { return Ok(None) };
+        self.mend(&row).await;
+        self.facts(id).await
+    }
 
-fn answer(id: ProcessId, status: Option<Status>, settled: bool) -> Value {
-    json!({"success": true, "data": {"processId": id, "status": status, "settled": settled}})
+    /// Plans for `row` and its execution as it was `seen`, and does what the plan says.
+    pub(crate) async fn settle(&mut self, row: &ProcessFacts, seen: &Described) -> Settled {
+        match self.plan(row, &seen.execution) {
+            Plan::Agree => Settled::Done,
+            Plan::LookAgain => Settled::TooFresh,
+            Plan::Healthy => {
+                self.report.count_healthy();
+                Settled::Done
+            }
+            Plan::Report(rule) => {
+                self.report.add(Finding::reported(row, rule));
+                Settled::Done
+            }
+            Plan::Repair { rule, repair } => self.repair(row, seen, rule, repair).await,
+        }
+    }
+
+    /// What follows from `row` and its `execution` now.
+    pub(crate) fn plan(&self, row: &ProcessFacts, execution: &Execution) -> Plan {
+        plan(row, execution, self.now(), &self.reconciler.config.limits)
+    }
 }

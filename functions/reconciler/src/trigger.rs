@@ -1,35 +1,36 @@
-//! What an invocation is about, read from its payload. Purely: nothing is looked up here, and
-//! nothing the payload says about an execution is believed but its name.
+//! Which occasion an invocation is, read from its payload. Purely: nothing is looked up here, and
+//! of what the payload says about an execution only its name is believed.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::{
-    error_code::ErrorCode, failure::Failure, http::Refusal, process::ProcessId, validation::Reader,
+    http::Refusal,
+    process::{Failure, ProcessId},
+    validation::Reader,
 };
 use uuid::Uuid;
 
-/// What is asked for.
+/// The occasion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Trigger {
     /// The state machine's Catch: its work has failed for good, and it waits for the process to be
     /// settled.
-    Caught(Caught),
+    ExecutionFailed(FailedExecution),
     /// EventBridge: an execution has ended.
-    Ended(Ended),
+    ExecutionEnded(EndedExecution),
     /// The schedule.
     Schedule,
-    /// An operator, whose payload is read by [`by_hand`].
-    Hand,
+    /// An operator, whose payload is read by [`OperatorCommand::read`].
+    Operator,
 }
 
-/// The error that the state machine caught.
+/// An execution that is about to fail, with the error that the state machine caught.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Caught {
+pub(crate) struct FailedExecution {
     /// The process that the execution drives.
     pub(crate) process_id: ProcessId,
-    /// The execution.
-    pub(crate) execution_arn: String,
+    execution_arn: String,
     /// The error's name.
     pub(crate) error: String,
     /// Its cause.
@@ -39,7 +40,7 @@ pub(crate) struct Caught {
 /// An execution that is said to have ended. Its input may be missing, so its name says which
 /// process it drives.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ended {
+pub(crate) struct EndedExecution {
     /// Which machine's.
     pub(crate) state_machine_arn: String,
     /// Which process's; `None`: the name is no process's id.
@@ -50,7 +51,7 @@ pub(crate) struct Ended {
 
 /// What an operator asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ByHand {
+pub(crate) struct OperatorCommand {
     /// One process instead of a sweep.
     pub(crate) process_id: Option<ProcessId>,
     /// Only say what would be done.
@@ -65,60 +66,79 @@ pub(crate) fn read(event: &Value) -> Result<Trigger, Failure> {
     let text = |name: &str| event.get(name).and_then(Value::as_str);
     match (text("source"), text("detail-type")) {
         (Some("aws.states"), Some("Step Functions Execution Status Change")) => {
-            ended(event).map(Trigger::Ended)
+            EndedExecution::read(event).map(Trigger::ExecutionEnded)
         }
         (Some("aws.events"), Some("Scheduled Event")) => Ok(Trigger::Schedule),
         _ if event.get("executionArn").is_some() && event.get("error").is_some() => {
-            let caught = Caught::deserialize(event).map_err(|error| {
-                Failure::internal(format!("not an error that the state machine caught: {error}"))
-            })?;
-            let named = caught.execution_arn.ends_with(&format!(":{}", caught.process_id));
-            if named {
-                Ok(Trigger::Caught(caught))
-            } else {
-                Err(Failure::internal(
-                    "the state machine caught the error of another process's execution",
-                ))
-            }
+            FailedExecution::read(event).map(Trigger::ExecutionFailed)
         }
-        _ => Ok(Trigger::Hand),
+        _ => Ok(Trigger::Operator),
     }
 }
 
-fn ended(event: &Value) -> Result<Ended, Failure> {
-    let detail = |name: &str| {
-        event
-            .get("detail")
-            .and_then(|detail| detail.get(name)?.as_str())
-            .ok_or_else(|| Failure::internal(format!("the event says nothing of {name}")))
-    };
-    Ok(Ended {
-        state_machine_arn: detail("stateMachineArn")?.to_owned(),
-        process_id: Uuid::try_parse(detail("name")?).ok().map(ProcessId),
-        succeeded: detail("status")? == "SUCCEEDED",
-    })
+impl FailedExecution {
+    fn read(event: &Value) -> Result<Self, Failure> {
+        let failed = Self::deserialize(event).map_err(|error| {
+            Failure::internal(format!("not an error that the state machine caught: {error}"))
+        })?;
+        if failed.execution_arn.ends_with(&format!(":{}", failed.process_id)) {
+            Ok(failed)
+        } else {
+            let cause = "the state machine caught the error of another process's execution";
+            Err(Failure::internal(cause))
+        }
+    }
 }
 
-/// Reads what an operator asks for.
-///
-/// # Errors
-/// `VALIDATION_ERROR` that names every field that is wrong or unknown.
-pub(crate) fn by_hand(payload: &Map<String, Value>) -> Result<ByHand, Refusal> {
-    let mut reader = Reader::new("", payload);
-    let dry_run = reader.flag("dryRun");
-    let process_id =
-        if reader.optional("processId").is_some() { reader.uuid("processId") } else { None };
-    let details = reader.finish();
-    if details.is_empty() {
-        Ok(ByHand { process_id: process_id.map(ProcessId), dry_run })
-    } else {
-        Err(Refusal { details, ..ErrorCode::ValidationError.into() })
+/// The part of EventBridge's event that we read.
+#[derive(Deserialize)]
+struct StatusChange {
+    detail: StatusChangeDetail,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusChangeDetail {
+    state_machine_arn: String,
+    name: String,
+    status: String,
+}
+
+impl EndedExecution {
+    fn read(event: &Value) -> Result<Self, Failure> {
+        let StatusChange { detail } = StatusChange::deserialize(event).map_err(|error| {
+            Failure::internal(format!("not an execution's change of status: {error}"))
+        })?;
+        Ok(Self {
+            state_machine_arn: detail.state_machine_arn,
+            process_id: Uuid::try_parse(&detail.name).ok().map(ProcessId),
+            succeeded: detail.status == "SUCCEEDED",
+        })
+    }
+}
+
+impl OperatorCommand {
+    /// Reads it from `payload`.
+    ///
+    /// # Errors
+    /// `VALIDATION_ERROR` that names every field that is wrong or unknown.
+    pub(crate) fn read(payload: &Map<String, Value>) -> Result<Self, Refusal> {
+        let mut reader = Reader::new("", payload);
+        let dry_run = reader.flag("dryRun");
+        let process_id = reader.optional_uuid("processId").map(ProcessId);
+        let details = reader.finish();
+        if details.is_empty() {
+            Ok(Self { process_id, dry_run })
+        } else {
+            Err(Refusal::invalid(details))
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use shared::process::ErrorCode;
 
     use super::*;
 
@@ -128,47 +148,75 @@ mod tests {
         ProcessId(Uuid::try_parse(ID).unwrap())
     }
 
+    fn change(detail: &Value) -> Value {
+        json!({
+            "source": "aws.states",
+            "detail-type": "Step Functions Execution Status Change",
+            "detail": detail,
+        })
+    }
+
     #[test]
     fn each_way_to_be_invoked_is_told_from_the_others() {
         let arn = format!("arn:aws:states:us-east-1:0:execution:AIGenerationStateMachine:{ID}");
         let caught =
             json!({"processId": ID, "executionArn": arn, "error": "AI_ERROR", "cause": "no"});
-        assert!(
-            matches!(read(&caught), Ok(Trigger::Caught(caught)) if caught.process_id == id() && caught.error == "AI_ERROR")
-        );
-        let event = json!({"source": "aws.states", "detail-type": "Step Functions Execution Status Change",
-            "detail": {"executionArn": arn, "stateMachineArn": "m", "name": ID, "status": "FAILED", "input": null}});
-        let ended =
-            Ended { state_machine_arn: "m".into(), process_id: Some(id()), succeeded: false };
-        assert_eq!(read(&event), Ok(Trigger::Ended(ended)));
+        let failed = FailedExecution {
+            process_id: id(),
+            execution_arn: arn.clone(),
+            error: "AI_ERROR".into(),
+            cause: Some("no".into()),
+        };
+        assert_eq!(read(&caught), Ok(Trigger::ExecutionFailed(failed)));
+        let event = change(&json!({
+            "executionArn": arn, "stateMachineArn": "m", "name": ID, "status": "FAILED",
+            "input": null,
+        }));
+        let ended = EndedExecution {
+            state_machine_arn: "m".into(),
+            process_id: Some(id()),
+            succeeded: false,
+        };
+        assert_eq!(read(&event), Ok(Trigger::ExecutionEnded(ended)));
         assert_eq!(
             read(&json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})),
             Ok(Trigger::Schedule)
         );
-        for hand in [
+        for payload in [
             json!({}),
             json!({"dryRun": true}),
             json!({"processId": ID}),
             json!({"source": "me"}),
             json!({"error": "x"}),
         ] {
-            assert_eq!(read(&hand), Ok(Trigger::Hand), "{hand}");
+            assert_eq!(read(&payload), Ok(Trigger::Operator), "{payload}");
         }
     }
 
     #[test]
     fn a_catch_for_another_execution_is_refused() {
-        let stray = json!({"processId": ID, "executionArn": "arn:x:0193e4a0-0000-7000-8000-000000000002", "error": "AI_ERROR"});
+        let stray = json!({
+            "processId": ID, "executionArn": "arn:x:0193e4a0-0000-7000-8000-000000000002",
+            "error": "AI_ERROR",
+        });
         assert_eq!(read(&stray).unwrap_err().code, ErrorCode::InternalError);
     }
 
     #[test]
+    fn an_event_names_the_field_that_it_lacks() {
+        let nameless = change(&json!({"stateMachineArn": "m", "status": "FAILED"}));
+        let failure = read(&nameless).unwrap_err();
+        assert_eq!(failure.code, ErrorCode::InternalError);
+        assert!(failure.cause.contains("`name`"), "{failure}");
+    }
+
+    #[test]
     fn an_operator_hears_of_every_field_that_is_wrong() {
-        let ask = |payload: Value| by_hand(payload.as_object().unwrap());
-        assert_eq!(ask(json!({})), Ok(ByHand { process_id: None, dry_run: false }));
+        let ask = |payload: Value| OperatorCommand::read(payload.as_object().unwrap());
+        assert_eq!(ask(json!({})), Ok(OperatorCommand { process_id: None, dry_run: false }));
         assert_eq!(
             ask(json!({"dryRun": true, "processId": ID})),
-            Ok(ByHand { process_id: Some(id()), dry_run: true })
+            Ok(OperatorCommand { process_id: Some(id()), dry_run: true })
         );
         let refusal = ask(json!({"dryrun": true, "processId": "42", "dryRun": "yes"})).unwrap_err();
         assert_eq!(refusal.code, ErrorCode::ValidationError);

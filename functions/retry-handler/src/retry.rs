@@ -1,76 +1,103 @@
 //! A retry is a new process with the params of the old one, which stays as it ended: terminal is
 //! final. After a partial success it generates only what failed.
 
-use serde_json::json;
 use shared::{
-    accept::accept,
-    clock::Clock,
-    error_code::ErrorCode,
-    failure::Failure,
-    http::{Answer, Call, Caller, Problem, Refusal, Reply, limited},
-    params::{Params, failed_targets},
-    process::{Process, ProcessId, Status},
-    store::{Retry, Submission},
+    aws::workflow::Workflow,
+    chart::Chart,
+    clock::{Clock, SystemClock},
+    http::{Caller, Problem, Refusal, Reply, Request, Response, RetriedView, limited},
+    lambda::Setup,
+    process::{
+        ErrorCode, Failure, Generation, Process, ProcessId, Status,
+        generation::parse_failed_targets,
+    },
+    store::{Retry, Store, Submission},
+    use_case::submit,
     validation::{Reader, Rule, Violation},
 };
 
-use crate::RetryHandler;
+/// What is generated.
+type Kind = Chart;
 
 /// Retries in one chain.
 const MAX_RETRIES: i16 = 3;
 
+/// What retrying needs.
+pub(crate) struct RetryHandler {
+    store: Store,
+    workflow: Workflow,
+    pub(crate) clock: SystemClock,
+    /// Requests a minute of one user.
+    per_minute: i32,
+}
+
 impl RetryHandler {
-    pub(crate) async fn handle(&self, call: &Call) -> Answer {
-        limited(&self.store, self.per_minute, call, self.clock.now(), async || {
-            self.retry(call).await
+    /// From the environment.
+    ///
+    /// # Errors
+    /// When a variable is missing or wrong.
+    pub(crate) async fn new(setup: &Setup) -> Result<Self, Failure> {
+        Ok(Self {
+            workflow: setup.workflow()?,
+            per_minute: setup.rate_limit_per_minute()?,
+            clock: SystemClock,
+            store: setup.store().await?,
         })
-        .await
     }
 
-    async fn retry(&self, call: &Call) -> Result<Reply, Problem> {
-        let id = call.process_id()?;
-        let force = read_force(call)?;
-        let original = self.store.find(id).await?.ok_or(ErrorCode::ProcessingNotFound)?.process;
-        let count = judge(&original, &call.caller, force)?;
-        let params = Params::from_stored(original.process_type, &original.params)
-            .map_err(|error| Failure::internal(error.to_string()))?
-            .for_retry_after(
-                original.result.as_ref().filter(|_| original.status == Status::Completed),
-            );
-        let submission = Submission {
+    pub(crate) async fn handle(&self, request: &Request) -> Response {
+        let retry = async || self.retry(request).await;
+        limited(&self.store, self.per_minute, request, self.clock.now(), retry).await
+    }
+
+    async fn retry(&self, request: &Request) -> Result<Reply, Problem> {
+        let id = request.process_id()?;
+        let force = read_force(request)?;
+        let original = self.store.find(id).await?.ok_or(ErrorCode::ProcessingNotFound)?;
+        let count = retry_number(&original, &request.caller, force)?;
+        let Process { summary, params, result, .. } = original;
+        let params = Kind::parse_stored(&summary.process_type, &params)
+            .map_err(|error| Failure::internal(error.to_string()))?;
+        let partial = result.as_ref().filter(|_| summary.status == Status::Completed);
+        let submission = Submission::<Kind> {
             id: ProcessId(self.clock.new_id()),
-            user_id: original.user_id.clone(),
-            params,
+            user_id: summary.user_id,
+            params: Kind::params_for_retry(params, partial),
             retry: Some(Retry { of: id, count }),
             idempotency_key: None,
             per_minute: None,
-            actor: call.caller.actor(),
+            actor: request.caller.actor(),
             now: self.clock.now(),
         };
-        let (accepted, _) = accept(&self.store, &self.workflow, &submission).await?;
+        let (accepted, _) = submit(&self.store, &self.workflow, &submission).await?;
         // Whoever retries a process again is given the retry that there is.
         let accepted = accepted?;
         tracing::info!(
-            processId = %accepted.process_id, userId = %submission.user_id, r#type = %original.process_type, originalProcessId = %id,
-            retryCount = count, repeated = accepted.repeated, forced = force, "retried"
+            processId = %accepted.process_id,
+            userId = %submission.user_id,
+            r#type = %summary.process_type,
+            originalProcessId = %id,
+            retryCount = count,
+            repeated = accepted.repeated,
+            forced = force,
+            "retried"
         );
-        Ok(Reply::new(
-            202,
-            json!({
-                "processId": accepted.process_id, "status": accepted.status, "type": original.process_type, "retryCount": count,
-                "originalProcessId": id, "createdAt": accepted.created_at, "estimatedCompletionTime": accepted.estimated,
-            }),
-        ))
+        let view = RetriedView {
+            accepted: accepted.view(&summary.process_type),
+            retry_count: count,
+            original_process_id: id,
+        };
+        Ok(Reply::of(202, &view)?)
     }
 }
 
 /// Whether an operator forces the retry of what would fail again. A user cannot: their body has no
 /// fields.
-fn read_force(call: &Call) -> Result<bool, Refusal> {
-    let body = call.object()?;
+fn read_force(request: &Request) -> Result<bool, Refusal> {
+    let body = request.object()?;
     let mut reader = Reader::new("", &body);
     let mut force = false;
-    if call.caller == Caller::Operator {
+    if request.caller == Caller::Operator {
         reader.required("processId");
         force = reader.flag("force");
     }
@@ -79,40 +106,43 @@ fn read_force(call: &Call) -> Result<bool, Refusal> {
 }
 
 /// Whether `caller` may retry `original`, and which retry of its chain this is, from 1.
-fn judge(original: &Process, caller: &Caller, force: bool) -> Result<i16, Problem> {
-    if caller.owner().is_some_and(|user| *user != original.user_id) {
+fn retry_number(original: &Process, caller: &Caller, force: bool) -> Result<i16, Problem> {
+    if caller.owner().is_some_and(|user| *user != original.summary.user_id) {
         return Err(ErrorCode::Forbidden.into());
     }
     let refuse = |code: ErrorCode| Refusal {
-        current_status: Some(original.status),
-        retry_count: Some(original.retry_count),
+        current_status: Some(original.summary.status),
+        retry_count: Some(original.summary.retry_count),
         ..code.into()
     };
-    let ended_badly = match original.status {
+    let ended_badly = match original.summary.status {
         Status::Failed | Status::Timeout => true,
         // Some of its targets failed: they are what is retried.
         Status::Completed => {
-            original.result.as_ref().is_some_and(|result| !failed_targets(result).is_empty())
+            original.result.as_ref().is_some_and(|result| !parse_failed_targets(result).is_empty())
         }
         Status::Pending | Status::Processing | Status::Cancelled => false,
     };
-    let lasting = original.error.as_ref().map(|error| error.code).filter(|code| !code.retryable());
+    let lasting =
+        original.summary.error.as_ref().map(|error| error.code).filter(|code| !code.retryable());
     match lasting {
         _ if !ended_badly => Err(refuse(ErrorCode::RetryNotAllowed).into()),
-        _ if original.retry_count >= MAX_RETRIES => Err(refuse(ErrorCode::MaxRetryExceeded).into()),
-        Some(code) if !force && original.status != Status::Completed => {
+        _ if original.summary.retry_count >= MAX_RETRIES => {
+            Err(refuse(ErrorCode::MaxRetryExceeded).into())
+        }
+        Some(code) if !force && original.summary.status != Status::Completed => {
             let details =
                 vec![Violation::new("error.code", Rule::NotRetryable { code: code.as_str() })];
             Err(Refusal { details, ..refuse(ErrorCode::RetryNotAllowed) }.into())
         }
-        _ => Ok(original.retry_count + 1),
+        _ => Ok(original.summary.retry_count + 1),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-    use shared::process::{ProcessError, ProcessType, UserId};
+    use serde_json::{Value, json};
+    use shared::process::{ProcessError, ProcessSummary, ProcessType, UserId};
 
     use super::*;
 
@@ -123,34 +153,32 @@ mod tests {
         result: Option<Value>,
     ) -> Process {
         let now = "2026-11-22T00:00:00Z".parse().unwrap();
-        Process {
+        let summary = ProcessSummary {
             id: ProcessId("0193e4a0-0000-7000-8000-000000000001".parse().unwrap()),
             user_id: UserId("hanako".into()),
-            process_type: ProcessType::SubgoalGeneration,
+            process_type: ProcessType::new("SUBGOAL_GENERATION"),
             status,
-            target_id: "0193e4a0-0000-7000-8000-000000000002".parse().unwrap(),
-            params: Value::Null,
             progress: 50,
-            result,
             error: error.map(|code| ProcessError::new(code, "test")),
             retry_count,
             original_process_id: None,
             attempt: 1,
-            execution_arn: None,
             cancel_reason: None,
             created_at: now,
             started_at: None,
             updated_at: now,
             completed_at: None,
-        }
+        };
+        let target_id = "0193e4a0-0000-7000-8000-000000000002".parse().unwrap();
+        Process { summary, target_id, params: Value::Null, result, execution_arn: None }
     }
 
     fn user() -> Caller {
         Caller::User(UserId("hanako".into()))
     }
 
-    fn refused(judged: Result<i16, Problem>) -> Refusal {
-        match judged {
+    fn refused(number: Result<i16, Problem>) -> Refusal {
+        match number {
             Err(Problem::Refused(refusal)) => *refusal,
             other => panic!("{other:?}"),
         }
@@ -159,11 +187,11 @@ mod tests {
     #[test]
     fn only_what_ended_badly_is_retried() {
         for status in Status::ALL {
-            let judged = judge(&process(*status, None, 0, None), &user(), false);
+            let number = retry_number(&process(*status, None, 0, None), &user(), false);
             if matches!(status, Status::Failed | Status::Timeout) {
-                assert_eq!(judged, Ok(1), "{status}");
+                assert_eq!(number, Ok(1), "{status}");
             } else {
-                let refusal = refused(judged);
+                let refusal = refused(number);
                 assert_eq!(
                     (refusal.code, refusal.current_status),
                     (ErrorCode::RetryNotAllowed, Some(*status))
@@ -182,24 +210,24 @@ mod tests {
                 json!({"partial": true, "failedTargets": [{"targetId": "0193e4a0-0000-7000-8000-000000000003"}]}),
             ),
         );
-        assert_eq!(judge(&partial, &user(), false), Ok(2));
+        assert_eq!(retry_number(&partial, &user(), false), Ok(2));
         let whole = process(Status::Completed, None, 1, Some(json!({"subGoals": []})));
-        assert_eq!(refused(judge(&whole, &user(), true)).code, ErrorCode::RetryNotAllowed);
+        assert_eq!(refused(retry_number(&whole, &user(), true)).code, ErrorCode::RetryNotAllowed);
     }
 
     #[test]
     fn a_chain_has_three_retries_also_for_an_operator() {
         for (count, allowed) in [(0, true), (2, true), (3, false), (4, false)] {
             for (caller, force) in [(user(), false), (Caller::Operator, true)] {
-                let judged = judge(
+                let number = retry_number(
                     &process(Status::Failed, Some(ErrorCode::AiError), count, None),
                     &caller,
                     force,
                 );
                 if allowed {
-                    assert_eq!(judged, Ok(count + 1));
+                    assert_eq!(number, Ok(count + 1));
                 } else {
-                    let refusal = refused(judged);
+                    let refusal = refused(number);
                     assert_eq!(
                         (refusal.code, refusal.retry_count),
                         (ErrorCode::MaxRetryExceeded, Some(count))
@@ -213,12 +241,12 @@ mod tests {
     fn an_error_that_would_come_again_is_refused_by_name_unless_forced() {
         for code in ErrorCode::ALL {
             let failed = process(Status::Failed, Some(*code), 0, None);
-            assert_eq!(judge(&failed, &Caller::Operator, true), Ok(1), "{code}");
-            let judged = judge(&failed, &user(), false);
+            assert_eq!(retry_number(&failed, &Caller::Operator, true), Ok(1), "{code}");
+            let number = retry_number(&failed, &user(), false);
             if code.retryable() {
-                assert_eq!(judged, Ok(1), "{code}");
+                assert_eq!(number, Ok(1), "{code}");
             } else {
-                let refusal = refused(judged);
+                let refusal = refused(number);
                 assert_eq!(
                     (refusal.code, refusal.details[0].rule.clone()),
                     (ErrorCode::RetryNotAllowed, Rule::NotRetryable { code: code.as_str() })
@@ -229,7 +257,7 @@ mod tests {
 
     #[test]
     fn another_users_process_is_forbidden_before_anything_is_told() {
-        let refusal = refused(judge(
+        let refusal = refused(retry_number(
             &process(Status::Completed, None, 3, None),
             &Caller::User(UserId("taro".into())),
             false,
@@ -242,7 +270,7 @@ mod tests {
 
     #[test]
     fn only_an_operator_can_force() {
-        let operator = |payload| read_force(&Call::read(payload).unwrap());
+        let operator = |payload| read_force(&Request::read(payload).unwrap());
         assert_eq!(operator(json!({"processId": "x", "force": true})), Ok(true));
         assert_eq!(operator(json!({"processId": "x"})), Ok(false));
         assert_eq!(

@@ -2,60 +2,68 @@
 
 use std::cell::RefCell;
 
-use serde_json::Value;
 use shared::{
-    clock::Clock,
-    error_code::ErrorCode,
-    failure::Failure,
-    generated::{Rows, parse},
+    lambda::metrics::{Metric, emit, line},
     language::Language,
-    metrics::{Metric, emit, line},
-    model::Usage,
-    prompt::{self, Target},
+    process::{ErrorCode, Failure, ModelUsage, Prompt},
+    store::StoredGeneration,
     validation::Violation,
 };
 
-use crate::Worker;
+use crate::worker::Worker;
+
+/// Violations that a log line names.
+const LOGGED_VIOLATIONS: usize = 5;
 
 /// The calls that an answer took. They are kept apart from the answer, because a call that brought
 /// none has been paid for too.
-pub(crate) type Calls = RefCell<Vec<Usage>>;
+pub(crate) type Calls = RefCell<Vec<ModelUsage>>;
 
-impl Worker {
+impl<G: StoredGeneration> Worker<G> {
     /// Asks, and after an answer that broke rules asks once more, saying which.
-    pub(crate) async fn ask(&self, target: &Target, calls: &Calls) -> Result<Rows, Failure> {
-        let prompt = prompt::write(target);
+    pub(crate) async fn ask(
+        &self,
+        target: &G::Target,
+        calls: &Calls,
+    ) -> Result<G::Written, Failure> {
+        let prompt = G::prompt(target);
         let violations = match self.ask_once(&prompt, target, calls).await? {
-            Ok(rows) => return Ok(rows),
+            Ok(written) => return Ok(written),
             Err(violations) => violations,
         };
-        tracing::warn!(targetId = %target.id, violations = said(&violations), "the answer broke rules; asking once more");
-        self.ask_once(&prompt::repair(&prompt, &violations), target, calls).await?.map_err(
+        let described = describe(&violations);
+        tracing::warn!(
+            targetId = %G::id(target),
+            violations = described,
+            "the answer broke rules; asking once more"
+        );
+        self.ask_once(&G::repair_prompt(&prompt, &violations), target, calls).await?.map_err(
             |violations| {
-                Failure::new(
-                    ErrorCode::AiResponseInvalid,
-                    format!("twice in a row: {}", said(&violations)),
-                )
+                let cause = format!("twice in a row: {}", describe(&violations));
+                Failure::new(ErrorCode::AiResponseInvalid, cause)
             },
         )
     }
 
     async fn ask_once(
         &self,
-        prompt: &prompt::Prompt,
-        target: &Target,
+        prompt: &Prompt,
+        target: &G::Target,
         calls: &Calls,
-    ) -> Result<Result<Rows, Vec<Violation>>, Failure> {
+    ) -> Result<Result<G::Written, Vec<Violation>>, Failure> {
         let answer = self.models.ask(prompt).await?;
         self.measure(&answer.usage);
         calls.borrow_mut().push(answer.usage);
-        let read = |input: Value| parse(target.kind, &input, || self.clock.new_id());
-        Ok(answer.input.map_err(|violation| vec![violation]).and_then(read))
+        let input = match answer.input {
+            Ok(input) => input,
+            Err(violation) => return Ok(Err(vec![violation])),
+        };
+        Ok(G::read_answer(target, &input, &mut || self.clock.new_id()))
     }
 
     /// What a call used, as metrics by model.
     #[expect(clippy::cast_precision_loss, reason = "no call has 2^52 tokens")]
-    fn measure(&self, usage: &Usage) {
+    fn measure(&self, usage: &ModelUsage) {
         let values = [
             (Metric::InputTokens, usage.input_tokens as f64),
             (Metric::OutputTokens, usage.output_tokens as f64),
@@ -65,11 +73,9 @@ impl Worker {
 }
 
 /// Which fields break which rules: never the texts themselves.
-fn said(violations: &[Violation]) -> String {
-    let said: Vec<_> = violations
-        .iter()
-        .take(5)
-        .map(|violation| format!("{} {}", violation.field, violation.message(Language::English)))
-        .collect();
-    said.join("; ")
+fn describe(violations: &[Violation]) -> String {
+    let describe = |violation: &Violation| {
+        format!("{} {}", violation.field, violation.message(Language::English))
+    };
+    violations.iter().take(LOGGED_VIOLATIONS).map(describe).collect::<Vec<_>>().join("; ")
 }

@@ -6,169 +6,185 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use shared::{
-    clock::Clock,
-    error_code::ErrorCode,
-    failure::Failure,
-    finish::{self, Finishing},
-    generated::Kind,
-    outcome,
-    params::{Needs, Params},
-    process::{ProcessError, ProcessId, Status, UserId},
-    prompt::Target,
-    retry_policy,
-    store::{Actor, BatchClaim, Fence, Staging, StagingProgress},
-    work::{self, Output, Outputs},
+    process::{
+        Actor, Ending, ErrorCode, Failure, Generation, Output, Outputs, PlannedTarget,
+        ProcessError, ProcessId, Status, UserId, ending::of_execution_error, engine_retry,
+        generation::open_targets,
+    },
+    store::{BatchClaim, Fence, Staging, StagingProgress, StoredGeneration},
+    use_case::{Finish, finish},
 };
 use uuid::Uuid;
 
 use crate::{
-    Worker,
     ask::Calls,
-    generate::{missing, stopped_answer},
+    attempt::{missing, output_of_stopped},
     guard::Guarded,
-    job::{Answer, Caught},
+    step::{CaughtError, StepInput, StepOutput},
+    worker::{StepError, Worker},
 };
 
 /// A batch that this attempt has claimed.
-struct Batch {
+struct ClaimedBatch<G: Generation> {
     id: ProcessId,
     fence: Fence,
     user_id: UserId,
-    params: Params,
-    target_ids: Vec<Uuid>,
+    params: G::Params,
+    targets: Vec<PlannedTarget>,
 }
 
 /// How one target went.
-enum Written {
+enum TargetOutcome<T> {
     /// Staged, with what follows from it.
-    Staged(Vec<Target>, StagingProgress),
+    Staged(Vec<T>, StagingProgress),
     /// The process is no longer this attempt's.
     Fenced,
     /// Not staged: the state machine tries the batch again.
     Failed(Failure),
 }
 
-impl Worker {
+impl<G: StoredGeneration> Worker<G> {
     pub(crate) async fn batch(
         &self,
-        id: ProcessId,
+        input: &StepInput,
         batch_id: Uuid,
-        give_up: Option<&Caught>,
         lambda_time: Duration,
-    ) -> Result<Answer, Failure> {
-        let began = self.clock.now();
-        let claim = self.store.claim_batch(id, batch_id, began).await?;
-        let BatchClaim::Claimed {
-            fence,
-            user_id,
-            process_type,
-            params,
-            started_at,
-            target_ids,
-            progress,
-        } = claim
-        else {
-            return match claim {
-                BatchClaim::Ended(status) => Ok(Answer::ended(id, status)),
-                BatchClaim::Missing => Err(missing()),
-                BatchClaim::Overtaken | BatchClaim::Claimed { .. } => Ok(Answer::overtaken(id)),
+    ) -> Result<StepOutput, StepError> {
+        let (id, began) = (input.process_id, self.clock.now());
+        let (batch, process_type, started_at, progress) =
+            match self.store.claim_batch(id, batch_id, began).await? {
+                BatchClaim::Claimed {
+                    fence,
+                    user_id,
+                    process_type,
+                    params,
+                    started_at,
+                    targets,
+                    progress,
+                } => {
+                    let params = G::parse_stored(&process_type, &params)
+                        .map_err(|error| Failure::internal(error.to_string()))?;
+                    let batch = ClaimedBatch::<G> { id, fence, user_id, params, targets };
+                    (batch, process_type, started_at, progress)
+                }
+                BatchClaim::Ended(status) => return Ok(StepOutput::ended(id, status)),
+                BatchClaim::Missing => return Err(missing().into()),
+                BatchClaim::Overtaken => return Err(StepError::Overtaken),
             };
-        };
-        let params = Params::from_stored(process_type, &params)
-            .map_err(|error| Failure::internal(error.to_string()))?;
-        let batch = Batch { id, fence, user_id, params, target_ids };
+        let fence = batch.fence;
         let attempt = fence.batch.map(|(_, attempt)| attempt);
-        tracing::info!(processId = %id, userId = %batch.user_id, r#type = %process_type, status = %Status::Processing, attempt, batchId = %batch_id, "claimed");
-        // Giving up asks no model, so that it must not be ended by the very limit for which it
-        // gives up.
+        tracing::info!(
+            processId = %id,
+            userId = %batch.user_id,
+            r#type = %process_type,
+            status = %Status::Processing,
+            attempt,
+            batchId = %batch_id,
+            "claimed"
+        );
         let now = self.clock.now();
         let lambda_time = lambda_time.saturating_sub((now - began).to_std().unwrap_or_default());
-        let limit = if give_up.is_some() {
+        let limit = if input.give_up.is_some() {
+            // Giving up asks no model, so that it must not be ended by the very limit for which it
+            // gives up.
             lambda_time
         } else {
-            self.limits.time_left(process_type, started_at, now, lambda_time)
+            self.limits.time_left(&process_type, started_at, now, lambda_time)
         };
         let work = async {
-            let progress = match give_up {
+            let progress = match &input.give_up {
                 Some(caught) => self.give_up(&batch, caught, progress).await?,
                 None => self.write(&batch, progress).await?,
             };
-            let Some(progress) = progress else { return self.fenced_answer(id, fence).await };
+            let Some(progress) = progress else { return self.fenced(id, fence).await };
             if !progress.is_whole() {
-                return Ok(Answer::ended(id, Status::Processing));
+                return Ok(StepOutput::ended(id, Status::Processing));
             }
-            match finish::finish(&self.store, id, Actor::Worker, self.clock.now()).await? {
-                Finishing::Ended(status) => Ok(Answer::ended(id, status)),
-                Finishing::NotYet => self.fenced_answer(id, fence).await,
+            match finish::<G>(&self.store, id, Actor::Worker, self.clock.now()).await? {
+                Finish::Ended(status) => Ok(StepOutput::ended(id, status)),
+                Finish::NotYet => self.fenced(id, fence).await,
             }
         };
-        let answer = match self.guard(id, fence, limit, Box::pin(work)).await? {
-            Guarded::Done(answer) => answer,
-            Guarded::Stopped(standing) => stopped_answer(id, standing)?,
+        let output = match self.guard(id, fence, limit, Box::pin(work)).await? {
+            Guarded::Done(output) => output,
+            Guarded::Stopped(standing) => output_of_stopped(id, standing)?,
         };
         let duration = (self.clock.now() - began).num_milliseconds();
-        tracing::info!(processId = %id, userId = %batch.user_id, status = %answer.status, attempt, duration, batchId = %batch_id, "batch attempt done");
-        Ok(answer)
+        tracing::info!(
+            processId = %id,
+            userId = %batch.user_id,
+            status = %output.status,
+            attempt,
+            duration,
+            batchId = %batch_id,
+            "batch attempt done"
+        );
+        Ok(output)
     }
 
     /// Writes what is open, level by level. `None`: fenced.
     async fn write(
         &self,
-        batch: &Batch,
+        batch: &ClaimedBatch<G>,
         mut progress: StagingProgress,
     ) -> Result<Option<StagingProgress>, Failure> {
-        let depth = batch.params.depth();
         let mut failures = Vec::new();
         let mut level = self.open(batch, &mut progress).await?;
         while !level.is_empty() {
-            let mut asked =
-                stream::iter(level.iter().map(|target| self.write_one(batch, target, depth)))
-                    .buffer_unordered(self.limits.calls_at_once);
+            let mut asked = stream::iter(level.iter().map(|target| self.write_one(batch, target)))
+                .buffer_unordered(self.limits.calls_at_once);
             let mut next = Vec::new();
-            while let Some(written) = asked.next().await {
-                match written {
-                    Written::Staged(children, staged) => {
+            while let Some(outcome) = asked.next().await {
+                match outcome {
+                    TargetOutcome::Staged(children, staged) => {
                         progress.done = progress.done.max(staged.done);
                         next.extend(children);
                     }
-                    Written::Fenced => return Ok(None),
-                    Written::Failed(failure) => failures.push(failure),
+                    TargetOutcome::Fenced => return Ok(None),
+                    TargetOutcome::Failed(failure) => failures.push(failure),
                 }
             }
             drop(asked);
             level = next;
         }
-        match retry_policy::worst(failures) {
+        match engine_retry::worst(failures) {
             Some(failure) => Err(failure),
             None => Ok(Some(progress)),
         }
     }
 
-    async fn write_one(&self, batch: &Batch, target: &Target, depth: Kind) -> Written {
+    async fn write_one(
+        &self,
+        batch: &ClaimedBatch<G>,
+        target: &G::Target,
+    ) -> TargetOutcome<G::Target> {
         let calls = Calls::default();
-        let rows = self.ask(target, &calls).await;
+        let written = self.ask(target, &calls).await;
         let attempt = batch.fence.batch.map_or(1, |(_, attempt)| attempt);
-        let (output, settles) = match rows {
-            Ok(rows) => (Ok(rows), 1),
-            Err(failure) if retry_policy::gives_up_target(failure.code, attempt) => {
-                tracing::warn!(processId = %batch.id, targetId = %target.id, errorCode = %failure.code, cause = failure.cause, "a target is given up");
-                (Err(ProcessError::new(failure.code, failure.cause)), target.kind.targets_to(depth))
+        let (output, settles) = match written {
+            Ok(written) => (Ok(written), 1),
+            Err(failure) if engine_retry::gives_up_target(failure.code, attempt) => {
+                tracing::warn!(
+                    processId = %batch.id,
+                    targetId = %G::id(target),
+                    errorCode = %failure.code,
+                    cause = failure.cause,
+                    "a target is given up"
+                );
+                let error = ProcessError::new(failure.code, failure.cause);
+                (Err(error), G::weight(&batch.params, target))
             }
-            Err(failure) => return Written::Failed(failure),
+            Err(failure) => return TargetOutcome::Failed(failure),
         };
         let usage = calls.into_inner();
         let staging =
-            Staging { target_id: target.id, output: output.as_ref(), settles, usage: &usage };
+            Staging { target_id: G::id(target), output: output.as_ref(), settles, usage: &usage };
         match self.store.stage(batch.id, batch.fence, &staging, self.clock.now()).await {
-            Err(failure) => Written::Failed(failure),
-            Ok(None) => Written::Fenced,
+            Err(failure) => TargetOutcome::Failed(failure),
+            Ok(None) => TargetOutcome::Fenced,
             Ok(Some(progress)) => {
-                let children = output
-                    .as_ref()
-                    .ok()
-                    .filter(|_| target.kind < depth)
-                    .map(|rows| target.children(rows));
-                Written::Staged(children.unwrap_or_default(), progress)
+                let children = output.map(|written| G::children(&batch.params, target, &written));
+                TargetOutcome::Staged(children.unwrap_or_default(), progress)
             }
         }
     }
@@ -177,18 +193,21 @@ impl Worker {
     /// fenced.
     async fn give_up(
         &self,
-        batch: &Batch,
-        caught: &Caught,
+        batch: &ClaimedBatch<G>,
+        caught: &CaughtError,
         mut progress: StagingProgress,
     ) -> Result<Option<StagingProgress>, Failure> {
-        let error = outcome::of_execution_error(&caught.error, caught.cause.as_deref()).error;
-        if retry_policy::ends_process(error.code) {
+        let error = match of_execution_error(&caught.error, caught.cause.as_deref()) {
+            Ending::Failed(error) | Ending::TimedOut(error) => error,
+            Ending::Cancelled => return Ok(None),
+        };
+        if engine_retry::ends_process(error.code) {
             return Err(Failure::new(error.code, error.cause.unwrap_or_default()));
         }
         for target in self.open(batch, &mut progress).await? {
-            let settles = target.kind.targets_to(batch.params.depth());
+            let (target_id, settles) = (G::id(&target), G::weight(&batch.params, &target));
             let staging =
-                Staging { target_id: target.id, output: Err(&error), settles, usage: &[] };
+                Staging::<G::Written> { target_id, output: Err(&error), settles, usage: &[] };
             match self.store.stage(batch.id, batch.fence, &staging, self.clock.now()).await? {
                 None => return Ok(None),
                 Some(staged) => progress.done = progress.done.max(staged.done),
@@ -201,68 +220,46 @@ impl Worker {
     /// nothing can be written for it.
     async fn open(
         &self,
-        batch: &Batch,
+        batch: &ClaimedBatch<G>,
         progress: &mut StagingProgress,
-    ) -> Result<Vec<Target>, Failure> {
-        let outputs = self.store.outputs_to_go_on_from(batch.id).await?;
+    ) -> Result<Vec<G::Target>, Failure> {
+        let outputs = self.store.outputs_to_go_on_from::<G>(batch.id).await?;
         let members = self.members(batch, &outputs).await?;
-        let depth = batch.params.depth();
-        let gone = batch.target_ids.iter().filter(|id| {
-            !outputs.contains_key(id) && !members.iter().any(|member| member.id == **id)
-        });
-        for target_id in gone {
+        let is_there = |id: Uuid| {
+            outputs.contains_key(&id) || members.iter().any(|member| G::id(member) == id)
+        };
+        for gone in batch.targets.iter().filter(|target| !is_there(target.id)) {
             let error = ProcessError::new(ErrorCode::TargetNotFound, "it has gone from the tables");
-            let kind = match &batch.params {
-                Params::Actions(_) => Kind::Actions,
-                // A chart's retry names sub-goals and actions alike: a sub-goal is a batch of its
-                // own where it has more below it.
-                Params::Chart(_) if batch.target_ids.len() == 1 && depth == Kind::Tasks => {
-                    Kind::Actions
-                }
-                Params::Chart(_) => depth,
-                Params::SubGoals(_) | Params::Tasks(_) => Kind::Tasks,
-            };
-            let staging = Staging {
-                target_id: *target_id,
+            let staging = Staging::<G::Written> {
+                target_id: gone.id,
                 output: Err(&error),
-                settles: kind.targets_to(depth),
+                settles: gone.weight,
                 usage: &[],
             };
-            if let Some(staged) =
-                self.store.stage(batch.id, batch.fence, &staging, self.clock.now()).await?
-            {
+            let now = self.clock.now();
+            if let Some(staged) = self.store.stage(batch.id, batch.fence, &staging, now).await? {
                 progress.done = progress.done.max(staged.done);
             }
         }
-        Ok(work::open(&members, depth, &outputs))
+        Ok(open_targets::<G>(&batch.params, &members, &outputs))
     }
 
-    /// The batch's own targets, from the tables or, in a new chart, from its staged sub-goals.
-    async fn members(&self, batch: &Batch, outputs: &Outputs) -> Result<Vec<Target>, Failure> {
-        if let Some(goal) = batch.params.new_goal().map(Target::goal) {
-            let sub_goals = match outputs.get(&goal.id) {
-                Some(Output::Written(rows)) => goal.children(rows),
-                _ => Vec::new(),
+    /// The batch's own targets: from the tables or, where all follow from a leading root, from what
+    /// was staged for that.
+    async fn members(
+        &self,
+        batch: &ClaimedBatch<G>,
+        outputs: &Outputs<G>,
+    ) -> Result<Vec<G::Target>, Failure> {
+        let ids: Vec<Uuid> = batch.targets.iter().map(|target| target.id).collect();
+        if let Some(leading) = G::leading_root(&batch.params) {
+            let children = match outputs.get(&G::id(&leading)) {
+                Some(Output::Written(written)) => G::children(&batch.params, &leading, written),
+                Some(Output::GivenUp(_)) | None => Vec::new(),
             };
-            return Ok(sub_goals
-                .into_iter()
-                .filter(|sub_goal| batch.target_ids.contains(&sub_goal.id))
-                .collect());
+            return Ok(children.into_iter().filter(|child| ids.contains(&G::id(child))).collect());
         }
-        let ids = batch.target_ids.clone();
-        let needs = match batch.params {
-            Params::Tasks(_) => Needs { actions: ids, ..Needs::default() },
-            Params::Actions(_) => Needs { sub_goals: ids, ..Needs::default() },
-            Params::SubGoals(_) | Params::Chart(_) => {
-                Needs { sub_goals: ids.clone(), actions: ids, ..Needs::default() }
-            }
-        };
-        Ok(self
-            .store
-            .find_targets(&batch.user_id, &needs)
-            .await?
-            .into_iter()
-            .map(|found| found.target)
-            .collect())
+        let found = self.store.find_targets::<G>(&batch.user_id, &batch.params, &ids).await?;
+        Ok(found.into_iter().map(|found| found.target).collect())
     }
 }

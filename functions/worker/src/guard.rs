@@ -5,16 +5,17 @@
 use std::time::Duration;
 
 use shared::{
-    error_code::ErrorCode,
-    failure::Failure,
-    process::ProcessId,
-    store::{Fence, Standing},
+    process::{ErrorCode, Failure, ProcessId},
+    store::{Fence, Standing, StoredGeneration},
 };
 
-use crate::Worker;
+use crate::worker::{StepError, Worker};
 
 /// How often the worker looks at its process, so that a cancel stops it within two seconds.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
+
+/// What an attempt ends with that has run out of time.
+const OUT_OF_TIME: &str = "the worker's time was over before the model had answered";
 
 /// How guarded work ended.
 #[derive(Debug)]
@@ -25,20 +26,20 @@ pub(crate) enum Guarded<T> {
     Stopped(Standing),
 }
 
-impl Worker {
+impl<G: StoredGeneration> Worker<G> {
     /// Runs `work` until it ends, the process is no longer this attempt's, or `time_left` is over.
     pub(crate) async fn guard<T>(
         &self,
         id: ProcessId,
         fence: Fence,
         time_left: Duration,
-        work: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<Guarded<T>, Failure> {
+        work: impl Future<Output = Result<T, StepError>>,
+    ) -> Result<Guarded<T>, StepError> {
         tokio::select! {
             done = work => done.map(Guarded::Done),
             standing = self.stopped(id, fence) => Ok(Guarded::Stopped(standing)),
             () = tokio::time::sleep(time_left) => {
-                Err(Failure::new(ErrorCode::TimeoutError, "the worker's time was over before the model had answered"))
+                Err(Failure::new(ErrorCode::TimeoutError, OUT_OF_TIME).into())
             }
         }
     }
@@ -52,7 +53,12 @@ impl Worker {
                 Ok(Standing::Current) => {}
                 Ok(standing) => return standing,
                 Err(failure) => {
-                    tracing::warn!(processId = %id, errorCode = %failure.code, cause = failure.cause, "cannot watch the process");
+                    tracing::warn!(
+                        processId = %id,
+                        errorCode = %failure.code,
+                        cause = failure.cause,
+                        "cannot watch the process"
+                    );
                 }
             }
         }

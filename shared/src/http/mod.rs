@@ -1,22 +1,32 @@
 //! The HTTP edge, which is also the edge of a direct invocation: one envelope, one mapping from
-//! errors to answers.
+//! errors to responses.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `request` | who calls, and what they want, whichever way the function was invoked |
+//! | `response` | a handler's result as envelope, status and headers |
+//! | `refusal` | why there is no good response |
+//! | `route` | the list of routes |
+//! | `views` | a process as clients see it |
+//! | `history` | the query string of the history, and a page of it |
+//! | `rate_limit`, `etag` | their headers |
 
-mod answer;
-mod call;
 mod etag;
-mod listing;
-mod rate;
+mod history;
+mod rate_limit;
 mod refusal;
+mod request;
+mod response;
 mod route;
-mod view;
+mod views;
 
 pub use self::{
-    answer::{Answer, Reply, answer},
-    call::{Call, Caller},
     etag::ETag,
-    listing::{COUNT_LIMIT, HistoryView, Listing},
-    rate::{limited, rate_limited},
+    history::{COUNT_LIMIT, HistoryQuery, HistoryView},
+    rate_limit::{limited, rate_limited},
     refusal::{Problem, Refusal},
+    request::{Caller, Request},
+    response::{Reply, Response, respond},
     route::Route,
-    view::ProcessView,
+    views::{AcceptedView, CancelledView, ProcessView, RetriedView},
 };

@@ -8,11 +8,8 @@ use uuid::Uuid;
 
 use crate::{
     clock::Clock,
-    error_code::{ErrorCode, Level},
-    failure::Failure,
     language::Language,
-    params::InvalidRequest,
-    process::{ProcessId, Status},
+    process::{ErrorCode, Failure, InvalidRequest, LogLevel, ProcessId, Status},
     validation::{Rule, Violation},
 };
 
@@ -176,9 +173,11 @@ impl Problem {
         }
         let error_id = refusal.error_id.map(|id| id.to_string());
         match code.level() {
-            Level::Info => tracing::info!(errorCode = %code, cause, "refused"),
-            Level::Warn => tracing::warn!(errorCode = %code, cause, "refused"),
-            Level::Error => tracing::error!(errorCode = %code, cause, errorId = error_id, "failed"),
+            LogLevel::Info => tracing::info!(errorCode = %code, cause, "refused"),
+            LogLevel::Warn => tracing::warn!(errorCode = %code, cause, "refused"),
+            LogLevel::Error => {
+                tracing::error!(errorCode = %code, cause, errorId = error_id, "failed");
+            }
         }
         refusal
     }

@@ -6,7 +6,7 @@ use crate::process::{ProcessId, Status};
 
 /// What matters of a process's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct ProcessFacts {
     /// Its id, and the name of its execution.
     pub id: ProcessId,
     /// Where it stands.

@@ -14,7 +14,7 @@ mod plan;
 mod rule;
 
 pub use self::{
-    facts::{Execution, Limits, Row, StartTries},
-    plan::{Action, CompletedAt, Ending, Mend, Plan, STOPPED_FOR_TIME, mends, plan, stopped_for},
+    facts::{Execution, Limits, ProcessFacts, StartTries},
+    plan::{CompletedAt, Mend, Plan, Repair, STOPPED_FOR_TIME, mends, plan, stopped_for},
     rule::Rule,
 };

@@ -3,14 +3,10 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    facts::{Execution, Limits, Row},
+    facts::{Execution, Limits, ProcessFacts},
     rule::Rule,
 };
-use crate::{
-    error_code::ErrorCode,
-    outcome,
-    process::{ProcessError, Status},
-};
+use crate::process::{Ending, ErrorCode, ProcessError, Status, ending::of_execution_error};
 
 /// The error's name that the reconciler gives when it stops an execution for its time limit, so
 /// that a sweep that was killed between stopping and writing is understood by the next.
@@ -20,27 +16,34 @@ pub const STOPPED_FOR_TIME: &str = "STEP_FUNCTIONS_TIMEOUT";
 /// ended (R10): how that ended. The abort of an execution that runs on after COMPLETED is thereby
 /// known for our own, and is not reported (R11).
 #[must_use]
-pub const fn stopped_for(status: Status) -> &'static str {
+pub fn stopped_for(status: Status) -> &'static str {
     status.as_str()
 }
 
 /// What follows from a process and its execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
-    /// The rule that says so; `None`: they agree.
-    pub rule: Option<Rule>,
-    /// What to do.
-    pub action: Action,
+pub enum Plan {
+    /// They agree: nothing is to be done, and nothing is said.
+    Agree,
+    /// It is too early to tell: Step Functions may not know yet what it has just started.
+    LookAgain,
+    /// The execution runs as it should (R2).
+    Healthy,
+    /// They disagree, and nothing can be done but tell.
+    Report(Rule),
+    /// They disagree, and this mends it.
+    Repair {
+        /// The rule that says so.
+        rule: Rule,
+        /// What to do.
+        repair: Repair,
+    },
 }
 
 /// What to do about a disagreement. Whoever does it compares first: the row must still be as it was
 /// seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Nothing.
-    Leave,
-    /// Look once more in a moment: Step Functions may not know yet what it has just started.
-    LookAgain,
+pub enum Repair {
     /// Start the execution.
     Start,
     /// Complete the process with what is stored.
@@ -51,65 +54,43 @@ pub enum Action {
     StopThenEnd(Ending),
     /// Stop the execution.
     Stop,
-    /// Nothing but tell.
-    Report,
-}
-
-/// How a process ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ending {
-    /// FAILED, TIMEOUT or CANCELLED.
-    pub status: Status,
-    /// Why; a cancelled process has no error.
-    pub error: Option<ProcessError>,
-    /// Whether the log may know more.
-    pub evidence: bool,
-}
-
-impl Ending {
-    fn failed(code: ErrorCode, cause: &str) -> Self {
-        Self {
-            status: Status::Failed,
-            error: Some(ProcessError::new(code, cause)),
-            evidence: false,
-        }
-    }
-
-    fn timed_out(cause: &str) -> Self {
-        Self {
-            status: Status::Timeout,
-            error: Some(ProcessError::new(ErrorCode::StepFunctionsTimeout, cause)),
-            evidence: true,
-        }
-    }
 }
 
 impl Plan {
-    const fn of(rule: Rule, action: Action) -> Self {
-        Self { rule: Some(rule), action }
+    const fn repair(rule: Rule, repair: Repair) -> Self {
+        Self::Repair { rule, repair }
     }
+}
 
-    const fn nothing() -> Self {
-        Self { rule: None, action: Action::Leave }
-    }
+fn failed(code: ErrorCode, cause: &str) -> Ending {
+    Ending::Failed(ProcessError::new(code, cause))
+}
+
+fn timed_out(cause: &str) -> Ending {
+    Ending::TimedOut(ProcessError::new(ErrorCode::StepFunctionsTimeout, cause))
 }
 
 /// What follows from `row` and its `execution` at `now`.
 #[must_use]
-pub fn plan(row: &Row, execution: &Execution, now: DateTime<Utc>, limits: &Limits) -> Plan {
+pub fn plan(
+    row: &ProcessFacts,
+    execution: &Execution,
+    now: DateTime<Utc>,
+    limits: &Limits,
+) -> Plan {
     match row.status {
         Status::Pending | Status::Processing => of_active(row, execution, now, limits),
         Status::Completed => match execution {
             Execution::Aborted { error, .. }
                 if error.as_deref() == Some(stopped_for(Status::Completed)) =>
             {
-                Plan::nothing()
+                Plan::Agree
             }
             Execution::Failed { .. } | Execution::TimedOut | Execution::Aborted { .. } => {
-                Plan::of(Rule::R11, Action::Report)
+                Plan::Report(Rule::R11)
             }
             Execution::Running { .. } => of_ended(row, now, limits),
-            Execution::Missing | Execution::Succeeded => Plan::nothing(),
+            Execution::Missing | Execution::Succeeded => Plan::Agree,
         },
         Status::Failed | Status::Timeout | Status::Cancelled => match execution {
             Execution::Running { .. } => of_ended(row, now, limits),
@@ -117,101 +98,85 @@ pub fn plan(row: &Row, execution: &Execution, now: DateTime<Utc>, limits: &Limit
             | Execution::Succeeded
             | Execution::Failed { .. }
             | Execution::TimedOut
-            | Execution::Aborted { .. } => Plan::nothing(),
+            | Execution::Aborted { .. } => Plan::Agree,
         },
     }
 }
 
-fn of_active(row: &Row, execution: &Execution, now: DateTime<Utc>, limits: &Limits) -> Plan {
+fn of_active(
+    row: &ProcessFacts,
+    execution: &Execution,
+    now: DateTime<Utc>,
+    limits: &Limits,
+) -> Plan {
+    const RAN_TOO_LONG: &str = "the execution ran past its time limit and was stopped";
     match execution {
         Execution::Missing if row.status == Status::Pending && !row.has_arn => {
             of_unstarted(row, now, limits)
         }
-        Execution::Missing if now - last_sign_of_life(row) < limits.visibility => {
-            Plan { rule: None, action: Action::LookAgain }
+        Execution::Missing if now - last_sign_of_life(row) < limits.visibility => Plan::LookAgain,
+        Execution::Missing => {
+            let cause = "Step Functions knows no execution of this name";
+            Plan::repair(Rule::R8, Repair::End(failed(ErrorCode::ExecutionNotFound, cause)))
         }
-        Execution::Missing => Plan::of(
-            Rule::R8,
-            Action::End(Ending::failed(
-                ErrorCode::ExecutionNotFound,
-                "Step Functions knows no execution of this name",
-            )),
-        ),
         Execution::Running { since } => {
             let began = row.started_at.map_or(*since, |started_at| started_at.min(*since));
             if now - began <= limits.time_limit + limits.grace {
-                Plan::of(Rule::R2, Action::Leave)
+                Plan::Healthy
             } else {
-                Plan::of(
-                    Rule::R9,
-                    Action::StopThenEnd(Ending::timed_out(
-                        "the execution ran past its time limit and was stopped",
-                    )),
-                )
+                Plan::repair(Rule::R9, Repair::StopThenEnd(timed_out(RAN_TOO_LONG)))
             }
         }
-        Execution::Succeeded if row.result_ready => Plan::of(Rule::R3, Action::Complete),
+        Execution::Succeeded if row.result_ready => Plan::repair(Rule::R3, Repair::Complete),
         Execution::Succeeded => {
-            let ending = Ending::failed(
-                ErrorCode::ResultMissing,
-                "the execution succeeded, but no result is stored",
-            );
-            Plan::of(Rule::R4, Action::End(ending))
+            let cause = "the execution succeeded, but no result is stored";
+            Plan::repair(Rule::R4, Repair::End(failed(ErrorCode::ResultMissing, cause)))
         }
         Execution::Failed { error, cause } => {
-            let outcome = outcome::of_execution_error(error, cause.as_deref());
-            let ending =
-                Ending { status: outcome.status(), error: Some(outcome.error), evidence: true };
-            Plan::of(Rule::R5, Action::End(ending))
+            Plan::repair(Rule::R5, Repair::End(of_execution_error(error, cause.as_deref())))
         }
-        Execution::TimedOut => Plan::of(
-            Rule::R6,
-            Action::End(Ending::timed_out("Step Functions ended the execution for its time limit")),
-        ),
-        Execution::Aborted { error, .. } if error.as_deref() == Some(STOPPED_FOR_TIME) => Plan::of(
-            Rule::R9,
-            Action::End(Ending::timed_out("the execution ran past its time limit and was stopped")),
-        ),
-        Execution::Aborted { .. } => Plan::of(
-            Rule::R7,
-            Action::End(Ending { status: Status::Cancelled, error: None, evidence: false }),
-        ),
+        Execution::TimedOut => {
+            let cause = "Step Functions ended the execution for its time limit";
+            Plan::repair(Rule::R6, Repair::End(timed_out(cause)))
+        }
+        Execution::Aborted { error, .. } if error.as_deref() == Some(STOPPED_FOR_TIME) => {
+            Plan::repair(Rule::R9, Repair::End(timed_out(RAN_TOO_LONG)))
+        }
+        Execution::Aborted { .. } => Plan::repair(Rule::R7, Repair::End(Ending::Cancelled)),
     }
 }
 
 /// Accepted, and no execution: the start failed, or never happened.
-fn of_unstarted(row: &Row, now: DateTime<Utc>, limits: &Limits) -> Plan {
+fn of_unstarted(row: &ProcessFacts, now: DateTime<Utc>, limits: &Limits) -> Plan {
     if now - row.created_at <= limits.start_grace {
-        return Plan::nothing();
+        return Plan::Agree;
     }
     let given_up = row.start_tries.is_some_and(|tries| {
         tries.count >= limits.start_tries
             && tries.last_at - tries.first_at >= limits.start_tries_over
     });
-    let action = if given_up {
-        Action::End(Ending::failed(
-            ErrorCode::StepFunctionsError,
-            "the execution could not be started, try after try",
-        ))
+    let repair = if given_up {
+        let cause = "the execution could not be started, try after try";
+        Repair::End(failed(ErrorCode::StepFunctionsError, cause))
     } else {
-        Action::Start
+        Repair::Start
     };
-    Plan::of(Rule::R1, action)
+    Plan::repair(Rule::R1, repair)
 }
 
 /// Ended, and the execution is running. One that the product ended by itself has a last step to
 /// make, and is given the time.
-fn of_ended(row: &Row, now: DateTime<Utc>, limits: &Limits) -> Plan {
+fn of_ended(row: &ProcessFacts, now: DateTime<Utc>, limits: &Limits) -> Plan {
     let ended_at = row.completed_at.unwrap_or(row.updated_at);
     if row.status == Status::Cancelled || row.ended_by_hand || now - ended_at > limits.grace {
-        Plan::of(Rule::R10, Action::Stop)
+        Plan::repair(Rule::R10, Repair::Stop)
     } else {
-        Plan::nothing()
+        Plan::Agree
     }
 }
 
 /// When the execution was last known to be there.
-fn last_sign_of_life(row: &Row) -> DateTime<Utc> {
+fn last_sign_of_life(row: &ProcessFacts) -> DateTime<Utc> {
     let tried = row.start_tries.map_or(row.created_at, |tries| tries.last_at);
     row.started_at.unwrap_or(row.created_at).max(tried)
 }
@@ -236,7 +201,7 @@ pub enum CompletedAt {
 
 /// What is broken in `row`, whatever its execution says.
 #[must_use]
-pub fn mends(row: &Row) -> Vec<(Rule, Mend)> {
+pub fn mends(row: &ProcessFacts) -> Vec<(Rule, Mend)> {
     let progress = match (row.status, row.progress) {
         (Status::Completed, 100) => None,
         (Status::Completed, _) => Some((Rule::R13, Mend::Progress(100))),

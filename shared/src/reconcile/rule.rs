@@ -7,7 +7,9 @@ use serde::Serialize;
 macro_rules! rules {
     ($($(#[$doc:meta])* $rule:ident $meaning:literal,)+) => {
         /// A rule of section 9 of the design.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize,
+        )]
         pub enum Rule {
             $($(#[$doc])* $rule,)+
         }
@@ -63,6 +65,12 @@ rules! {
 }
 
 impl Rule {
+    /// Whether the worker's log may know more about an ending by this rule.
+    #[must_use]
+    pub const fn wants_evidence(self) -> bool {
+        matches!(self, Self::R5 | Self::R6 | Self::R9)
+    }
+
     /// Whether the rule names a disagreement: all but R2, by which all is well.
     #[must_use]
     pub const fn is_drift(self) -> bool {

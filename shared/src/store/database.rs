@@ -13,11 +13,10 @@ use sqlx::{
 };
 use tokio::sync::OnceCell;
 
+use super::{DatabaseConfig, config::DatabaseTls};
 use crate::{
     aws,
-    config::{DatabaseConfig, DatabaseTls},
-    error_code::ErrorCode,
-    failure::Failure,
+    process::{ErrorCode, Failure},
 };
 
 /// How long to wait for a connection before the request is told that there is none.
@@ -97,7 +96,7 @@ impl Database {
             }
             acquired => acquired,
         }
-        .map_err(|error| failure_of(&error))
+        .map_err(Failure::from)
     }
 
     async fn options(&self) -> Result<PgConnectOptions, Failure> {
@@ -111,7 +110,7 @@ impl Database {
                     )
                 };
                 let secret = client.get_secret_value().secret_id(&config.secret_arn).send().await;
-                let secret = secret.map_err(|error| unreachable(aws::said(&error)))?;
+                let secret = secret.map_err(|error| unreachable(aws::describe_error(&error)))?;
                 let text =
                     secret.secret_string().ok_or_else(|| unreachable("it is binary".to_owned()))?;
                 // The parser's message would quote the secret, so only the position is told.
@@ -166,49 +165,53 @@ fn pool_options() -> PoolOptions<Postgres> {
 
 /// What a database error means to a caller. Its own words are left out: they may quote what a user
 /// wrote.
-#[must_use]
-pub fn failure_of(error: &sqlx::Error) -> Failure {
-    match error {
-        sqlx::Error::Database(database) => {
-            let state = database.code().unwrap_or_default().into_owned();
-            let code = match state.get(..2).unwrap_or_default() {
-                // Connection, authorisation, resources (too many connections), operator
-                // intervention (shutting down). "25": read-only, as a server is that has been
-                // demoted.
-                "08" | "25" | "28" | "53" | "57" => ErrorCode::DatabaseConnectionError,
-                "23" => ErrorCode::DatabaseConstraintViolation,
-                _ => ErrorCode::DatabaseError,
-            };
-            Failure::new(
-                code,
-                format!(
-                    "SQLSTATE {state}, table {}, constraint {}",
-                    database.table().unwrap_or("-"),
-                    database.constraint().unwrap_or("-")
-                ),
-            )
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(database) => {
+                let state = database.code().unwrap_or_default().into_owned();
+                let code = match state.get(..2).unwrap_or_default() {
+                    // Connection, authorisation, resources (too many connections), operator
+                    // intervention (shutting down). "25": read-only, as a server is that has been
+                    // demoted.
+                    "08" | "25" | "28" | "53" | "57" => ErrorCode::DatabaseConnectionError,
+                    "23" => ErrorCode::DatabaseConstraintViolation,
+                    _ => ErrorCode::DatabaseError,
+                };
+                Self::new(
+                    code,
+                    format!(
+                        "SQLSTATE {state}, table {}, constraint {}",
+                        database.table().unwrap_or("-"),
+                        database.constraint().unwrap_or("-")
+                    ),
+                )
+            }
+            sqlx::Error::Io(error) => Self::new(
+                ErrorCode::DatabaseConnectionError,
+                format!("the connection failed: {error}"),
+            ),
+            sqlx::Error::Tls(error) => {
+                Self::new(ErrorCode::DatabaseConnectionError, format!("TLS failed: {error}"))
+            }
+            sqlx::Error::PoolTimedOut => Self::new(
+                ErrorCode::DatabaseConnectionError,
+                format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()),
+            ),
+            sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => {
+                Self::new(ErrorCode::DatabaseConnectionError, "the connection was lost")
+            }
+            sqlx::Error::ColumnDecode { index, .. } => {
+                Self::new(ErrorCode::DatabaseError, format!("column {index} cannot be read"))
+            }
+            other => Self::new(
+                ErrorCode::DatabaseError,
+                format!("the driver: {other:?}")
+                    .chars()
+                    .take_while(|c| *c != '(')
+                    .collect::<String>(),
+            ),
         }
-        sqlx::Error::Io(error) => Failure::new(
-            ErrorCode::DatabaseConnectionError,
-            format!("the connection failed: {error}"),
-        ),
-        sqlx::Error::Tls(error) => {
-            Failure::new(ErrorCode::DatabaseConnectionError, format!("TLS failed: {error}"))
-        }
-        sqlx::Error::PoolTimedOut => Failure::new(
-            ErrorCode::DatabaseConnectionError,
-            format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()),
-        ),
-        sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => {
-            Failure::new(ErrorCode::DatabaseConnectionError, "the connection was lost")
-        }
-        sqlx::Error::ColumnDecode { index, .. } => {
-            Failure::new(ErrorCode::DatabaseError, format!("column {index} cannot be read"))
-        }
-        other => Failure::new(
-            ErrorCode::DatabaseError,
-            format!("the driver: {other:?}").chars().take_while(|c| *c != '(').collect::<String>(),
-        ),
     }
 }
 
@@ -219,9 +222,12 @@ mod tests {
     #[test]
     fn a_lost_connection_is_told_from_a_failed_statement() {
         let lost = sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into());
-        assert_eq!(failure_of(&lost).code, ErrorCode::DatabaseConnectionError);
-        assert_eq!(failure_of(&sqlx::Error::PoolTimedOut).code, ErrorCode::DatabaseConnectionError);
-        assert_eq!(failure_of(&sqlx::Error::RowNotFound).code, ErrorCode::DatabaseError);
+        assert_eq!(Failure::from(lost).code, ErrorCode::DatabaseConnectionError);
+        assert_eq!(
+            Failure::from(sqlx::Error::PoolTimedOut).code,
+            ErrorCode::DatabaseConnectionError
+        );
+        assert_eq!(Failure::from(sqlx::Error::RowNotFound).code, ErrorCode::DatabaseError);
     }
 
     fn options(secret: &str) -> Option<(String, u16, Option<String>)> {
@@ -242,7 +248,10 @@ mod tests {
 
     #[test]
     fn a_whole_secret_wins_over_the_configuration() {
-        let whole = r#"{"engine":"postgres","host":"db","port":5433,"dbname":"aigen","dbInstanceIdentifier":"db-1","username":"app","password":"p"}"#;
+        let whole = r#"{
+            "engine":"postgres", "host":"db", "port":5433, "dbname":"aigen",
+            "dbInstanceIdentifier":"db-1", "username":"app", "password":"p"
+        }"#;
         assert_eq!(options(whole), Some(("db".to_owned(), 5433, Some("aigen".to_owned()))));
     }
 

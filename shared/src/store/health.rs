@@ -1,7 +1,7 @@
 //! What the health check asks the database.
 
-use super::{Store, failure_of};
-use crate::failure::Failure;
+use super::Store;
+use crate::process::Failure;
 
 impl Store {
     /// The version of the newest migration that has been applied: proof that the database answers
@@ -16,6 +16,6 @@ impl Store {
         )
         .fetch_one(&mut *connection)
         .await
-        .map_err(|error| failure_of(&error))
+        .map_err(Failure::from)
     }
 }

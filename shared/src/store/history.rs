@@ -8,11 +8,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Store, failure_of, processes::ProcessRow};
-use crate::{
-    failure::Failure,
-    process::{Process, ProcessId, ProcessType, Status, UserId},
-};
+use super::{Store, find::SummaryRow};
+use crate::process::{Failure, ProcessId, ProcessSummary, ProcessType, Status, UserId};
 
 /// Hands the pieces of the statement to `$callback`, with `$filter` in the two places where it
 /// belongs. Each combination of type and status is a statement of its own: one for all would, after
@@ -30,7 +27,7 @@ macro_rules! history_sql {
                         AND created_at BETWEEN COALESCE($4::timestamptz, '-infinity') AND COALESCE($5::timestamptz, 'infinity')
                       LIMIT $10::bigint + 1) counted_at_most
             ), page AS MATERIALIZED (
-                SELECT id, user_id, type, status, target_id, progress, error, retry_count, original_process_id, attempt, cancel_reason,
+                SELECT id, user_id, type, status, progress, error, retry_count, original_process_id, attempt, cancel_reason,
                        created_at, started_at, updated_at, completed_at
                 FROM processing_state
                 WHERE user_id = $1 AND ",
@@ -43,7 +40,7 @@ macro_rules! history_sql {
             )
             -- The count comes along also where the page is empty.
             SELECT total AS \"total!\", id AS \"id?\", user_id AS \"user_id?\", type AS \"process_type?\", status AS \"status?\",
-                   target_id AS \"target_id?\", progress AS \"progress?\", error, retry_count AS \"retry_count?\", original_process_id,
+                   progress AS \"progress?\", error, retry_count AS \"retry_count?\", original_process_id,
                    attempt AS \"attempt?\", cancel_reason, created_at AS \"created_at?\", started_at, updated_at AS \"updated_at?\", completed_at
             FROM counted LEFT JOIN page ON true
             ORDER BY created_at DESC, id DESC"
@@ -71,7 +68,6 @@ struct HistoryRow {
     user_id: Option<String>,
     process_type: Option<String>,
     status: Option<String>,
-    target_id: Option<Uuid>,
     progress: Option<i16>,
     error: Option<Value>,
     retry_count: Option<i16>,
@@ -86,34 +82,28 @@ struct HistoryRow {
 
 impl HistoryRow {
     /// Its process; an empty page is one row that brings the count only.
-    fn process(self) -> Option<ProcessRow> {
-        Some(ProcessRow {
+    fn summary(self) -> Option<SummaryRow> {
+        Some(SummaryRow {
             id: self.id?,
             user_id: self.user_id?,
             process_type: self.process_type?,
             status: self.status?,
-            target_id: self.target_id?,
-            params: Value::Null,
             progress: self.progress?,
-            result: None,
             error: self.error,
             retry_count: self.retry_count?,
             original_process_id: self.original_process_id,
             attempt: self.attempt?,
-            execution_arn: None,
             cancel_reason: self.cancel_reason,
             created_at: self.created_at?,
             started_at: self.started_at,
             updated_at: self.updated_at?,
             completed_at: self.completed_at,
-            recent_seconds: None,
-            changed: false,
         })
     }
 }
 
 /// Which processes; a filter that is `None` lets all through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
     /// Only this type.
     pub process_type: Option<ProcessType>,
@@ -187,8 +177,8 @@ impl Cursor {
 /// A part of a user's processes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
-    /// Newest first, without params and results.
-    pub processes: Vec<Process>,
+    /// Newest first.
+    pub processes: Vec<ProcessSummary>,
     /// How many pass the filter; counting stops at the limit that was given, and one more says that
     /// there are more.
     pub total: i64,
@@ -214,7 +204,7 @@ impl Store {
         } else {
             i64::from(window.page.saturating_sub(1)) * i64::from(window.size)
         };
-        let process_type = filter.process_type.map(ProcessType::as_str);
+        let process_type = filter.process_type.as_ref().map(ProcessType::as_str);
         let status = filter.status.map(Status::as_str);
         let mut connection = self.database.connection().await?;
         macro_rules! fetch {
@@ -242,11 +232,13 @@ impl Store {
             (Some(_), None) => history_sql!(fetch, "type = $2 AND $3::text IS NULL"),
             (None, Some(_)) => history_sql!(fetch, "$2::text IS NULL AND status = $3"),
             (Some(_), Some(_)) => history_sql!(fetch, "type = $2 AND status = $3"),
-        }
-        .map_err(|error| failure_of(&error))?;
+        }?;
         let total = rows.first().map_or(0, |row| row.total);
-        let processes: Result<Vec<_>, _> =
-            rows.into_iter().filter_map(HistoryRow::process).map(Process::try_from).collect();
+        let processes: Result<Vec<_>, _> = rows
+            .into_iter()
+            .filter_map(HistoryRow::summary)
+            .map(ProcessSummary::try_from)
+            .collect();
         let mut processes = processes?;
         let size = usize::try_from(window.size).unwrap_or(usize::MAX);
         let more = processes.len() > size;

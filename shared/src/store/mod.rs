@@ -2,37 +2,69 @@
 //! leave, writes the process's history in the same transaction (it is one statement, so one round
 //! trip), and tells apart "changed", "there, but not in that state" and "missing".
 //!
-//! Statements that move a process begin with `before AS (SELECT … FOR UPDATE)`: the lock makes what
-//! they decide by the row's newest version, whoever else is moving it, and gives the history its
-//! `from_status`.
+//! | file | operation |
+//! |---|---|
+//! | `submit`, `start` | a process is accepted, and its execution started |
+//! | `claim`, `progress`, `standing` | a worker begins, gets on, looks whether it still may |
+//! | `batch`, `stage`, `staged` | a process with several targets: batches, outputs, reading them |
+//! | `generation` | the seam to the tables of a kind; `chart/` is the Mandala chart's |
+//! | `end`, `cancel` | a process ends other than by completing |
+//! | `find`, `poll`, `history` | reading processes |
+//! | `rate_limit` | requests a minute of each user |
+//! | `reconcile/` | what the reconciler reads and repairs |
+//! | `database`, `config`, `health` | the connection, its settings, and whether it works |
+//!
+//! # How to add a query
+//!
+//! 1. Give it a file of its own, named after the operation, with one `impl Store` method that says
+//!    what zero rows mean. What is longer than a screen goes into a `.sql` file beside it, with one
+//!    column or group of parameters a line.
+//! 2. Take the connection by `self.database.connection().await?`, use `sqlx::query!` (or
+//!    `query_file!`), and end with `?`: `From<sqlx::Error>` chooses the error code.
+//! 3. If it moves a process, begin with `before AS (SELECT … FOR UPDATE)`. The lock makes what the
+//!    statement decides by the row's newest version, whoever else is moving it, and gives the
+//!    history its `from_status`. Name the states it leaves, name the attempt if a worker writes,
+//!    insert one `processing_event` from what was changed, and return whether anything was.
+//! 4. Turn the row into a type of `process` by a private row type, as in `find`.
+//! 5. Run `cargo aigen prepare` and commit `.sqlx`. Add a test in `shared/tests/store/`.
 
-mod completing;
+mod batch;
+mod cancel;
+mod chart;
+mod claim;
+mod config;
 mod database;
+mod end;
+mod find;
+mod generation;
 mod health;
 mod history;
 mod poll;
-mod processes;
+mod progress;
 mod rate_limit;
 mod reconcile;
-mod settling;
-mod staging;
-mod submission;
-mod targets;
-mod worker;
+mod stage;
+mod staged;
+mod standing;
+mod start;
+mod submit;
 
 pub use self::{
-    completing::{Completion, NewRows},
-    database::{Credentials, Database, failure_of},
+    batch::BatchClaim,
+    cancel::Cancelling,
+    claim::Claim,
+    config::{DatabaseConfig, DatabaseTls},
+    database::{Credentials, Database},
+    end::Ended,
+    generation::{Completion, FoundTarget, NewRows, StoredGeneration},
     history::{CURSOR_LENGTH, Cursor, Filter, HISTORY_SQL, Page, Window},
     poll::Polled,
-    processes::Seen,
     rate_limit::{Counted, Quota},
     reconcile::{EndingNote, Gauges, Lease, Point, Repaired},
-    settling::{Actor, Cancelling, Ending},
-    staging::{BatchClaim, Staged, Staging, StagingProgress},
-    submission::{Retry, Submission, Submitted},
-    targets::FoundTarget,
-    worker::{Claim, Fence, Standing},
+    stage::{Staging, StagingProgress},
+    staged::Staged,
+    standing::{Fence, Standing},
+    submit::{Observed, Retry, Submission, Submitted},
 };
 
 /// The store: what the functions may do with the database.

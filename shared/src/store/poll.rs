@@ -3,17 +3,16 @@
 
 use serde_json::Value;
 
-use super::{Store, failure_of, processes::ProcessRow};
-use crate::{
-    failure::Failure,
-    process::{Process, ProcessId},
-};
+use super::{Store, find::SummaryRow};
+use crate::process::{Failure, ProcessId, ProcessSummary};
 
 /// A process as a poll sees it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Polled {
-    /// The process, without its params, and without its result where the client knows the version.
-    pub process: Process,
+    /// The process.
+    pub summary: ProcessSummary,
+    /// What it generated, unless the client knows this version.
+    pub result: Option<Value>,
     /// Changes with every change of the row, also with one that was made by hand.
     pub version: String,
     /// Whether the version is one of those that the client knows.
@@ -40,53 +39,46 @@ impl Store {
         let mut connection = self.database.connection().await?;
         let row = sqlx::query!(
             r#"
-            SELECT id, user_id, type AS process_type, status, target_id, progress, error, retry_count, original_process_id, attempt,
-                   cancel_reason, created_at, started_at, updated_at, completed_at,
-                   version AS "version!", version = ANY($2) AS "known!",
-                   -- A long result is stored apart from its row, and is fetched only where this branch is taken.
-                   CASE WHEN version = ANY($2) THEN NULL ELSE result END AS result,
-                   CASE WHEN status IN ('PENDING', 'PROCESSING') THEN (
-                       SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds)
-                       FROM (SELECT extract(epoch FROM recent.completed_at - recent.created_at)::float8 AS seconds
-                             FROM processing_state recent
-                             WHERE recent.type = process.type AND recent.status = 'COMPLETED' AND recent.completed_at IS NOT NULL
-                             ORDER BY recent.completed_at DESC LIMIT 20) durations
-                   ) END AS recent_seconds
+            SELECT id, user_id, type AS process_type, status, progress, error, retry_count,
+                   original_process_id, attempt, cancel_reason, created_at, started_at, updated_at,
+                   completed_at, version AS "version!", version = ANY ($2) AS "known!",
+                   -- A long result is stored apart from its row, and is fetched only where this
+                   -- branch is taken.
+                   CASE WHEN version = ANY ($2) THEN NULL ELSE result END AS result,
+                   CASE WHEN status IN ('PENDING', 'PROCESSING')
+                        THEN recent_seconds(type, 'infinity') END AS recent_seconds
             FROM processing_state process,
-                 LATERAL (SELECT process.xmin::text || '.' || extract(epoch FROM process.updated_at)::text) AS versioned (version)
+                 LATERAL (
+                     SELECT process.xmin::text || '.'
+                            || extract(epoch FROM process.updated_at)::text
+                 ) AS versioned (version)
             WHERE id = $1
             "#,
             id.0,
             known_versions,
         )
         .fetch_optional(&mut *connection)
-        .await
-        .map_err(|error| failure_of(&error))?;
+        .await?;
         let Some(row) = row else { return Ok(None) };
-        let process = ProcessRow {
+        let summary = SummaryRow {
             id: row.id,
             user_id: row.user_id,
             process_type: row.process_type,
             status: row.status,
-            target_id: row.target_id,
-            params: Value::Null,
             progress: row.progress,
-            result: row.result,
             error: row.error,
             retry_count: row.retry_count,
             original_process_id: row.original_process_id,
             attempt: row.attempt,
-            execution_arn: None,
             cancel_reason: row.cancel_reason,
             created_at: row.created_at,
             started_at: row.started_at,
             updated_at: row.updated_at,
             completed_at: row.completed_at,
-            recent_seconds: None,
-            changed: false,
         };
         Ok(Some(Polled {
-            process: process.try_into()?,
+            summary: summary.try_into()?,
+            result: row.result,
             version: row.version,
             known: row.known,
             recent_seconds: row.recent_seconds,

@@ -4,8 +4,8 @@
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 
-use super::{Store, failure_of};
-use crate::{failure::Failure, process::UserId};
+use super::Store;
+use crate::process::{Failure, UserId};
 
 /// Where a user stands in the present minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,8 +95,7 @@ impl Store {
             per_minute,
         )
         .fetch_optional(&mut *connection)
-        .await
-        .map_err(|error| failure_of(&error))?;
+        .await?;
         Ok(match row {
             Some(row) => Counted {
                 allowed: row.allowed,

@@ -61,7 +61,7 @@ pub enum Rule {
     /// It is none of the allowed values.
     OneOf {
         /// The allowed values.
-        allowed: &'static str,
+        allowed: &'static [&'static str],
     },
     /// Exactly one of some fields must be there.
     ExactlyOneOf {
@@ -157,7 +157,9 @@ impl Violation {
             Rule::Uuid => "UUIDの形式で指定してください。".into(),
             Rule::Time => "RFC 3339 形式の日時で指定してください(例: 2030-01-01T00:00:00Z)。".into(),
             Rule::Past => "未来の日時を指定してください。".into(),
-            Rule::OneOf { allowed } => format!("次のいずれかを指定してください: {allowed}。"),
+            Rule::OneOf { allowed } => {
+                format!("次のいずれかを指定してください: {}。", allowed.join(", "))
+            }
             Rule::ExactlyOneOf { fields } => format!("次のうち1つだけを指定してください: {fields}。"),
             Rule::Unknown { known } => format!("この項目はありません。使える項目: {known}。"),
             Rule::Duplicate => "ほかの項目と重複しています。".into(),
@@ -192,7 +194,7 @@ impl Violation {
             Rule::Uuid => "must be a UUID".into(),
             Rule::Time => "must be an RFC 3339 time, such as 2030-01-01T00:00:00Z".into(),
             Rule::Past => "must lie in the future".into(),
-            Rule::OneOf { allowed } => format!("must be one of {allowed}"),
+            Rule::OneOf { allowed } => format!("must be one of {}", allowed.join(", ")),
             Rule::ExactlyOneOf { fields } => format!("give exactly one of {fields}"),
             Rule::Unknown { known } => format!("is not a known field; known are {known}"),
             Rule::Duplicate => "repeats another item".into(),

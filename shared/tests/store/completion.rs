@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use shared::{
-    process::Status,
-    store::{Actor, Claim, Completion, Submission},
+    chart::Params,
+    process::{Actor, Status},
+    store::{Claim, Completion, Submission},
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-
-use crate::fixture::{Fixture, GOAL, at, goal, id, submission, user};
+use test_kit::{Fixture, GOAL, at, goal, id, submission, user, uuid};
+use uuid::Uuid;
 
 #[sqlx::test(migrations = "../infra/migrations")]
 async fn completing_stores_the_goal_and_eight_sub_goals_in_order(
@@ -19,7 +20,7 @@ async fn completing_stores_the_goal_and_eight_sub_goals_in_order(
     fixture.in_status(1, Status::Completed).await;
     let process = fixture.process(1).await;
     assert_eq!(
-        (process.progress, process.result.is_some(), process.completed_at),
+        (process.summary.progress, process.result.is_some(), process.summary.completed_at),
         (100, true, Some(at(3)))
     );
     let rows: Vec<(i16, String)> =
@@ -28,7 +29,7 @@ async fn completing_stores_the_goal_and_eight_sub_goals_in_order(
             .await
             .unwrap();
     assert_eq!(rows, (0..8).map(|n| (n, format!("サブ目標{n}"))).collect::<Vec<_>>());
-    let owner: (String, uuid::Uuid) = sqlx::query_as("SELECT user_id, process_id FROM goals")
+    let owner: (String, Uuid) = sqlx::query_as("SELECT user_id, process_id FROM goals")
         .fetch_one(&fixture.pool)
         .await
         .unwrap();
@@ -63,11 +64,7 @@ async fn a_goal_that_another_user_has_stored_meanwhile_is_left_alone(
 ) {
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Processing).await;
-    sqlx::query("INSERT INTO goals (id, user_id, title, description, deadline, background) VALUES ($1, 'taro', 't', 'd', now(), 'b')")
-        .bind(uuid::Uuid::from_u128(GOAL))
-        .execute(&fixture.pool)
-        .await
-        .unwrap();
+    store_goal(&fixture, "taro").await;
     let before = fixture.everything().await;
     assert_eq!(fixture.complete(1, 1, &goal()).await, Completion::Forbidden);
     assert_eq!(fixture.everything().await, before);
@@ -80,14 +77,14 @@ async fn sub_goals_that_came_meanwhile_are_not_doubled_and_not_lost(
 ) {
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Processing).await;
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
-        "INSERT INTO goals (id, user_id, title, description, deadline, background) VALUES ('{0}', 'hanako', 't', 'd', now(), 'b');
-         INSERT INTO sub_goals (id, goal_id, position, title, description, background) VALUES (gen_random_uuid(), '{0}', 3, 'mine', 'd', 'b')",
-        uuid::Uuid::from_u128(GOAL)
-    )))
-    .execute(&fixture.pool)
-    .await
-    .unwrap();
+    store_goal(&fixture, "hanako").await;
+    fixture
+        .sql(&format!(
+            "INSERT INTO sub_goals (id, goal_id, position, title, description, background)
+             VALUES (gen_random_uuid(), '{}', 3, 'mine', 'd', 'b')",
+            uuid(GOAL)
+        ))
+        .await;
     let before = fixture.everything().await;
     assert_eq!(fixture.complete(1, 1, &goal()).await, Completion::TargetNotEmpty);
     assert_eq!(fixture.everything().await, before);
@@ -102,10 +99,8 @@ async fn replacing_swaps_the_old_sub_goals_for_the_new_in_one_step(
     fixture.in_status(1, Status::Completed).await;
     let mut replacing = goal();
     replacing.replace = true;
-    let again = Submission {
-        params: shared::params::Params::SubGoals(replacing.clone()),
-        ..submission(2, "hanako")
-    };
+    let again =
+        Submission { params: Params::SubGoals(replacing.clone()), ..submission(2, "hanako") };
     fixture.store.submit(&again).await.unwrap();
     assert_eq!(fixture.count("sub_goals").await, 8);
     assert!(matches!(
@@ -113,11 +108,24 @@ async fn replacing_swaps_the_old_sub_goals_for_the_new_in_one_step(
         Claim::Claimed { .. }
     ));
     assert_eq!(fixture.complete(2, 1, &replacing).await, Completion::Completed);
-    let by: Vec<uuid::Uuid> = sqlx::query_scalar("SELECT DISTINCT process_id FROM sub_goals")
+    let by: Vec<Uuid> = sqlx::query_scalar("SELECT DISTINCT process_id FROM sub_goals")
         .fetch_all(&fixture.pool)
         .await
         .unwrap();
     assert_eq!((by, fixture.count("sub_goals").await), (vec![id(2).0], 8));
+}
+
+/// The app stores the goal for this user.
+async fn store_goal(fixture: &Fixture, user_name: &str) {
+    sqlx::query(
+        "INSERT INTO goals (id, user_id, title, description, deadline, background)
+         VALUES ($1, $2, 't', 'd', now(), 'b')",
+    )
+    .bind(uuid(GOAL))
+    .bind(user_name)
+    .execute(&fixture.pool)
+    .await
+    .unwrap();
 }
 
 /// Cancel and completion wait for the row's lock at the same time, in both orders: whoever is first
@@ -130,10 +138,7 @@ async fn cancel_and_completion_racing_end_in_one_status_with_rows_only_when_comp
     let fixture = Arc::new(Fixture::new(options.clone()).await);
     let rival = Arc::new(Fixture::new(options).await);
     for (number, cancel_first) in [(1, true), (2, false), (3, true), (4, false)] {
-        sqlx::raw_sql("DELETE FROM processing_state; DELETE FROM goals")
-            .execute(&fixture.pool)
-            .await
-            .unwrap();
+        fixture.sql("DELETE FROM processing_state; DELETE FROM goals").await;
         fixture.in_status(number, Status::Processing).await;
         let mut holder = fixture.pool.begin().await.unwrap();
         sqlx::query("SELECT FROM processing_state WHERE id = $1 FOR UPDATE")
@@ -179,7 +184,7 @@ async fn cancel_and_completion_racing_end_in_one_status_with_rows_only_when_comp
         );
         let expected = if cancel_first { (Status::Cancelled, 0) } else { (Status::Completed, 8) };
         assert_eq!(
-            (fixture.process(number).await.status, fixture.count("sub_goals").await),
+            (fixture.process(number).await.summary.status, fixture.count("sub_goals").await),
             expected
         );
     }

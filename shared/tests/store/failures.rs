@@ -1,20 +1,16 @@
 //! What a caller hears when the database fails, each way provoked for real.
 
 use shared::{
-    error_code::ErrorCode,
+    process::ErrorCode,
     store::{Credentials, Database, Store},
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-
-use crate::fixture::{Fixture, submission};
+use test_kit::{Fixture, submission};
 
 #[sqlx::test(migrations = "../infra/migrations")]
 async fn a_statement_that_fails_is_a_database_error(_: PgPoolOptions, options: PgConnectOptions) {
     let fixture = Fixture::new(options).await;
-    sqlx::raw_sql("ALTER TABLE processing_event RENAME TO gone")
-        .execute(&fixture.pool)
-        .await
-        .unwrap();
+    fixture.sql("ALTER TABLE processing_event RENAME TO gone").await;
     let failure = fixture.store.submit(&submission(1, "hanako")).await.unwrap_err();
     assert_eq!(failure.code, ErrorCode::DatabaseError);
     assert!(failure.cause.contains("42P01") && !failure.cause.contains("INSERT"), "{failure}");
@@ -27,12 +23,9 @@ async fn a_constraint_that_refuses_is_named_without_the_data(
     options: PgConnectOptions,
 ) {
     let fixture = Fixture::new(options).await;
-    sqlx::raw_sql(
-        "ALTER TABLE processing_state ADD CONSTRAINT no_hanako CHECK (user_id <> 'hanako')",
-    )
-    .execute(&fixture.pool)
-    .await
-    .unwrap();
+    fixture
+        .sql("ALTER TABLE processing_state ADD CONSTRAINT no_hanako CHECK (user_id <> 'hanako')")
+        .await;
     let failure = fixture.store.submit(&submission(1, "hanako")).await.unwrap_err();
     assert_eq!(failure.code, ErrorCode::DatabaseConstraintViolation);
     assert!(

@@ -8,16 +8,21 @@ use sqlx::{
     PgConnection, Row,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-
-use crate::fixture::{Fixture, at, user};
+use test_kit::{Fixture, at, user};
 
 /// `count` ended processes of `user_name` with ids from `start`, one a second; every fifth of
 /// another type, every tenth FAILED.
 async fn many(fixture: &Fixture, user_name: &str, start: i64, count: i64) {
     sqlx::query(
-        "INSERT INTO processing_state (id, user_id, type, status, target_id, params, progress, result, created_at, updated_at, completed_at)
-         SELECT lpad(to_hex($2 + n), 32, '0')::uuid, $1, CASE WHEN n % 5 = 0 THEN 'TASK_GENERATION' ELSE 'SUBGOAL_GENERATION' END,
-                CASE WHEN n % 10 = 0 THEN 'FAILED' ELSE 'COMPLETED' END, gen_random_uuid(), '{}', 100, '{\"big\": true}', $4 + n * interval '1 s', $4, $4
+        "INSERT INTO processing_state (
+             id, user_id, type, status, target_id, params, progress, result,
+             created_at, updated_at, completed_at
+         )
+         SELECT lpad(to_hex($2 + n), 32, '0')::uuid, $1,
+                CASE WHEN n % 5 = 0 THEN 'TASK_GENERATION' ELSE 'SUBGOAL_GENERATION' END,
+                CASE WHEN n % 10 = 0 THEN 'FAILED' ELSE 'COMPLETED' END,
+                gen_random_uuid(), '{}', 100, '{\"big\": true}',
+                $4 + n * interval '1 s', $4, $4
          FROM generate_series(1, $3) n",
     )
     .bind(user_name)
@@ -29,10 +34,8 @@ async fn many(fixture: &Fixture, user_name: &str, start: i64, count: i64) {
     .unwrap();
 }
 
-impl Fixture {
-    async fn page(&self, filter: Filter, window: Window) -> Page {
-        self.store.history(&user("hanako"), &filter, &window, 10_000).await.unwrap()
-    }
+async fn page_of(fixture: &Fixture, filter: Filter, window: Window) -> Page {
+    fixture.store.history(&user("hanako"), &filter, &window, 10_000).await.unwrap()
 }
 
 fn numbers(page: &Page) -> Vec<u128> {
@@ -52,12 +55,11 @@ async fn the_newest_come_first_and_only_ones_own(_: PgPoolOptions, options: PgCo
     let fixture = Fixture::new(options).await;
     many(&fixture, "hanako", 0, 5).await;
     many(&fixture, "taro", 100, 5).await;
-    let page = fixture.page(Filter::default(), first(3)).await;
+    let page = page_of(&fixture, Filter::default(), first(3)).await;
     assert_eq!((numbers(&page), page.total, page.next.unwrap().page), (vec![5, 4, 3], 5, 2));
-    assert!(page.processes.iter().all(|process| process.result.is_none()));
-    let page = fixture.page(Filter::default(), Window { page: 2, ..first(3) }).await;
+    let page = page_of(&fixture, Filter::default(), Window { page: 2, ..first(3) }).await;
     assert_eq!((numbers(&page), page.total, page.next), (vec![2, 1], 5, None));
-    let beyond = fixture.page(Filter::default(), Window { page: 3, ..first(3) }).await;
+    let beyond = page_of(&fixture, Filter::default(), Window { page: 3, ..first(3) }).await;
     assert_eq!((numbers(&beyond), beyond.total, beyond.next), (vec![], 5, None));
 }
 
@@ -77,7 +79,7 @@ async fn a_cursor_goes_on_where_it_was_whatever_comes_meanwhile(
     let mut seen = Vec::new();
     let mut window = first(3);
     for round in 1.. {
-        let page = fixture.page(Filter::default(), window).await;
+        let page = page_of(&fixture, Filter::default(), window).await;
         seen.extend(numbers(&page));
         many(&fixture, "hanako", 1_000 * round, 3).await;
         match page.next {
@@ -92,31 +94,40 @@ async fn a_cursor_goes_on_where_it_was_whatever_comes_meanwhile(
 async fn each_filter_lets_only_its_own_through(_: PgPoolOptions, options: PgConnectOptions) {
     let fixture = Fixture::new(options).await;
     many(&fixture, "hanako", 0, 20).await;
-    let all = Filter::default();
+    let all = Filter::default;
     for (filter, expected) in [
-        (Filter { process_type: Some(ProcessType::TaskGeneration), ..all }, vec![20, 15, 10, 5]),
-        (Filter { status: Some(Status::Failed), ..all }, vec![20, 10]),
-        (Filter { status: Some(Status::Cancelled), ..all }, vec![]),
+        (
+            Filter { process_type: Some(ProcessType::new("TASK_GENERATION")), ..all() },
+            vec![20, 15, 10, 5],
+        ),
+        (Filter { status: Some(Status::Failed), ..all() }, vec![20, 10]),
+        (Filter { status: Some(Status::Cancelled), ..all() }, vec![]),
         (
             Filter {
-                process_type: Some(ProcessType::SubgoalGeneration),
+                process_type: Some(ProcessType::new("SUBGOAL_GENERATION")),
                 status: Some(Status::Failed),
-                ..all
+                ..all()
             },
             vec![],
         ),
-        (Filter { from: Some(at(18)), ..all }, vec![20, 19, 18]),
-        (Filter { until: Some(at(2)), ..all }, vec![2, 1]),
+        (Filter { from: Some(at(18)), ..all() }, vec![20, 19, 18]),
+        (Filter { until: Some(at(2)), ..all() }, vec![2, 1]),
         (
-            Filter { from: Some(at(5)), until: Some(at(10)), status: Some(Status::Failed), ..all },
+            Filter {
+                from: Some(at(5)),
+                until: Some(at(10)),
+                status: Some(Status::Failed),
+                ..all()
+            },
             vec![10],
         ),
     ] {
-        let page = fixture.page(filter, first(100)).await;
+        let shown = format!("{filter:?}");
+        let page = page_of(&fixture, filter, first(100)).await;
         assert_eq!(
             (numbers(&page), usize::try_from(page.total).unwrap()),
             (expected.clone(), expected.len()),
-            "{filter:?}"
+            "{shown}"
         );
     }
 }
@@ -150,7 +161,9 @@ async fn plan(connection: &mut PgConnection, values: [&str; 5]) -> String {
     let run = |sql: String| sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
     let statement =
         HISTORY_SQL[usize::from(process_type != "NULL") + 2 * usize::from(status != "NULL")];
-    let prepared = "PREPARE history (text, text, text, timestamptz, timestamptz, timestamptz, uuid, bigint, bigint, bigint) AS";
+    let prepared = "PREPARE history (
+        text, text, text, timestamptz, timestamptz, timestamptz, uuid, bigint, bigint, bigint
+    ) AS";
     run(format!("DEALLOCATE ALL; {prepared} {statement}")).execute(&mut *connection).await.unwrap();
     for _ in 0..8 {
         run(format!("EXECUTE history ({values})")).execute(&mut *connection).await.unwrap();
@@ -167,7 +180,7 @@ async fn each_filter_is_read_from_an_index_of_its_own(_: PgPoolOptions, options:
     let fixture = Fixture::new(options).await;
     many(&fixture, "hanako", 0, 20_000).await;
     many(&fixture, "taro", 100_000, 20_000).await;
-    sqlx::raw_sql("VACUUM ANALYZE processing_state").execute(&fixture.pool).await.unwrap();
+    fixture.sql("VACUUM ANALYZE processing_state").await;
     let mut connection = fixture.pool.acquire().await.unwrap();
     let none = "NULL";
     let day = "'1970-01-01'";

@@ -1,18 +1,16 @@
 //! One idempotency key makes one process, however often and however many at once it is sent.
 
 use shared::{
-    params::Params,
+    chart::{Chart, Params},
     process::Status,
     store::{Submission, Submitted},
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use uuid::Uuid;
-
-use crate::fixture::{Fixture, at, goal, id, submission};
+use test_kit::{Fixture, at, goal, goal_numbered, id, submission, user};
 
 const KEY: &str = "key 1";
 
-fn keyed(number: u128, seconds: i64) -> Submission {
+fn keyed(number: u128, seconds: i64) -> Submission<Chart> {
     Submission {
         idempotency_key: Some(KEY.into()),
         per_minute: Some(20),
@@ -22,10 +20,8 @@ fn keyed(number: u128, seconds: i64) -> Submission {
 }
 
 /// A submission for another goal.
-fn other_goal(of: Submission) -> Submission {
-    let mut other = goal();
-    other.goal_id = Uuid::from_u128(0x07e4);
-    Submission { params: Params::SubGoals(other), ..of }
+fn other_goal(of: Submission<Chart>) -> Submission<Chart> {
+    Submission { params: Params::SubGoals(goal_numbered(0x07e4)), ..of }
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
@@ -47,7 +43,7 @@ async fn a_repeat_finds_the_first_process_and_its_estimate_and_is_not_counted(
     );
     assert_eq!((standing.unwrap().used, standing.unwrap().remaining()), (1, 19));
     assert_eq!(
-        (fixture.count("processing_state").await, fixture.process(1).await.status),
+        (fixture.count("processing_state").await, fixture.process(1).await.summary.status),
         (1, Status::Completed)
     );
 }
@@ -92,7 +88,7 @@ async fn the_same_key_with_another_body_is_refused_and_counted(
 async fn a_key_belongs_to_its_user(_: PgPoolOptions, options: PgConnectOptions) {
     let fixture = Fixture::new(options).await;
     fixture.submit(&keyed(1, 0)).await;
-    let taros = other_goal(Submission { user_id: crate::fixture::user("taro"), ..keyed(2, 0) });
+    let taros = other_goal(Submission { user_id: user("taro"), ..keyed(2, 0) });
     assert!(matches!(fixture.submit(&taros).await, Submitted::Accepted { .. }));
 }
 

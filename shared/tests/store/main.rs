@@ -9,13 +9,13 @@
 
 mod completion;
 mod failures;
-mod fixture;
 mod history;
 mod idempotency;
 mod poll;
 mod racing;
 mod rate_limit;
 mod reconciling;
+mod schema;
 mod several;
 mod submission;
 mod transitions;

@@ -3,18 +3,17 @@
 
 use shared::process::Status;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-
-use crate::fixture::{Fixture, at, id};
+use test_kit::{Fixture, at, id};
 
 #[sqlx::test(migrations = "../infra/migrations")]
 async fn a_known_version_comes_without_the_result(_: PgPoolOptions, options: PgConnectOptions) {
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Completed).await;
     let first = fixture.store.poll(id(1), &[]).await.unwrap().unwrap();
-    assert!(!first.known && first.process.result.is_some());
+    assert!(!first.known && first.result.is_some());
     let again =
         fixture.store.poll(id(1), &["1.2".into(), first.version.clone()]).await.unwrap().unwrap();
-    assert!(again.known && again.process.result.is_none());
+    assert!(again.known && again.result.is_none());
     assert_eq!(again.version, first.version);
     assert_eq!(fixture.store.poll(id(2), &[]).await.unwrap(), None);
 }
@@ -30,10 +29,7 @@ async fn every_change_makes_a_new_version(_: PgPoolOptions, options: PgConnectOp
     // The time that is noted does not move: the version does all the same.
     fixture.store.raise_progress(id(1), 1, 50, at(1)).await.unwrap();
     versions.push(version().await);
-    sqlx::raw_sql("UPDATE processing_state SET status = 'FAILED', completed_at = now()")
-        .execute(&fixture.pool)
-        .await
-        .unwrap();
+    fixture.sql("UPDATE processing_state SET status = 'FAILED', completed_at = now()").await;
     versions.push(version().await);
     versions.sort();
     versions.dedup();

@@ -2,22 +2,19 @@
 //! it is the completion.
 
 use shared::{
-    params::Params,
-    process::Status,
-    store::{Actor, Claim, Completion, Submission},
+    chart::Params,
+    process::{Actor, Status},
+    store::{Claim, Completion, Submission},
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use uuid::Uuid;
-
-use crate::fixture::{Fixture, at, goal, id, submission};
+use test_kit::{Fixture, at, goal_numbered, id, submission};
 
 #[sqlx::test(migrations = "../infra/migrations")]
 async fn five_hundred_races_have_one_winner_each(_: PgPoolOptions, options: PgConnectOptions) {
     let (canceller, worker) = (Fixture::new(options.clone()).await, Fixture::new(options).await);
     let mut cancelled = 0;
     for number in 1..=500 {
-        let mut own = goal();
-        own.goal_id = Uuid::from_u128(0x90a1_0000 + number);
+        let own = goal_numbered(0x90a1_0000 + number);
         canceller
             .submit(&Submission {
                 params: Params::SubGoals(own.clone()),
@@ -63,7 +60,7 @@ async fn five_hundred_races_have_one_winner_each(_: PgPoolOptions, options: PgCo
         } else {
             (Completion::Completed, Status::Completed, 8)
         };
-        assert_eq!((completion, process.status, rows), expected, "race {number}");
+        assert_eq!((completion, process.summary.status, rows), expected, "race {number}");
         assert_eq!(ends, 1, "race {number}");
         cancelled += u32::from(cancelling.cancelled);
     }

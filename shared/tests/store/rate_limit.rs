@@ -2,27 +2,26 @@
 //! change it for one user.
 
 use shared::{
-    params::Params,
+    chart::{Chart, Params},
     store::{Submission, Submitted},
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use uuid::Uuid;
-
-use crate::fixture::{Fixture, at, goal, submission, user};
+use test_kit::{Fixture, at, goal_numbered, submission, user};
 
 /// A submission for a goal of its own.
-fn counted(number: u128, per_minute: i32) -> Submission {
-    let mut own = goal();
-    own.goal_id = Uuid::from_u128(number);
+fn counted(number: u128, per_minute: i32) -> Submission<Chart> {
     Submission {
-        params: Params::SubGoals(own),
+        params: Params::SubGoals(goal_numbered(number)),
         per_minute: Some(per_minute),
         ..submission(number, "hanako")
     }
 }
 
 /// Ten callers at once make ten requests each; how many got through.
-async fn storm(options: &PgConnectOptions, request: fn(u128) -> Option<Submission>) -> usize {
+async fn storm(
+    options: &PgConnectOptions,
+    request: fn(u128) -> Option<Submission<Chart>>,
+) -> usize {
     let callers = (0..10).map(|caller| {
         let options = options.clone();
         tokio::spawn(async move {
@@ -124,7 +123,8 @@ async fn an_operators_limit_for_one_user_holds_at_once(
     let fixture = Fixture::new(options).await;
     let set = async |limit: Option<i32>| {
         sqlx::query(
-            "INSERT INTO rate_limit (user_id, per_minute) VALUES ('hanako', $1) ON CONFLICT (user_id) DO UPDATE SET per_minute = excluded.per_minute",
+            "INSERT INTO rate_limit (user_id, per_minute) VALUES ('hanako', $1)
+             ON CONFLICT (user_id) DO UPDATE SET per_minute = excluded.per_minute",
         )
         .bind(limit)
         .execute(&fixture.pool)

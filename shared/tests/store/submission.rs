@@ -1,12 +1,12 @@
 //! What may stand in the way of a submission, and that many at once make one.
 
 use shared::{
-    process::Status,
+    chart::Params,
+    process::{Actor, Status},
     store::{Retry, Submission, Submitted},
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-
-use crate::fixture::{Fixture, at, goal, id, submission};
+use test_kit::{Fixture, at, goal, id, submission};
 
 #[sqlx::test(migrations = "../infra/migrations")]
 async fn an_accepted_process_is_a_pending_row_with_its_params(
@@ -19,12 +19,13 @@ async fn an_accepted_process_is_a_pending_row_with_its_params(
         Submitted::Accepted { recent_seconds: None }
     );
     let process = fixture.process(1).await;
+    let summary = &process.summary;
     assert_eq!(
-        (process.status, process.progress, process.attempt, process.retry_count),
+        (summary.status, summary.progress, summary.attempt, summary.retry_count),
         (Status::Pending, 0, 0, 0)
     );
     assert_eq!(process.params["title"], goal().title);
-    assert_eq!((process.created_at, process.execution_arn), (at(0), None));
+    assert_eq!((summary.created_at, &process.execution_arn), (at(0), &None));
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
@@ -83,13 +84,12 @@ async fn a_goal_with_sub_goals_is_refused_unless_they_may_go(
     assert_eq!(fixture.submit(&submission(3, "taro")).await, Submitted::Forbidden);
     let mut replacing = goal();
     replacing.replace = true;
-    let replacing = Submission {
-        params: shared::params::Params::SubGoals(replacing),
-        now: at(10),
-        ..submission(4, "hanako")
-    };
+    let replacing =
+        Submission { params: Params::SubGoals(replacing), now: at(10), ..submission(4, "hanako") };
+    let submitted = fixture.submit(&replacing).await;
     assert!(
-        matches!(fixture.submit(&replacing).await, Submitted::Accepted { recent_seconds: Some(seconds) } if seconds > 0.0)
+        matches!(submitted, Submitted::Accepted { recent_seconds: Some(s) } if s > 0.0),
+        "{submitted:?}"
     );
 }
 
@@ -114,9 +114,9 @@ async fn a_process_is_retried_once_until_that_retry_is_cancelled(
             recent_seconds: None
         }
     );
-    let process = fixture.process(2).await;
+    let process = fixture.process(2).await.summary;
     assert_eq!((process.retry_count, process.original_process_id), (1, Some(id(1))));
-    fixture.store.cancel(id(2), None, None, shared::store::Actor::User, at(5)).await.unwrap();
+    fixture.store.cancel(id(2), None, None, Actor::User, at(5)).await.unwrap();
     assert!(matches!(fixture.submit(&retry(4)).await, Submitted::Accepted { .. }));
 }
 
@@ -125,11 +125,7 @@ async fn noting_the_start_twice_notes_it_once(_: PgPoolOptions, options: PgConne
     let fixture = Fixture::new(options).await;
     fixture.submitted(1).await;
     for _ in 0..2 {
-        fixture
-            .store
-            .record_start(id(1), "arn:1", shared::store::Actor::User, at(1))
-            .await
-            .unwrap();
+        fixture.store.record_start(id(1), "arn:1", Actor::User, at(1)).await.unwrap();
     }
     assert_eq!(fixture.process(1).await.execution_arn.as_deref(), Some("arn:1"));
     assert_eq!(fixture.history(1).await.iter().filter(|(kind, ..)| kind == "started").count(), 1);

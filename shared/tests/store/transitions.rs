@@ -1,22 +1,22 @@
-//! Every move from every state: the store allows exactly what `shared::transition` says, and a
+//! Every move from every state: the store allows exactly what `shared::process` says, and a
 //! refused move changes nothing.
 
 use shared::{
-    error_code::ErrorCode,
-    process::{ProcessError, Status},
-    store::{Actor, Claim, Completion, Ending, Standing},
-    transition::Transition,
+    process::{Actor, Ending, ErrorCode, ProcessError, Status, Transition},
+    store::{Claim, Completion, Ended, Standing},
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-
-use crate::fixture::{Fixture, at, goal, id, user};
+use test_kit::{Fixture, at, goal, id, user};
 
 /// Makes the move; whether the store says that it was made.
 async fn make(fixture: &Fixture, number: u128, transition: Transition) -> bool {
     let store = &fixture.store;
-    let attempt = fixture.process(number).await.attempt;
+    let attempt = fixture.process(number).await.summary.attempt;
     let error = ProcessError::new(ErrorCode::AiError, "test");
-    let ended = |ending| matches!(ending, Ending::Ended(_));
+    let end = async |ending: Ending| {
+        let ended = store.end(id(number), &ending, Actor::Reconciler, at(9)).await.unwrap();
+        matches!(ended, Ended::Now(_))
+    };
     match transition {
         Transition::Claim => matches!(
             store.claim(id(number), Some("arn"), at(9)).await.unwrap(),
@@ -26,18 +26,8 @@ async fn make(fixture: &Fixture, number: u128, transition: Transition) -> bool {
         Transition::Complete => {
             fixture.complete(number, attempt, &goal()).await == Completion::Completed
         }
-        Transition::Fail => ended(
-            store
-                .end_with_error(id(number), Status::Failed, &error, Actor::Reconciler, at(9))
-                .await
-                .unwrap(),
-        ),
-        Transition::TimeOut => ended(
-            store
-                .end_with_error(id(number), Status::Timeout, &error, Actor::Reconciler, at(9))
-                .await
-                .unwrap(),
-        ),
+        Transition::Fail => end(Ending::Failed(error)).await,
+        Transition::TimeOut => end(Ending::TimedOut(error)).await,
         Transition::Cancel => {
             store
                 .cancel(id(number), None, None, Actor::Operator, at(9))
@@ -59,16 +49,13 @@ async fn every_move_from_every_state_ends_as_the_domain_says(
     for status in Status::ALL {
         for transition in Transition::ALL {
             number += 1;
-            sqlx::raw_sql("DELETE FROM processing_state; DELETE FROM goals")
-                .execute(&fixture.pool)
-                .await
-                .unwrap();
+            fixture.sql("DELETE FROM processing_state; DELETE FROM goals").await;
             fixture.in_status(number, *status).await;
             let before = fixture.everything().await;
             let made = make(&fixture, number, *transition).await;
             if let Ok(next) = transition.from(*status) {
                 assert!(made, "{transition:?} from {status}");
-                let process = fixture.process(number).await;
+                let process = fixture.process(number).await.summary;
                 assert_eq!(process.status, next, "{transition:?} from {status}");
                 assert_eq!(
                     process.completed_at.is_some(),
@@ -103,7 +90,7 @@ async fn every_transition_writes_one_event_with_from_and_to(
             ("completed".to_owned(), text("PROCESSING"), text("COMPLETED")),
         ]
     );
-    sqlx::raw_sql("DELETE FROM goals").execute(&fixture.pool).await.unwrap();
+    fixture.sql("DELETE FROM goals").await;
     fixture.in_status(2, Status::Timeout).await;
     assert_eq!(
         fixture.history(2).await[1],
@@ -136,7 +123,7 @@ async fn progress_never_falls_and_never_reaches_100_before_the_end(
     fixture.in_status(1, Status::Processing).await;
     for (raise, shown) in [(50, 50), (30, 50), (130, 99), (-5, 99)] {
         assert!(fixture.store.raise_progress(id(1), 1, raise, at(5)).await.unwrap());
-        assert_eq!(fixture.process(1).await.progress, shown);
+        assert_eq!(fixture.process(1).await.summary.progress, shown);
     }
 }
 
@@ -167,12 +154,8 @@ async fn what_does_not_exist_is_told_from_what_has_ended(
     let error = ProcessError::new(ErrorCode::AiError, "test");
     assert_eq!(fixture.store.claim(id(7), None, at(0)).await.unwrap(), Claim::Missing);
     assert_eq!(
-        fixture
-            .store
-            .end_with_error(id(7), Status::Failed, &error, Actor::Worker, at(0))
-            .await
-            .unwrap(),
-        Ending::Missing
+        fixture.store.end(id(7), &Ending::Failed(error), Actor::Worker, at(0)).await.unwrap(),
+        Ended::Missing
     );
     assert_eq!(fixture.store.cancel(id(7), None, None, Actor::User, at(0)).await.unwrap(), None);
     assert_eq!(fixture.store.standing(id(7), 1.into()).await.unwrap(), Standing::Missing);
@@ -188,12 +171,16 @@ async fn the_statements_that_operators_write_by_hand_work(
     for (number, assignment, status) in [
         (
             1,
-            r#"status='FAILED', error='{"code":"MANUAL_INTERVENTION","message":"stuck"}', completed_at=NOW()"#,
+            r#"status='FAILED',
+               error='{"code":"MANUAL_INTERVENTION","message":"stuck"}',
+               completed_at=NOW()"#,
             Status::Failed,
         ),
         (
             2,
-            r#"status='CANCELLED', error='{"code":"MANUAL_INTERVENTION","message":"stuck"}', completed_at=NOW()"#,
+            r#"status='CANCELLED',
+               error='{"code":"MANUAL_INTERVENTION","message":"stuck"}',
+               completed_at=NOW()"#,
             Status::Cancelled,
         ),
         (3, "status='COMPLETED', progress=100, completed_at=NOW()", Status::Completed),
@@ -201,16 +188,12 @@ async fn the_statements_that_operators_write_by_hand_work(
         (5, "progress = -5", Status::Processing),
         (6, "progress = 130", Status::Processing),
     ] {
-        sqlx::raw_sql("DELETE FROM processing_state").execute(&fixture.pool).await.unwrap();
+        fixture.sql("DELETE FROM processing_state").await;
         fixture.in_status(number, Status::Processing).await;
-        sqlx::query(sqlx::AssertSqlSafe(format!(
-            "UPDATE processing_state SET {assignment} WHERE id='{}'",
-            id(number)
-        )))
-        .execute(&fixture.pool)
-        .await
-        .unwrap();
-        let process = fixture.process(number).await;
+        fixture
+            .sql(&format!("UPDATE processing_state SET {assignment} WHERE id='{}'", id(number)))
+            .await;
+        let process = fixture.process(number).await.summary;
         assert_eq!(process.status, status);
         assert!((0..=100).contains(&process.shown_progress()));
     }

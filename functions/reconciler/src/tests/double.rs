@@ -165,8 +165,12 @@ impl State {
             .unwrap_or_default()
             .to_owned();
         let described = |name: &str, run: &Run| {
-            json!({"executionArn": format!("{}:{name}", MACHINE.replace(":stateMachine:", ":execution:")), "stateMachineArn": MACHINE,
-                "name": name, "status": run.status, "startDate": run.started.timestamp(), "error": run.error, "cause": run.cause})
+            let prefix = MACHINE.replace(":stateMachine:", ":execution:");
+            json!({
+                "executionArn": format!("{prefix}:{name}"), "stateMachineArn": MACHINE,
+                "name": name, "status": run.status, "startDate": run.started.timestamp(),
+                "error": run.error, "cause": run.cause,
+            })
         };
         match operation {
             "ListExecutions" => {
@@ -205,9 +209,10 @@ impl State {
                 Some(run) if run.status == "ABORTED" => Ok(json!({"stopDate": began.timestamp()})),
                 Some(_) => Err("ValidationException"),
             },
-            "FilterLogEvents" => Ok(
-                json!({"events": self.log.iter().map(|line| json!({"message": line})).collect::<Vec<_>>()}),
-            ),
+            "FilterLogEvents" => {
+                let events = self.log.iter().map(|line| json!({"message": line}));
+                Ok(json!({"events": events.collect::<Vec<_>>()}))
+            }
             other => panic!("nobody should call {other}"),
         }
     }

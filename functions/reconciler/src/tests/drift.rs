@@ -127,10 +127,10 @@ async fn a_dry_run_changes_nothing_and_says_what_a_sweep_then_does(
     );
     let wet = fixture.sweep().await;
     assert_eq!(dry.rules, wet.rules);
-    let said = |report: &crate::report::Report| {
+    let changes = |report: &crate::report::Report| {
         report.actions.iter().map(|a| (a.process_id, a.rule, a.to.clone())).collect::<Vec<_>>()
     };
-    assert_eq!(said(&dry), said(&wet));
+    assert_eq!(changes(&dry), changes(&wet));
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
@@ -145,9 +145,9 @@ async fn a_row_broken_in_several_ways_is_whole_after_one_sweep(
     fixture.row(3, "CANCELLED", "progress = 100").await;
     fixture.sweep().await;
     let rows = [fixture.seen(1).await, fixture.seen(2).await, fixture.seen(3).await];
-    let told = rows.map(|seen| (seen.status, seen.progress, seen.completed_at.is_some()));
+    let rows = rows.map(|seen| (seen.status, seen.progress, seen.completed_at.is_some()));
     assert_eq!(
-        told,
+        rows,
         [
             ("FAILED".to_owned(), 99, true),
             ("COMPLETED".to_owned(), 100, true),

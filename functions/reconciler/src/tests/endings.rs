@@ -20,7 +20,9 @@ async fn a_row_that_moved_meanwhile_is_left_and_counted(
     fixture.double.meanwhile(
         "DescribeExecution",
         format!(
-            "UPDATE processing_state SET status = 'COMPLETED', progress = 100, result = '{{}}', completed_at = now() WHERE id = '{}'",
+            "UPDATE processing_state
+             SET status = 'COMPLETED', progress = 100, result = '{{}}', completed_at = now()
+             WHERE id = '{}'",
             id(1)
         ),
     );
@@ -111,7 +113,11 @@ async fn a_process_cancelled_before_its_start_is_not_started(
     fixture.row(1, "PENDING", "").await;
     fixture.double.meanwhile(
         "DescribeExecution",
-        format!("UPDATE processing_state SET status = 'CANCELLED', completed_at = now() WHERE id = '{}'", id(1)),
+        format!(
+            "UPDATE processing_state SET status = 'CANCELLED', completed_at = now()
+             WHERE id = '{}'",
+            id(1)
+        ),
     );
     assert_eq!(fixture.sweep().await.moved, 1);
     assert_eq!(fixture.double.status(id(1)), None);
@@ -128,11 +134,11 @@ async fn an_execution_that_ends_before_it_is_stopped_ends_its_process_its_own_wa
     {
         fixture.row(number, "PROCESSING", "").await;
         fixture.double.execution(id(number), became, ago(4_000));
-        // The list lagged behind: the planner was told that it was running.
+        // The list lagged behind: the planner sees it running.
         let row = fixture.reconciler().store.rows_of(&[id(number)]).await.unwrap().remove(0);
         let reconciler = fixture.reconciler();
-        let mut run = crate::repair::Run::new(&reconciler, false, fixture.far());
-        let seen = shared::workflow::Described {
+        let mut run = crate::run::Run::new(&reconciler, false, fixture.far());
+        let seen = shared::aws::workflow::Described {
             execution: shared::reconcile::Execution::Running { since: ago(4_000) },
             started_at: Some(ago(4_000)),
             stopped_at: None,
@@ -223,7 +229,10 @@ async fn the_last_errors_in_the_log_are_evidence_for_operators(
         (2, "ERROR", "of another"),
         (1, "ERROR", "last"),
     ] {
-        let line = json!({"timestamp": "2026-01-01T00:00:00Z", "level": level, "message": "failed", "processId": id(number), "cause": cause});
+        let line = json!({
+            "timestamp": "2026-01-01T00:00:00Z", "level": level, "message": "failed",
+            "processId": id(number), "cause": cause,
+        });
         fixture.double.log(line.to_string());
     }
     fixture.double.log("REPORT RequestId: none of ours".to_owned());
@@ -253,4 +262,36 @@ async fn a_log_that_cannot_be_read_does_not_stand_in_the_way(
     assert_eq!((report.repaired, report.failed), (1, 0));
     let error = fixture.seen(1).await.error.unwrap();
     assert_eq!((&error["code"], error.get("evidence")), (&json!("AI_ERROR"), None));
+}
+
+/// All of its targets were given up, and the worker died before it could end the process.
+#[sqlx::test(migrations = "../../infra/migrations")]
+async fn a_process_of_which_nothing_was_written_ends_by_its_error_and_is_reported_so(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let fixture = Fixture::new(options).await;
+    let process = fixture
+        .row(
+            1,
+            "PROCESSING",
+            "type = 'CHART_GENERATION', targets = 1, targets_done = 1,
+             params = jsonb_build_object(
+                 'goalId', target_id, 'title', 't', 'description', 'd', 'background', 'b',
+                 'deadline', '2040-01-01T00:00:00Z'
+             )",
+        )
+        .await;
+    fixture
+        .sql(&format!(
+            r#"INSERT INTO processing_output (process_id, target_id, error)
+               VALUES ('{process}', '{process}', '{{"code":"AI_ERROR","message":"x"}}')"#
+        ))
+        .await;
+    fixture.double.execution(process, "SUCCEEDED", ago(600));
+    let report = fixture.sweep().await;
+    let seen = fixture.seen(1).await;
+    assert_eq!((seen.status.as_str(), seen.code()), ("FAILED", "AI_ERROR"), "{report:?}");
+    assert_eq!((count(&report, Rule::R3), report.repaired), (1, 1));
+    assert_eq!(report.actions[0].to, "FAILED");
 }

@@ -4,19 +4,24 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use shared::{
+    aws::{logs::Logs, workflow::Workflow},
     clock::Clock,
-    config::ReconcilerConfig,
-    logs::Logs,
+    environment::Environment,
+    lambda::Invocation,
     process::ProcessId,
     reconcile::Rule,
     store::{Credentials, Database, Store},
-    workflow::Workflow,
 };
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use uuid::Uuid;
 
 use super::double::{Double, MACHINE};
-use crate::{Reconciler, engine::Engine, report::Report, sweep::Swept};
+use crate::{
+    config::ReconcilerConfig,
+    engine::Engine,
+    reconciler::Reconciler,
+    report::{Report, Swept},
+};
 
 pub(super) struct Fixture {
     pub(super) double: Double,
@@ -77,7 +82,7 @@ impl Fixture {
 
     /// A reconciler of its own, as another Lambda environment has one.
     pub(super) fn reconciler(&self) -> Reconciler {
-        let config = ReconcilerConfig::read(&|_| None).unwrap();
+        let config = ReconcilerConfig::read(Environment::new(&|_| None)).unwrap();
         let aws = self.double.config();
         let logs = Logs::new(&aws, "/aws/lambda/ai-generation-worker".to_owned());
         let engine = Engine::new(Workflow::new(&aws, MACHINE.to_owned()), Some(logs), &config);
@@ -101,12 +106,31 @@ impl Fixture {
         let id = id(number);
         let old = ago(600).to_rfc3339();
         self.sql(&format!(
-            "INSERT INTO processing_state (id, user_id, type, status, target_id, params, progress, result, error, attempt, execution_arn, created_at, started_at, updated_at, completed_at)
-             SELECT '{id}', 'hanako', 'SUBGOAL_GENERATION', s, '{id}', '{{}}', CASE s WHEN 'COMPLETED' THEN 100 ELSE 0 END,
-                    CASE s WHEN 'COMPLETED' THEN '{{}}'::jsonb END, CASE WHEN s IN ('FAILED', 'TIMEOUT') THEN '{{\"code\":\"AI_ERROR\",\"message\":\"x\"}}'::jsonb END,
-                    CASE s WHEN 'PENDING' THEN 0 ELSE 1 END, CASE s WHEN 'PENDING' THEN NULL ELSE 'arn' END, '{old}', CASE s WHEN 'PENDING' THEN NULL ELSE '{old}'::timestamptz END, '{old}',
-                    CASE WHEN s IN ('PENDING', 'PROCESSING') THEN NULL ELSE '{old}'::timestamptz END
-             FROM (SELECT '{status}'::text AS s) status"
+            r#"
+            INSERT INTO processing_state (
+                id, user_id, type, status, target_id, params,
+                progress,
+                result,
+                error,
+                attempt,
+                execution_arn,
+                created_at, updated_at,
+                started_at,
+                completed_at
+            )
+            SELECT
+                '{id}', 'hanako', 'SUBGOAL_GENERATION', s, '{id}', '{{}}',
+                CASE s WHEN 'COMPLETED' THEN 100 ELSE 0 END,
+                CASE s WHEN 'COMPLETED' THEN '{{}}'::jsonb END,
+                CASE WHEN s IN ('FAILED', 'TIMEOUT')
+                    THEN '{{"code":"AI_ERROR","message":"x"}}'::jsonb END,
+                CASE s WHEN 'PENDING' THEN 0 ELSE 1 END,
+                CASE s WHEN 'PENDING' THEN NULL ELSE 'arn' END,
+                '{old}', '{old}',
+                CASE s WHEN 'PENDING' THEN NULL ELSE '{old}'::timestamptz END,
+                CASE WHEN s IN ('PENDING', 'PROCESSING') THEN NULL ELSE '{old}'::timestamptz END
+            FROM (SELECT '{status}'::text AS s) status
+            "#
         ))
         .await;
         if !changes.is_empty() {
@@ -121,20 +145,26 @@ impl Fixture {
     }
 
     pub(super) async fn seen(&self, number: u128) -> Seen {
-        sqlx::query_as("SELECT status, progress, error, completed_at, execution_arn FROM processing_state WHERE id = $1")
-            .bind(id(number).0)
-            .fetch_one(&self.pool)
-            .await
-            .unwrap()
+        sqlx::query_as(
+            "SELECT status, progress, error, completed_at, execution_arn
+             FROM processing_state WHERE id = $1",
+        )
+        .bind(id(number).0)
+        .fetch_one(&self.pool)
+        .await
+        .unwrap()
     }
 
     /// The history: kind, actor, rule.
     pub(super) async fn history(&self, number: u128) -> Vec<(String, String, Option<String>)> {
-        sqlx::query_as("SELECT kind, actor, detail ->> 'rule' FROM processing_event WHERE process_id = $1 ORDER BY id")
-            .bind(id(number).0)
-            .fetch_all(&self.pool)
-            .await
-            .unwrap()
+        sqlx::query_as(
+            "SELECT kind, actor, detail ->> 'rule'
+             FROM processing_event WHERE process_id = $1 ORDER BY id",
+        )
+        .bind(id(number).0)
+        .fetch_all(&self.pool)
+        .await
+        .unwrap()
     }
 
     /// Everything that a sweep could change.
@@ -162,14 +192,21 @@ impl Fixture {
         self.double.now() + TimeDelta::hours(10)
     }
 
+    /// An invocation with `payload`, and with time enough.
+    pub(super) fn invocation(&self, payload: Value) -> Invocation {
+        Invocation { payload, deadline: self.far() }
+    }
+
     pub(super) async fn sweep(&self) -> Report {
         self.sweep_until(false, self.far()).await
     }
 
     pub(super) async fn sweep_until(&self, dry_run: bool, stop_at: DateTime<Utc>) -> Report {
         match self.reconciler().sweep(dry_run, stop_at).await.unwrap() {
-            Swept::Report(report) => *report,
-            Swept::Another { since, .. } => panic!("another sweep is running since {since}"),
+            Swept::Done(report) => *report,
+            Swept::AnotherIsRunning { since, .. } => {
+                panic!("another sweep is running since {since}")
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use shared::{
-    error_code::ErrorCode,
+    process::ErrorCode,
     reconcile::Rule,
     store::{Lease, Point},
 };
@@ -13,7 +13,7 @@ use super::{
     double::Fault,
     fixture::{Fixture, ago, count, id},
 };
-use crate::sweep::Swept;
+use crate::report::Swept;
 
 async fn failed_executions(fixture: &Fixture, numbers: std::ops::RangeInclusive<u128>) {
     for number in numbers {
@@ -31,7 +31,7 @@ async fn two_sweeps_at_once_do_what_one_does(_: PgPoolOptions, options: PgConnec
     let (one, other) = tokio::join!(one.sweep(false, far), other.sweep(false, far));
     let reports: Vec<_> = [one.unwrap(), other.unwrap()]
         .into_iter()
-        .filter_map(|swept| if let Swept::Report(report) = swept { Some(report) } else { None })
+        .filter_map(|swept| if let Swept::Done(report) = swept { Some(report) } else { None })
         .collect();
     let repaired: u64 = reports.iter().map(|report| report.repaired).sum();
     assert_eq!(repaired, 20);
@@ -58,10 +58,10 @@ async fn a_sweep_says_since_when_another_is_running_and_takes_over_when_that_was
     assert_eq!(taken, Lease::Taken { resume: None });
     let far = fixture.far();
     match reconciler.sweep(false, far).await.unwrap() {
-        Swept::Another { since, until } => {
-            assert_eq!((since, until), (killed, killed + TimeDelta::seconds(60)))
+        Swept::AnotherIsRunning { since, until } => {
+            assert_eq!((since, until), (killed, killed + TimeDelta::seconds(60)));
         }
-        Swept::Report(report) => panic!("{report:?}"),
+        Swept::Done(report) => panic!("{report:?}"),
     }
     assert_eq!(fixture.seen(1).await.status, "PROCESSING");
     fixture.double.pass(60);

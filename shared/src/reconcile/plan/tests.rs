@@ -1,5 +1,6 @@
-//! Every process crossed with every execution. The whole table is printed and compared with the one
-//! in `docs/reconciler.md`.
+//! Every process crossed with every execution.
+
+mod table;
 
 use chrono::TimeDelta;
 use uuid::Uuid;
@@ -20,9 +21,9 @@ fn ago(seconds: i64) -> DateTime<Utc> {
 }
 
 /// A process of ten minutes ago.
-fn row(status: Status) -> Row {
+fn row(status: Status) -> ProcessFacts {
     let ended = status.is_terminal();
-    Row {
+    ProcessFacts {
         id: ProcessId(Uuid::nil()),
         status,
         attempt: i32::from(status != Status::Pending),
@@ -44,31 +45,38 @@ fn tries(count: i16, first: i64, last: i64) -> Option<StartTries> {
 }
 
 /// Every kind of row that the planner tells apart: the lines of the table.
-fn rows() -> Vec<(&'static str, Row)> {
+fn rows() -> Vec<(&'static str, ProcessFacts)> {
     let pending = row(Status::Pending);
     let processing = row(Status::Processing);
     let mut rows = vec![
-        ("PENDING, within the start grace", Row { created_at: ago(30), ..pending.clone() }),
+        (
+            "PENDING, within the start grace",
+            ProcessFacts { created_at: ago(30), ..pending.clone() },
+        ),
         ("PENDING, past the start grace", pending.clone()),
         (
             "PENDING, 3 starts failed within 15 min",
-            Row { start_tries: tries(3, 300, 5), ..pending.clone() },
+            ProcessFacts { start_tries: tries(3, 300, 5), ..pending.clone() },
         ),
         (
             "PENDING, 3 starts failed over 15 min",
-            Row { start_tries: tries(3, 1_000, 5), created_at: ago(1_100), ..pending.clone() },
+            ProcessFacts {
+                start_tries: tries(3, 1_000, 5),
+                created_at: ago(1_100),
+                ..pending.clone()
+            },
         ),
         (
             "PENDING, started a moment ago",
-            Row { has_arn: true, created_at: ago(1), ..pending.clone() },
+            ProcessFacts { has_arn: true, created_at: ago(1), ..pending.clone() },
         ),
-        ("PENDING, with an ARN", Row { has_arn: true, ..pending }),
+        ("PENDING, with an ARN", ProcessFacts { has_arn: true, ..pending }),
         (
             "PROCESSING, claimed a moment ago",
-            Row { started_at: Some(ago(1)), ..processing.clone() },
+            ProcessFacts { started_at: Some(ago(1)), ..processing.clone() },
         ),
         ("PROCESSING", processing.clone()),
-        ("PROCESSING, result stored", Row { result_ready: true, ..processing }),
+        ("PROCESSING, result stored", ProcessFacts { result_ready: true, ..processing }),
     ];
     for (name, status) in
         [("COMPLETED", Status::Completed), ("FAILED", Status::Failed), ("TIMEOUT", Status::Timeout)]
@@ -78,15 +86,15 @@ fn rows() -> Vec<(&'static str, Row)> {
             |tail: &str| -> &'static str { Box::leak(format!("{name}{tail}").into_boxed_str()) };
         rows.push((
             text(", within the grace"),
-            Row { completed_at: Some(ago(10)), ..ended.clone() },
+            ProcessFacts { completed_at: Some(ago(10)), ..ended.clone() },
         ));
         rows.push((
             text(", by hand"),
-            Row { completed_at: Some(ago(10)), ended_by_hand: true, ..ended.clone() },
+            ProcessFacts { completed_at: Some(ago(10)), ended_by_hand: true, ..ended.clone() },
         ));
         rows.push((text(", past the grace"), ended));
     }
-    rows.push(("CANCELLED", Row { completed_at: Some(ago(0)), ..row(Status::Cancelled) }));
+    rows.push(("CANCELLED", ProcessFacts { completed_at: Some(ago(0)), ..row(Status::Cancelled) }));
     rows
 }
 
@@ -109,104 +117,12 @@ fn executions() -> Vec<(&'static str, Execution)> {
     ]
 }
 
-fn cell(plan: &Plan) -> String {
-    let ending = |ending: &Ending| {
-        let code =
-            ending.error.as_ref().map(|error| format!(" {}", error.code)).unwrap_or_default();
-        format!("{}{code}{}", ending.status, if ending.evidence { " + evidence" } else { "" })
-    };
-    let action = match &plan.action {
-        Action::Leave if plan.rule.is_none() => return "–".to_owned(),
-        Action::Leave => "leave".to_owned(),
-        Action::LookAgain => return "look again".to_owned(),
-        Action::Start => "start".to_owned(),
-        Action::Complete => "COMPLETED".to_owned(),
-        Action::End(end) => ending(end),
-        Action::StopThenEnd(end) => format!("stop, {}", ending(end)),
-        Action::Stop => "stop".to_owned(),
-        Action::Report => "report".to_owned(),
-    };
-    format!("{}: {action}", plan.rule.expect("only agreement has no rule"))
-}
-
-/// A table in Markdown.
-fn markdown(lines: Vec<Vec<String>>) -> String {
-    let mut table = String::new();
-    for (n, cells) in lines.into_iter().enumerate() {
-        if n == 1 {
-            table = format!("{table}|{}\n", "---|".repeat(cells.len()));
-        }
-        table = format!("{table}| {} |\n", cells.join(" | "));
-    }
-    table
-}
-
-fn whole_table() -> String {
-    let executions = executions();
-    let mut lines = vec![vec!["process \\ execution".to_owned()]];
-    lines[0].extend(executions.iter().map(|(name, _)| (*name).to_owned()));
-    for (name, row) in rows() {
-        let mut line = vec![name.to_owned()];
-        line.extend(
-            executions.iter().map(|(_, execution)| cell(&plan(&row, execution, now(), &limits()))),
-        );
-        lines.push(line);
-    }
-    markdown(lines)
-}
-
-fn mended(row: &Row) -> String {
-    let said = mends(row).into_iter().map(|(rule, mend)| match mend {
-        Mend::Progress(progress) => format!("{rule}: {progress}"),
-        Mend::CompletedAt(CompletedAt::Set(_)) => format!("{rule}: `updated_at`"),
-        Mend::CompletedAt(CompletedAt::Clear) => format!("{rule}: clear"),
-    });
-    let said: Vec<_> = said.collect();
-    if said.is_empty() { "–".to_owned() } else { said.join(", ") }
-}
-
-fn mends_table() -> String {
-    const PROGRESS: [i16; 5] = [-5, 0, 99, 100, 130];
-    let mut lines = vec![vec!["process".to_owned()]];
-    lines[0].extend(PROGRESS.iter().map(|progress| format!("progress {progress}")));
-    lines[0].extend(["`completed_at` missing", "`completed_at` set"].map(str::to_owned));
-    for status in Status::ALL {
-        let right = row(*status);
-        let broken = PROGRESS.map(|progress| Row { progress, ..right.clone() });
-        let times = [None, Some(ago(1))].map(|completed_at| Row { completed_at, ..right.clone() });
-        let mut line = vec![status.to_string()];
-        line.extend(broken.iter().chain(&times).map(mended));
-        lines.push(line);
-    }
-    markdown(lines)
-}
-
-fn rules_table() -> String {
-    let mut lines = vec![vec!["rule".to_owned(), "means".to_owned()]];
-    lines.extend(Rule::ALL.iter().map(|rule| vec![rule.to_string(), rule.meaning().to_owned()]));
-    markdown(lines)
-}
-
-/// What stands between `<!-- name -->` and `<!-- /name -->`.
-fn documented(name: &str) -> &'static str {
-    let document = include_str!("../../../../docs/reconciler.md");
-    let (_, rest) =
-        document.split_once(&format!("<!-- {name} -->\n")).expect("the section is there");
-    rest.split_once(&format!("<!-- /{name} -->")).expect("the section ends").0
-}
-
-#[test]
-fn the_documented_tables_are_what_the_planner_does() {
-    let tables = [("rules", rules_table()), ("plans", whole_table()), ("mends", mends_table())];
-    for (name, table) in &tables {
-        println!("<!-- {name} -->\n{table}<!-- /{name} -->");
-    }
-    for (name, table) in tables {
-        assert_eq!(
-            documented(name),
-            table,
-            "docs/reconciler.md, section {name}; the test's output has the table as it should be"
-        );
+/// The rule by which a plan is made; only agreement has none.
+const fn rule_of(plan: &Plan) -> Option<Rule> {
+    match plan {
+        Plan::Agree | Plan::LookAgain => None,
+        Plan::Healthy => Some(Rule::R2),
+        Plan::Report(rule) | Plan::Repair { rule, .. } => Some(*rule),
     }
 }
 
@@ -243,7 +159,7 @@ fn every_pair_of_process_and_execution_follows_the_design() {
                 (false, _) => None,
                 (true, other) => panic!("no expectation for {other}"),
             };
-            assert_eq!(plan.rule, expected, "{name} × {column}");
+            assert_eq!(rule_of(&plan), expected, "{name} × {column}");
         }
     }
 }
@@ -252,10 +168,13 @@ fn every_pair_of_process_and_execution_follows_the_design() {
 fn nothing_that_has_ended_is_given_another_status() {
     for (name, row) in rows().into_iter().filter(|(_, row)| row.status.is_terminal()) {
         for (column, execution) in executions() {
-            let action = plan(&row, &execution, now(), &limits()).action;
+            let plan = plan(&row, &execution, now(), &limits());
             assert!(
-                matches!(action, Action::Leave | Action::Stop | Action::Report),
-                "{name} × {column}: {action:?}"
+                matches!(
+                    plan,
+                    Plan::Agree | Plan::Report(_) | Plan::Repair { repair: Repair::Stop, .. }
+                ),
+                "{name} × {column}: {plan:?}"
             );
         }
     }
@@ -263,24 +182,23 @@ fn nothing_that_has_ended_is_given_another_status() {
 
 #[test]
 fn every_ending_is_a_move_that_the_protocol_has() {
-    use crate::transition::Transition;
+    use crate::process::Transition;
     for (name, row) in rows().into_iter().filter(|(_, row)| row.status.is_active()) {
         for (column, execution) in executions() {
-            let (Action::End(ending) | Action::StopThenEnd(ending)) =
-                plan(&row, &execution, now(), &limits()).action
+            let Plan::Repair { repair: Repair::End(ending) | Repair::StopThenEnd(ending), .. } =
+                plan(&row, &execution, now(), &limits())
             else {
                 continue;
             };
-            let transition = match ending.status {
-                Status::Failed => Transition::Fail,
-                Status::Timeout => Transition::TimeOut,
-                Status::Cancelled => Transition::Cancel,
-                other => panic!("{name} × {column} ends {other}"),
+            let transition = match &ending {
+                Ending::Failed(_) => Transition::Fail,
+                Ending::TimedOut(_) => Transition::TimeOut,
+                Ending::Cancelled => Transition::Cancel,
             };
-            assert_eq!(transition.from(row.status), Ok(ending.status));
+            assert_eq!(transition.from(row.status), Ok(ending.status()), "{name} × {column}");
             assert_eq!(
-                ending.error.is_none(),
-                ending.status == Status::Cancelled,
+                ending.error().is_none(),
+                ending.status() == Status::Cancelled,
                 "{name} × {column}"
             );
         }
@@ -290,58 +208,55 @@ fn every_ending_is_a_move_that_the_protocol_has() {
 #[test]
 fn each_limit_counts_from_the_second_after_it() {
     let limits = limits();
-    let young = |age| Row { created_at: ago(age), ..row(Status::Pending) };
-    assert_eq!(plan(&young(60), &Execution::Missing, now(), &limits).rule, None);
-    assert_eq!(plan(&young(61), &Execution::Missing, now(), &limits).rule, Some(Rule::R1));
+    let rule =
+        |row: &ProcessFacts, execution: &Execution| rule_of(&plan(row, execution, now(), &limits));
+    let young = |age| ProcessFacts { created_at: ago(age), ..row(Status::Pending) };
+    assert_eq!(rule(&young(60), &Execution::Missing), None);
+    assert_eq!(rule(&young(61), &Execution::Missing), Some(Rule::R1));
 
-    let claimed =
-        |age| Row { created_at: ago(9), started_at: Some(ago(age)), ..row(Status::Processing) };
-    assert_eq!(plan(&claimed(2), &Execution::Missing, now(), &limits).action, Action::LookAgain);
-    assert_eq!(plan(&claimed(3), &Execution::Missing, now(), &limits).rule, Some(Rule::R8));
+    let claimed = |age| ProcessFacts {
+        created_at: ago(9),
+        started_at: Some(ago(age)),
+        ..row(Status::Processing)
+    };
+    assert_eq!(plan(&claimed(2), &Execution::Missing, now(), &limits), Plan::LookAgain);
+    assert_eq!(rule(&claimed(3), &Execution::Missing), Some(Rule::R8));
 
     let running = |age| Execution::Running { since: ago(age) };
-    assert_eq!(
-        plan(&row(Status::Processing), &running(3_660), now(), &limits).rule,
-        Some(Rule::R2)
-    );
-    assert_eq!(
-        plan(&row(Status::Processing), &running(3_661), now(), &limits).rule,
-        Some(Rule::R9)
-    );
+    assert_eq!(rule(&row(Status::Processing), &running(3_660)), Some(Rule::R2));
+    assert_eq!(rule(&row(Status::Processing), &running(3_661)), Some(Rule::R9));
 
-    let ended = |age| Row { completed_at: Some(ago(age)), ..row(Status::Failed) };
-    assert_eq!(plan(&ended(60), &running(90), now(), &limits).rule, None);
-    assert_eq!(plan(&ended(61), &running(90), now(), &limits).rule, Some(Rule::R10));
+    let ended = |age| ProcessFacts { completed_at: Some(ago(age)), ..row(Status::Failed) };
+    assert_eq!(rule(&ended(60), &running(90)), None);
+    assert_eq!(rule(&ended(61), &running(90)), Some(Rule::R10));
 
-    let tried = |count, first| Row { start_tries: tries(count, first, 0), ..row(Status::Pending) };
+    let tried =
+        |count, first| ProcessFacts { start_tries: tries(count, first, 0), ..row(Status::Pending) };
     for (count, first, gives_up) in [(3, 900, true), (3, 899, false), (2, 900, false)] {
-        let action = plan(&tried(count, first), &Execution::Missing, now(), &limits).action;
-        assert_eq!(matches!(action, Action::End(_)), gives_up, "{count} tries over {first} s");
+        let plan = plan(&tried(count, first), &Execution::Missing, now(), &limits);
+        let ends = matches!(plan, Plan::Repair { repair: Repair::End(_), .. });
+        assert_eq!(ends, gives_up, "{count} tries over {first} s");
     }
 }
 
 #[test]
 fn a_process_that_waited_long_for_its_start_is_not_timed_out_for_the_wait() {
-    let late = Row { created_at: ago(100_000), ..row(Status::Pending) };
-    assert_eq!(
-        plan(&late, &Execution::Running { since: ago(10) }, now(), &limits()).rule,
-        Some(Rule::R2)
-    );
+    let late = ProcessFacts { created_at: ago(100_000), ..row(Status::Pending) };
+    let running = Execution::Running { since: ago(10) };
+    assert_eq!(plan(&late, &running, now(), &limits()), Plan::Healthy);
 }
 
 #[test]
 fn a_process_whose_execution_was_started_again_still_counts_from_its_first_start() {
-    let old = Row { started_at: Some(ago(10_000)), ..row(Status::Processing) };
-    assert_eq!(
-        plan(&old, &Execution::Running { since: ago(10) }, now(), &limits()).rule,
-        Some(Rule::R9)
-    );
+    let old = ProcessFacts { started_at: Some(ago(10_000)), ..row(Status::Processing) };
+    let running = Execution::Running { since: ago(10) };
+    assert_eq!(rule_of(&plan(&old, &running, now(), &limits())), Some(Rule::R9));
 }
 
 #[test]
 fn a_start_just_tried_gives_the_execution_time_to_appear() {
-    let just = Row { has_arn: true, start_tries: tries(1, 1, 1), ..row(Status::Pending) };
-    assert_eq!(plan(&just, &Execution::Missing, now(), &limits()).action, Action::LookAgain);
+    let just = ProcessFacts { has_arn: true, start_tries: tries(1, 1, 1), ..row(Status::Pending) };
+    assert_eq!(plan(&just, &Execution::Missing, now(), &limits()), Plan::LookAgain);
 }
 
 #[test]
@@ -349,7 +264,7 @@ fn what_is_mended_needs_no_mending() {
     for status in Status::ALL {
         for progress in [-5, 0, 50, 99, 100, 101, 130, i16::MIN, i16::MAX] {
             for completed_at in [None, Some(ago(1))] {
-                let mut row = Row { progress, completed_at, ..row(*status) };
+                let mut row = ProcessFacts { progress, completed_at, ..row(*status) };
                 for (_, mend) in mends(&row) {
                     match mend {
                         Mend::Progress(progress) => row.progress = progress,

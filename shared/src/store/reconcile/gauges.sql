@@ -1,4 +1,35 @@
-SELECT (SELECT count(*) FROM processing_state WHERE status IN ('PENDING', 'PROCESSING') AND status = 'PENDING') AS "waiting!",
-       (SELECT count(*) FROM processing_state WHERE status IN ('FAILED', 'TIMEOUT') AND completed_at > $1) AS "ended_badly!",
-       (SELECT count(*) FROM unnest(ARRAY['SUBGOAL_GENERATION', 'ACTION_GENERATION', 'TASK_GENERATION']) AS each (type)
-            JOIN processing_state process ON process.type = each.type AND process.status = 'COMPLETED' AND process.completed_at > $1) AS "ended_well!"
+-- How many processes wait, and how many ended since then, well or badly.
+--
+--  $1 since
+--
+-- The index of what completed is in the order of the types, so the types that there are come first:
+-- each is one step down the index from the one before.
+WITH RECURSIVE each (type) AS (
+    SELECT min(type) FROM processing_state WHERE status = 'COMPLETED'
+    UNION ALL
+    SELECT (
+        SELECT min(process.type)
+        FROM processing_state process
+        WHERE process.status = 'COMPLETED' AND process.type > each.type
+    )
+    FROM each
+    WHERE each.type IS NOT NULL
+)
+SELECT (
+           SELECT count(*)
+           FROM processing_state
+           WHERE status IN ('PENDING', 'PROCESSING') AND status = 'PENDING'
+       ) AS "waiting!",
+       (
+           SELECT count(*)
+           FROM processing_state
+           WHERE status IN ('FAILED', 'TIMEOUT') AND completed_at > $1
+       ) AS "ended_badly!",
+       (
+           SELECT count(*)
+           FROM each
+           JOIN processing_state process
+               ON process.type = each.type
+               AND process.status = 'COMPLETED'
+               AND process.completed_at > $1
+       ) AS "ended_well!"

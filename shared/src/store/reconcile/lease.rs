@@ -5,9 +5,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    failure::Failure,
-    process::ProcessId,
-    store::{Store, failure_of},
+    process::{Failure, ProcessId},
+    store::Store,
 };
 
 /// A place in the order in which active processes are looked at.
@@ -69,8 +68,7 @@ impl Store {
             until,
         )
         .fetch_one(&mut *connection)
-        .await
-        .map_err(|error| failure_of(&error))?;
+        .await?;
         if row.taken {
             let resume = row
                 .resume_created_at
@@ -98,8 +96,7 @@ impl Store {
             point.id.0
         )
         .execute(&mut *connection)
-        .await
-        .map_err(|error| failure_of(&error))?;
+        .await?;
         Ok(done.rows_affected() == 1)
     }
 
@@ -129,8 +126,7 @@ impl Store {
             now,
         )
         .execute(&mut *connection)
-        .await
-        .map_err(|error| failure_of(&error))?;
+        .await?;
         Ok(())
     }
 }

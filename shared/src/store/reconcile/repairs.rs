@@ -2,13 +2,13 @@
 //! row has moved meanwhile.
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    failure::Failure,
-    process::{ProcessError, Status},
-    reconcile::{CompletedAt, Mend, Row, Rule},
-    store::{Store, failure_of},
+    process::{Ending, ErrorCode, EventKind, Failure},
+    reconcile::{CompletedAt, Mend, ProcessFacts, Rule},
+    store::Store,
 };
 
 /// What became of a repair.
@@ -20,20 +20,27 @@ pub enum Repaired {
     Moved,
 }
 
-/// How a process ends, and what its history says of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EndingNote<'a> {
-    /// FAILED, TIMEOUT or CANCELLED.
-    pub status: Status,
-    /// Why.
-    pub error: Option<&'a ProcessError>,
+/// What the history says of an ending that the reconciler makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndingNote {
     /// By which rule.
     pub rule: Rule,
     /// What the history calls it: `repaired`, or for an execution that reports its own failure
-    /// `failed`, `timed-out`.
-    pub kind: &'a str,
+    /// `failed` or `timed-out`.
+    pub kind: EventKind,
     /// What the execution was seen to be.
     pub execution: &'static str,
+}
+
+/// The detail of such an event.
+#[derive(Serialize)]
+struct EndingDetail<'a> {
+    rule: Rule,
+    execution: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<ErrorCode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'a str>,
 }
 
 const fn repaired(done: bool) -> Repaired {
@@ -47,17 +54,21 @@ impl Store {
     /// When the database fails.
     pub async fn end_seen(
         &self,
-        row: &Row,
-        ending: &EndingNote<'_>,
+        row: &ProcessFacts,
+        ending: &Ending,
+        note: EndingNote,
         now: DateTime<Utc>,
     ) -> Result<Repaired, Failure> {
+        let error = ending.error();
+        let detail = EndingDetail {
+            rule: note.rule,
+            execution: note.execution,
+            code: error.map(|error| error.code),
+            cause: error.and_then(|error| error.cause.as_deref()),
+        };
         let internal = |error: serde_json::Error| Failure::internal(error.to_string());
-        let error = ending.error.map(serde_json::to_value).transpose().map_err(internal)?;
-        let mut detail = json!({"rule": ending.rule, "execution": ending.execution});
-        if let Some(error) = ending.error {
-            detail["code"] = serde_json::to_value(error.code).map_err(internal)?;
-            detail["cause"] = error.cause.clone().into();
-        }
+        let detail = serde_json::to_value(detail).map_err(internal)?;
+        let error = error.map(serde_json::to_value).transpose().map_err(internal)?;
         let mut connection = self.database.connection().await?;
         let done = sqlx::query_scalar!(
             r#"
@@ -79,15 +90,14 @@ impl Store {
             row.id.0,
             row.status.as_str(),
             row.attempt,
-            ending.status.as_str(),
+            ending.status().as_str(),
             error,
             now,
-            ending.kind,
+            note.kind.as_str(),
             detail,
         )
         .fetch_one(&mut *connection)
-        .await
-        .map_err(|error| failure_of(&error))?;
+        .await?;
         Ok(repaired(done))
     }
 
@@ -95,13 +105,13 @@ impl Store {
     ///
     /// A process with one target stores its result only together with COMPLETED, so such a row was
     /// moved back by a foreign hand. What a process with several targets has staged is applied by
-    /// [`crate::finish::finish`].
+    /// [`crate::use_case::finish::finish`].
     ///
     /// # Errors
     /// When the database fails.
     pub async fn complete_from_stored(
         &self,
-        row: &Row,
+        row: &ProcessFacts,
         now: DateTime<Utc>,
     ) -> Result<Repaired, Failure> {
         let mut connection = self.database.connection().await?;
@@ -127,8 +137,7 @@ impl Store {
             json!({"rule": Rule::R3, "execution": "SUCCEEDED"}),
         )
         .fetch_one(&mut *connection)
-        .await
-        .map_err(|error| failure_of(&error))?;
+        .await?;
         Ok(repaired(done))
     }
 
@@ -136,7 +145,11 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn note_start_try(&self, row: &Row, now: DateTime<Utc>) -> Result<Repaired, Failure> {
+    pub async fn note_start_try(
+        &self,
+        row: &ProcessFacts,
+        now: DateTime<Utc>,
+    ) -> Result<Repaired, Failure> {
         let mut connection = self.database.connection().await?;
         let noted = sqlx::query!(
             r#"
@@ -150,8 +163,7 @@ impl Store {
             now,
         )
         .execute(&mut *connection)
-        .await
-        .map_err(|error| failure_of(&error))?;
+        .await?;
         Ok(repaired(noted.rows_affected() == 1))
     }
 
@@ -162,7 +174,7 @@ impl Store {
     /// When the database fails.
     pub async fn note_started(
         &self,
-        row: &Row,
+        row: &ProcessFacts,
         execution_arn: &str,
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
@@ -181,8 +193,7 @@ impl Store {
             json!({"rule": Rule::R1, "action": "started"}),
         )
         .execute(&mut *connection)
-        .await
-        .map_err(|error| failure_of(&error))?;
+        .await?;
         Ok(())
     }
 
@@ -190,7 +201,11 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn note_stopped(&self, row: &Row, now: DateTime<Utc>) -> Result<(), Failure> {
+    pub async fn note_stopped(
+        &self,
+        row: &ProcessFacts,
+        now: DateTime<Utc>,
+    ) -> Result<(), Failure> {
         let mut connection = self.database.connection().await?;
         sqlx::query!(
             r#"
@@ -202,8 +217,7 @@ impl Store {
             json!({"rule": Rule::R10, "action": "stopped"}),
         )
         .execute(&mut *connection)
-        .await
-        .map_err(|error| failure_of(&error))?;
+        .await?;
         Ok(())
     }
 
@@ -214,7 +228,7 @@ impl Store {
     /// When the database fails.
     pub async fn mend(
         &self,
-        row: &Row,
+        row: &ProcessFacts,
         rule: Rule,
         mend: Mend,
         now: DateTime<Utc>,
@@ -259,8 +273,7 @@ impl Store {
             detail,
         )
         .fetch_one(&mut *connection)
-        .await
-        .map_err(|error| failure_of(&error))?;
+        .await?;
         Ok(repaired(done))
     }
 }

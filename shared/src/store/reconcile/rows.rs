@@ -5,14 +5,13 @@ use uuid::Uuid;
 
 use super::lease::Point;
 use crate::{
-    failure::Failure,
-    process::ProcessId,
-    reconcile::{Row, StartTries},
-    store::{Store, failure_of, processes::known},
+    process::{Failure, ProcessId},
+    reconcile::{ProcessFacts, StartTries},
+    store::{Store, find::parse_stored_name},
 };
 
 /// What the statements of this module select.
-struct Facts {
+struct FactsRow {
     id: Uuid,
     status: String,
     attempt: i32,
@@ -31,10 +30,10 @@ struct Facts {
     last_try_at: Option<DateTime<Utc>>,
 }
 
-impl TryFrom<Facts> for Row {
+impl TryFrom<FactsRow> for ProcessFacts {
     type Error = Failure;
 
-    fn try_from(facts: Facts) -> Result<Self, Failure> {
+    fn try_from(facts: FactsRow) -> Result<Self, Failure> {
         let start_tries = match (facts.tries, facts.first_try_at, facts.last_try_at) {
             (Some(count), Some(first_at), Some(last_at)) => {
                 Some(StartTries { count, first_at, last_at })
@@ -43,7 +42,7 @@ impl TryFrom<Facts> for Row {
         };
         Ok(Self {
             id: ProcessId(facts.id),
-            status: known(&facts.status)?,
+            status: parse_stored_name(&facts.status)?,
             attempt: facts.attempt,
             progress: facts.progress,
             has_arn: facts.has_arn,
@@ -58,8 +57,8 @@ impl TryFrom<Facts> for Row {
     }
 }
 
-fn rows(facts: Result<Vec<Facts>, sqlx::Error>) -> Result<Vec<Row>, Failure> {
-    facts.map_err(|error| failure_of(&error))?.into_iter().map(Row::try_from).collect()
+fn rows(facts: Result<Vec<FactsRow>, sqlx::Error>) -> Result<Vec<ProcessFacts>, Failure> {
+    facts?.into_iter().map(ProcessFacts::try_from).collect()
 }
 
 /// What a sweep measures besides.
@@ -84,11 +83,11 @@ impl Store {
         after: Point,
         until: DateTime<Utc>,
         limit: i64,
-    ) -> Result<Vec<Row>, Failure> {
+    ) -> Result<Vec<ProcessFacts>, Failure> {
         let mut connection = self.database.connection().await?;
         rows(
             sqlx::query_file_as!(
-                Facts,
+                FactsRow,
                 "src/store/reconcile/active_page.sql",
                 after.created_at,
                 after.id.0,
@@ -104,11 +103,11 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn rows_of(&self, ids: &[ProcessId]) -> Result<Vec<Row>, Failure> {
+    pub async fn rows_of(&self, ids: &[ProcessId]) -> Result<Vec<ProcessFacts>, Failure> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         let mut connection = self.database.connection().await?;
         rows(
-            sqlx::query_file_as!(Facts, "src/store/reconcile/by_ids.sql", &ids)
+            sqlx::query_file_as!(FactsRow, "src/store/reconcile/by_ids.sql", &ids)
                 .fetch_all(&mut *connection)
                 .await,
         )
@@ -122,11 +121,11 @@ impl Store {
         &self,
         after: ProcessId,
         limit: i64,
-    ) -> Result<Vec<Row>, Failure> {
+    ) -> Result<Vec<ProcessFacts>, Failure> {
         let mut connection = self.database.connection().await?;
         rows(
             sqlx::query_file_as!(
-                Facts,
+                FactsRow,
                 "src/store/reconcile/broken_progress_page.sql",
                 after.0,
                 limit
@@ -144,11 +143,11 @@ impl Store {
         &self,
         after: ProcessId,
         limit: i64,
-    ) -> Result<Vec<Row>, Failure> {
+    ) -> Result<Vec<ProcessFacts>, Failure> {
         let mut connection = self.database.connection().await?;
         rows(
             sqlx::query_file_as!(
-                Facts,
+                FactsRow,
                 "src/store/reconcile/broken_completed_at_page.sql",
                 after.0,
                 limit
@@ -167,6 +166,6 @@ impl Store {
         sqlx::query_file_as!(Gauges, "src/store/reconcile/gauges.sql", since)
             .fetch_one(&mut *connection)
             .await
-            .map_err(|error| failure_of(&error))
+            .map_err(Failure::from)
     }
 }

@@ -1,0 +1,51 @@
+//! Which route is answered by what.
+
+use shared::{
+    aws::workflow::Workflow,
+    chart::Chart,
+    clock::SystemClock,
+    http::{Request, Response, Route},
+    lambda::Setup,
+    process::Failure,
+    store::Store,
+};
+
+use crate::unknown;
+
+/// What is generated.
+pub(crate) type Kind = Chart;
+
+/// What every route may use.
+pub(crate) struct Api {
+    pub(crate) store: Store,
+    pub(crate) workflow: Workflow,
+    pub(crate) clock: SystemClock,
+    /// Requests a minute of one user.
+    pub(crate) per_minute: i32,
+}
+
+impl Api {
+    /// From the environment.
+    ///
+    /// # Errors
+    /// When a variable is missing or wrong.
+    pub(crate) async fn new(setup: &Setup) -> Result<Self, Failure> {
+        Ok(Self {
+            workflow: setup.workflow()?,
+            per_minute: setup.rate_limit_per_minute()?,
+            clock: SystemClock,
+            store: setup.store().await?,
+        })
+    }
+
+    pub(crate) async fn handle(&self, request: &Request) -> Response {
+        match request.route {
+            Some(Route::Generate) => self.generate(request).await,
+            Some(Route::Status) => self.status(request).await.into(),
+            Some(Route::History) => self.history(request).await.into(),
+            Some(Route::Retry | Route::Cancel) | None => {
+                Response::from(Err(unknown::refuse(request)))
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! An execution that is said to have ended: EventBridge's event.
+
+use chrono::{DateTime, Utc};
+use shared::{
+    process::{Failure, Status},
+    reconcile::{ProcessFacts, mends},
+};
+
+use crate::{
+    reconciler::Reconciler,
+    run::Run,
+    trigger::EndedExecution,
+    views::{EndedView, SettledView},
+};
+
+impl Reconciler {
+    /// Settles the process of an execution that is said to have ended. The event is only the
+    /// occasion: the row and the execution are looked at as ever. A row that the event agrees with
+    /// costs one statement and no call.
+    ///
+    /// # Errors
+    /// When the database or Step Functions cannot be asked.
+    pub(crate) async fn execution_ended(
+        &self,
+        ended: &EndedExecution,
+        stop_at: DateTime<Utc>,
+    ) -> Result<EndedView, Failure> {
+        let process_id = match ended.process_id {
+            Some(id) if self.engine.is_ours(&ended.state_machine_arn) => id,
+            Some(_) | None => {
+                tracing::info!("an execution ended that drives no process of ours");
+                return Ok(EndedView::Ignored { ignored: true });
+            }
+        };
+        let view =
+            |status, settled| Ok(EndedView::Settled(SettledView { process_id, status, settled }));
+        let mut run = Run::new(self, false, stop_at);
+        let Some(row) = run.facts(process_id).await? else {
+            tracing::info!(processId = %process_id, "an execution ended that has no process");
+            return view(None, false);
+        };
+        if needs_no_look(&row, ended.succeeded) {
+            return view(Some(row.status), false);
+        }
+        let after = run.settle_process(process_id).await?;
+        let report = run.finish();
+        self.emit_metrics(&report, None);
+        view(after.map(|row| row.status), report.repaired > 0)
+    }
+}
+
+/// Whether the process has ended, and not better than its execution is said to have done, and its
+/// row is whole.
+fn needs_no_look(row: &ProcessFacts, succeeded: bool) -> bool {
+    row.status.is_terminal()
+        && (succeeded || row.status != Status::Completed)
+        && mends(row).is_empty()
+}

@@ -1,0 +1,65 @@
+//! A process with one target: ask the model, and store what it wrote together with COMPLETED.
+
+use serde::Serialize;
+use shared::{
+    process::{Actor, ErrorCode, Failure, ModelUsage, Status},
+    store::{Completion, NewRows, StoredGeneration},
+};
+
+use crate::{
+    ask::Calls,
+    attempt::ClaimedProcess,
+    step::StepOutput,
+    worker::{StepError, Worker},
+};
+
+/// Percent while the model writes.
+const ASKED: i16 = 50;
+
+/// What the history notes of the completion.
+#[derive(Serialize)]
+struct CompletionDetail<'a> {
+    usage: &'a [ModelUsage],
+}
+
+impl<G: StoredGeneration> Worker<G> {
+    pub(crate) async fn single(
+        &self,
+        claimed: &ClaimedProcess<G>,
+    ) -> Result<StepOutput, StepError> {
+        let ClaimedProcess { id, attempt, user_id, params } = claimed;
+        let fail = |code, cause: &str| Err(StepError::Failed(Failure::new(code, cause)));
+        let roots = self.store.find_roots::<G>(user_id, params).await?;
+        let Some(root) = roots.into_iter().next() else {
+            return fail(ErrorCode::TargetNotFound, "the target has gone");
+        };
+        if root.occupied && !G::replace(params) {
+            return fail(ErrorCode::TargetNotEmpty, "the target has come to have children");
+        }
+        if !self.store.raise_progress(*id, *attempt, ASKED, self.clock.now()).await? {
+            return self.fenced(*id, (*attempt).into()).await;
+        }
+        let calls = Calls::default();
+        let written = self.ask(&root.target, &calls).await?;
+        let usage = calls.into_inner();
+        let internal = |error: serde_json::Error| Failure::internal(error.to_string());
+        let result = G::single_result(&root.target, &written, &usage).map_err(internal)?;
+        let detail = serde_json::to_value(CompletionDetail { usage: &usage }).map_err(internal)?;
+        let parts = [(G::id(&root.target), written)];
+        let new = NewRows::<G> { user_id, params, parts: &parts, result: &result, detail: &detail };
+        match self.store.complete(*id, *attempt, &new, Actor::Worker, self.clock.now()).await? {
+            Completion::Completed => Ok(StepOutput::ended(*id, Status::Completed)),
+            Completion::Fenced => self.fenced(*id, (*attempt).into()).await,
+            Completion::Forbidden => {
+                fail(ErrorCode::Forbidden, "the target belongs to another user by now")
+            }
+            Completion::TargetNotFound => {
+                fail(ErrorCode::TargetNotFound, "the target has gone by now")
+            }
+            Completion::TargetNotEmpty => fail(
+                ErrorCode::TargetNotEmpty,
+                "the target has children by now, and replace was not asked for",
+            ),
+        }
+    }
+}

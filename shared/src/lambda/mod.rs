@@ -1,0 +1,18 @@
+//! What every function's `main` needs: set-up, the one door of its invocations, logs and metrics.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `setup` | the clients, built once from the environment |
+//! | `serve` | the loop of invocations, the same for every function |
+//! | `telemetry` | the log lines |
+//! | `metrics` | the metrics |
+
+pub mod metrics;
+mod serve;
+mod setup;
+mod telemetry;
+
+pub use self::{
+    serve::{Invocation, serve},
+    setup::{RATE_LIMIT_PER_MINUTE, Setup},
+};

@@ -1,0 +1,108 @@
+//! What a function's `main` builds once, from the environment, before the first event.
+
+use aws_config::SdkConfig;
+
+use super::telemetry;
+use crate::{
+    aws::{
+        self,
+        logs::Logs,
+        model::{ModelConfig, Models},
+        workflow::Workflow,
+    },
+    environment::Environment,
+    process::Failure,
+    store::{Credentials, Database, DatabaseConfig, Store},
+};
+
+/// Requests a minute of one user, where the environment does not say.
+pub const RATE_LIMIT_PER_MINUTE: i32 = 20;
+
+/// The clients' common configuration, from which each function takes just what it needs.
+#[derive(Debug)]
+pub struct Setup {
+    aws: SdkConfig,
+    environment: Environment<'static>,
+}
+
+impl Setup {
+    /// Starts logging and loads the configuration. `function` is the name of the function's own
+    /// crate, whose log lines are heard like those of this library.
+    pub async fn new(function: &'static str) -> Self {
+        let environment = Environment::of_process();
+        telemetry::init(function, &environment.text("LOG_LEVEL").unwrap_or_default());
+        Self { aws: aws::load_config().await, environment }
+    }
+
+    /// The environment, for what only this function reads.
+    #[must_use]
+    pub const fn environment(&self) -> Environment<'static> {
+        self.environment
+    }
+
+    /// The database, already connected if it can be reached.
+    ///
+    /// # Errors
+    /// When a variable is missing or wrong.
+    pub async fn store(&self) -> Result<Store, Failure> {
+        let config = DatabaseConfig::read(self.environment)?;
+        let client = aws_sdk_secretsmanager::Client::new(&self.aws);
+        let store = Store::new(Database::new(Credentials::Secret { client, config }));
+        store.warm_up().await;
+        Ok(store)
+    }
+
+    /// `RATE_LIMIT_PER_MINUTE`: requests a minute of one user; 20 by default.
+    ///
+    /// # Errors
+    /// When it is not a number above 0.
+    pub fn rate_limit_per_minute(&self) -> Result<i32, Failure> {
+        Ok(rate_limit_per_minute(self.environment)?)
+    }
+
+    /// The state machine of `STATE_MACHINE_ARN`.
+    ///
+    /// # Errors
+    /// When it is not set.
+    pub fn workflow(&self) -> Result<Workflow, Failure> {
+        Ok(Workflow::new(&self.aws, self.environment.required("STATE_MACHINE_ARN")?))
+    }
+
+    /// The worker's log, `WORKER_LOG_GROUP`. Without it, repairs are made without evidence.
+    #[must_use]
+    pub fn worker_logs(&self) -> Option<Logs> {
+        self.environment.text("WORKER_LOG_GROUP").map(|group| Logs::new(&self.aws, group))
+    }
+
+    /// The models.
+    ///
+    /// # Errors
+    /// When a variable is missing or wrong.
+    pub fn models(&self) -> Result<Models, Failure> {
+        Ok(Models::new(&self.aws, &ModelConfig::read(self.environment)?))
+    }
+}
+
+fn rate_limit_per_minute(
+    environment: Environment<'_>,
+) -> Result<i32, crate::environment::EnvironmentError> {
+    let parse = |text: &str| text.parse().ok().filter(|limit| *limit > 0);
+    let default = RATE_LIMIT_PER_MINUTE;
+    environment.parsed("RATE_LIMIT_PER_MINUTE", default, "a whole number above 0", parse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_limit_is_20_unless_told_otherwise() {
+        let limit = |text: &'static str| {
+            rate_limit_per_minute(Environment::new(&move |_| Some(text.to_owned())))
+        };
+        assert_eq!((limit(""), limit("300")), (Ok(20), Ok(300)));
+        for wrong in ["0", "-1", "many", "1.5"] {
+            assert!(limit(wrong).unwrap_err().0.contains("RATE_LIMIT_PER_MINUTE"), "{wrong}");
+        }
+    }
+}

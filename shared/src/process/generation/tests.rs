@@ -1,0 +1,191 @@
+//! With a kind that is as small as a kind can be: a target is a number, and each number below the
+//! limit of the params brings forth two.
+
+use serde_json::json;
+
+use super::*;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubling {}
+
+/// How many numbers `number` leads to below `limit`, itself included.
+fn weight(limit: u128, number: u128) -> i16 {
+    if number < limit { 1 + weight(limit, 2 * number) + weight(limit, 2 * number + 1) } else { 1 }
+}
+
+impl Generation for Doubling {
+    type Params = u128;
+    type Target = u128;
+    type Written = [u128; 2];
+
+    const TYPE_NAMES: &'static [&'static str] = &["DOUBLING"];
+    const LEAF: &'static str = "none";
+
+    fn read_params(
+        _: &str,
+        _: &mut Reader<'_>,
+        params: &Map<String, Value>,
+        _: DateTime<Utc>,
+    ) -> Option<u128> {
+        params["limit"].as_u64().map(u128::from)
+    }
+
+    fn to_stored(params: &u128) -> Result<Value, serde_json::Error> {
+        serde_json::to_value(params)
+    }
+
+    fn parse_stored(_: &ProcessType, stored: &Value) -> Result<u128, UnreadableParams> {
+        u128::deserialize(stored).map_err(|error| UnreadableParams(error.to_string()))
+    }
+
+    fn process_type(_: &u128) -> ProcessType {
+        ProcessType::new("DOUBLING")
+    }
+
+    fn target_id(_: &u128) -> Uuid {
+        Uuid::from_u128(1)
+    }
+
+    fn target_must_exist(_: &u128) -> bool {
+        false
+    }
+
+    fn replace(_: &u128) -> bool {
+        false
+    }
+
+    fn has_several_targets(_: &u128) -> bool {
+        true
+    }
+
+    fn leading_root(_: &u128) -> Option<u128> {
+        None
+    }
+
+    fn params_for_retry(params: u128, _: Option<&Value>) -> u128 {
+        params
+    }
+
+    fn id(target: &u128) -> Uuid {
+        Uuid::from_u128(*target)
+    }
+
+    fn weight(limit: &u128, target: &u128) -> i16 {
+        weight(*limit, *target)
+    }
+
+    fn children(limit: &u128, target: &u128, written: &[u128; 2]) -> Vec<u128> {
+        if target < limit { written.to_vec() } else { Vec::new() }
+    }
+
+    fn prompt(target: &u128) -> Prompt {
+        Prompt {
+            system: String::new(),
+            user: target.to_string(),
+            tool: "double",
+            tool_description: "",
+            schema: json!({}),
+            max_tokens: 1,
+        }
+    }
+
+    fn repair_prompt(prompt: &Prompt, _: &[Violation]) -> Prompt {
+        prompt.clone()
+    }
+
+    fn read_answer(
+        target: &u128,
+        _: &Value,
+        _: &mut dyn FnMut() -> Uuid,
+    ) -> Result<[u128; 2], Vec<Violation>> {
+        Ok([2 * target, 2 * target + 1])
+    }
+
+    fn single_result(
+        _: &u128,
+        written: &[u128; 2],
+        _: &[ModelUsage],
+    ) -> Result<Value, serde_json::Error> {
+        serde_json::to_value(written)
+    }
+
+    fn assemble(_: &u128, _: &[u128], _: &Outputs<Self>, _: &[ModelUsage]) -> Assembly<[u128; 2]> {
+        Assembly { parts: Vec::new(), failed: Vec::new(), result: json!({}), nothing_written: None }
+    }
+}
+
+fn written(number: u128) -> (Uuid, Output<[u128; 2]>) {
+    (Uuid::from_u128(number), Output::Written([2 * number, 2 * number + 1]))
+}
+
+fn ids(numbers: &[u128]) -> Vec<Uuid> {
+    numbers.iter().copied().map(Uuid::from_u128).collect()
+}
+
+#[test]
+fn leaves_share_batches_in_their_order_and_others_have_one_each() {
+    let leaves: Vec<u128> = (10..74).collect();
+    let batches_of_64 = batches::<Doubling>(&10, &leaves, 8);
+    assert_eq!(batches_of_64.iter().map(Vec::len).collect::<Vec<_>>(), [8; 8]);
+    let planned =
+        |number: &u128| PlannedTarget { id: Uuid::from_u128(*number), weight: weight(10, *number) };
+    assert_eq!(batches_of_64.concat(), leaves.iter().map(planned).collect::<Vec<_>>());
+    let mixed = batches::<Doubling>(&10, &[20, 5, 21, 6, 22], 2);
+    let expected: [&[u128]; 4] = [&[5], &[6], &[20, 21], &[22]];
+    assert_eq!(mixed, expected.map(|batch| batch.iter().map(planned).collect::<Vec<_>>()));
+    assert_eq!(mixed[0][0].weight, 3);
+    assert_eq!(batches::<Doubling>(&10, &[20, 21], 0).len(), 2, "a size of 0 counts as 1");
+    assert!(batches::<Doubling>(&10, &[], 8).is_empty());
+}
+
+#[test]
+fn the_total_is_the_sum_over_the_roots_and_does_not_overflow() {
+    assert_eq!(total_weight::<Doubling>(&4, &[1, 9]), (1 + 2 + 4) + 1);
+    assert_eq!(total_weight::<Doubling>(&1, &[]), 0);
+    let many = vec![9; usize::try_from(i16::MAX).unwrap() + 1];
+    assert_eq!(total_weight::<Doubling>(&4, &many), i16::MAX);
+}
+
+#[test]
+fn what_is_staged_is_not_open_and_what_it_brings_forth_is() {
+    let mut outputs = Outputs::<Doubling>::new();
+    let open = |outputs: &Outputs<Doubling>| open_targets::<Doubling>(&4, &[1, 9], outputs);
+    assert_eq!(open(&outputs), [1, 9]);
+    outputs.extend([written(1)]);
+    assert_eq!(open(&outputs), [2, 3, 9]);
+    outputs.extend([written(3), written(9)]);
+    assert_eq!(open(&outputs), [2, 6, 7]);
+    let error = ProcessError::new(ErrorCode::AiError, "test");
+    outputs.insert(Uuid::from_u128(2), Output::GivenUp(error));
+    assert_eq!(open(&outputs), [6, 7], "nothing follows from what was given up");
+    outputs.extend([written(6), written(7)]);
+    assert!(open(&outputs).is_empty());
+}
+
+#[test]
+fn only_the_ids_of_failed_targets_are_read_from_a_result() {
+    let result = json!({"failedTargets": [
+        {"targetId": Uuid::from_u128(1), "code": "A_CODE_OF_A_NEWER_VERSION"},
+        {"targetId": Uuid::from_u128(2)},
+    ]});
+    assert_eq!(parse_failed_targets(&result), ids(&[1, 2]));
+    for none in [json!({}), json!(null), json!("text"), json!({"failedTargets": [{"id": 1}]})] {
+        assert!(parse_failed_targets(&none).is_empty(), "{none}");
+    }
+}
+
+#[test]
+fn a_staged_row_is_what_was_written_or_why_not() {
+    let error = json!({"code": "AI_ERROR", "message": "m"});
+    let parse = |payload: Option<Value>, error: Option<Value>| {
+        parse_output::<[u128; 2]>(payload.as_ref(), error.as_ref())
+    };
+    assert_eq!(parse(Some(json!([1, 2])), None), Some(Output::Written([1, 2])));
+    let given_up = parse(None, Some(error));
+    assert!(
+        matches!(given_up, Some(Output::GivenUp(ProcessError { code: ErrorCode::AiError, .. }))),
+        "{given_up:?}"
+    );
+    assert_eq!(parse(Some(json!("unreadable")), None), None);
+    assert_eq!(parse(None, None), None);
+}

@@ -1,0 +1,54 @@
+//! The statements of the Mandala chart: the only ones that name sub-goals, actions and tasks.
+//!
+//! Another kind of generation with tables of its own has a folder like this one.
+
+mod complete;
+mod submit;
+mod targets;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Completion, FoundTarget, NewRows, Observed, StoredGeneration, Submission};
+use crate::{
+    chart::{Chart, Params, Target},
+    process::{Actor, Failure, ProcessId, UserId},
+};
+
+impl StoredGeneration for Chart {
+    async fn try_submit(
+        connection: &mut PgConnection,
+        submission: &Submission<Self>,
+        params: &Value,
+    ) -> Result<Observed, sqlx::Error> {
+        submit::try_submit(connection, submission, params).await
+    }
+
+    async fn find_targets(
+        connection: &mut PgConnection,
+        user: &UserId,
+        params: &Params,
+        ids: Option<&[Uuid]>,
+    ) -> Result<Vec<FoundTarget<Target>>, Failure> {
+        match (params.new_goal(), ids) {
+            (Some(goal), None) => {
+                Ok(vec![FoundTarget { target: Target::goal(goal), occupied: false }])
+            }
+            (_, None) => targets::find_targets(connection, user, &params.needs()).await,
+            (_, Some(ids)) => targets::find_targets(connection, user, &params.needs_of(ids)).await,
+        }
+    }
+
+    async fn complete(
+        connection: &mut PgConnection,
+        id: ProcessId,
+        attempt: i32,
+        new: &NewRows<'_, Self>,
+        actor: Actor,
+        now: DateTime<Utc>,
+    ) -> Result<Completion, Failure> {
+        complete::complete(connection, id, attempt, new, actor, now).await
+    }
+}

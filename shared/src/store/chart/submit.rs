@@ -1,0 +1,44 @@
+//! Accepting a process of a chart: see [`crate::store`]'s `submit` for what the statement does, and
+//! in which order what it saw is judged.
+
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use crate::{
+    chart::Chart,
+    store::{Observed, Submission, rate_limit::window_of},
+};
+
+pub(super) async fn try_submit(
+    connection: &mut PgConnection,
+    submission: &Submission<Chart>,
+    stored_params: &Value,
+) -> Result<Observed, sqlx::Error> {
+    let params = &submission.params;
+    let needs = params.needs();
+    sqlx::query_file_as!(
+        Observed,
+        "src/store/chart/submit.sql",
+        submission.id.0,
+        submission.user_id.0,
+        params.chart_type().as_str(),
+        params.target_id(),
+        stored_params,
+        params.replace(),
+        submission.retry.map(|retry| retry.of.0),
+        submission.retry.map_or(0, |retry| retry.count),
+        submission.now,
+        submission.actor.as_str(),
+        submission.idempotency_key,
+        submission.per_minute,
+        window_of(submission.now),
+        needs.goal,
+        &needs.sub_goals,
+        needs.sub_goals_of,
+        &needs.actions,
+        needs.actions_of,
+        params.new_goal().is_some(),
+    )
+    .fetch_one(connection)
+    .await
+}

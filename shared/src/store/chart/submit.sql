@@ -1,0 +1,110 @@
+-- Accepts a process of a chart, or tells what stands in its way. One statement: see submit.rs.
+--
+--  $1 process            $8  retries before it      $14 goal that may be missing
+--  $2 user               $9  now                    $15 sub-goals
+--  $3 type               $10 actor                  $16 goal, for all its sub-goals
+--  $4 target             $11 idempotency key        $17 actions
+--  $5 params             $12 requests a minute      $18 goal, for all its actions
+--  $6 replace            $13 present minute         $19 whether the target may be missing
+--  $7 process it retries
+WITH repeat AS (
+    SELECT id, created_at, type = $3 AND params = $5 AS same_request
+    FROM processing_state
+    WHERE user_id = $2 AND idempotency_key = $11
+), exhausted AS (
+    SELECT FROM rate_limit
+    WHERE $12::integer IS NOT NULL
+      AND user_id = $2
+      AND COALESCE(per_minute, $12) <= CASE WHEN window_start >= $13 THEN used ELSE 0 END
+), target AS (
+    SELECT user_id, EXISTS (SELECT FROM sub_goals WHERE goal_id = goals.id) AS has_children
+    FROM goals
+    WHERE id = $14
+    UNION ALL
+    SELECT goals.user_id, EXISTS (SELECT FROM actions WHERE sub_goal_id = part.id)
+    FROM sub_goals part
+    JOIN goals ON goals.id = part.goal_id
+    WHERE part.id = ANY ($15) OR part.goal_id = $16
+    UNION ALL
+    SELECT goals.user_id, EXISTS (SELECT FROM tasks WHERE action_id = part.id)
+    FROM actions part
+    JOIN sub_goals ON sub_goals.id = part.sub_goal_id
+    JOIN goals ON goals.id = sub_goals.goal_id
+    WHERE part.id = ANY ($17)
+    UNION ALL
+    SELECT goals.user_id, EXISTS (SELECT FROM tasks WHERE action_id = part.id)
+    FROM goals
+    JOIN sub_goals ON sub_goals.goal_id = goals.id
+    JOIN actions part ON part.sub_goal_id = sub_goals.id
+    WHERE goals.id = $18
+), running AS (
+    SELECT id, user_id
+    FROM processing_state
+    WHERE type = $3 AND target_id = $4 AND status IN ('PENDING', 'PROCESSING')
+), retry AS (
+    SELECT id, status, created_at
+    FROM processing_state
+    WHERE original_process_id = $7 AND status <> 'CANCELLED'
+), obstacle AS (
+    SELECT FROM target WHERE user_id <> $2 OR (has_children AND NOT $6)
+    UNION ALL SELECT WHERE NOT ($19 OR EXISTS (SELECT FROM target))
+    UNION ALL SELECT FROM running
+    UNION ALL SELECT FROM retry
+    UNION ALL SELECT FROM repeat WHERE NOT same_request
+), created AS (
+    INSERT INTO processing_state (
+        id, user_id, type, status, target_id, params,
+        retry_count, original_process_id, idempotency_key, created_at, updated_at
+    )
+    SELECT $1, $2, $3, 'PENDING', $4, $5, $8, $7, $11, $9, $9
+    WHERE NOT EXISTS (SELECT FROM repeat)
+      AND NOT EXISTS (SELECT FROM exhausted)
+      AND NOT EXISTS (SELECT FROM obstacle)
+    ON CONFLICT DO NOTHING
+    RETURNING id
+), event AS (
+    INSERT INTO processing_event (at, process_id, attempt, kind, to_status, actor, detail)
+    SELECT $9, id, 0, 'submitted', 'PENDING', $10,
+           jsonb_strip_nulls(jsonb_build_object('originalProcessId', $7::uuid))
+    FROM created
+), counted AS (
+    INSERT INTO rate_limit AS bucket (user_id, window_start, used, allowed)
+    SELECT $2, $13, 1, $12
+    WHERE $12 IS NOT NULL
+      AND NOT EXISTS (SELECT FROM exhausted)
+      AND NOT EXISTS (SELECT FROM repeat WHERE same_request)
+      AND (EXISTS (SELECT FROM created) OR EXISTS (SELECT FROM obstacle))
+    ON CONFLICT (user_id) DO UPDATE
+    SET window_start = GREATEST(bucket.window_start, excluded.window_start),
+        used = CASE WHEN bucket.window_start >= excluded.window_start
+                    THEN bucket.used + 1 ELSE 1 END,
+        allowed = COALESCE(bucket.per_minute, excluded.allowed)
+    RETURNING allowed, used, window_start
+), standing AS (
+    SELECT allowed, used, window_start FROM counted
+    UNION ALL
+    SELECT COALESCE(per_minute, $12),
+           CASE WHEN window_start >= $13 THEN used ELSE 0 END,
+           GREATEST(window_start, $13)
+    FROM rate_limit
+    WHERE user_id = $2 AND NOT EXISTS (SELECT FROM counted)
+)
+SELECT EXISTS (SELECT FROM created) AS "created!",
+       (SELECT id FROM repeat) AS repeat_id,
+       (SELECT created_at FROM repeat) AS repeat_created_at,
+       (SELECT same_request FROM repeat) AS same_request,
+       EXISTS (SELECT FROM exhausted) AS "exhausted!",
+       (SELECT user_id FROM target ORDER BY user_id = $2 LIMIT 1) AS target_user,
+       COALESCE((SELECT bool_or(has_children) FROM target), false) AS "occupied!",
+       (SELECT id FROM running) AS running_id,
+       (SELECT user_id FROM running) AS running_user,
+       (SELECT id FROM retry) AS retry_id,
+       (SELECT status FROM retry) AS retry_status,
+       (SELECT created_at FROM retry) AS retry_created_at,
+       (SELECT allowed FROM standing) AS "limit",
+       (SELECT used FROM standing) AS used,
+       (SELECT window_start FROM standing) AS window_start,
+       -- For a repeat, as it was when the first request was answered, so that both get the same.
+       recent_seconds(
+           $3, COALESCE((SELECT created_at FROM repeat), (SELECT created_at FROM retry), $9)
+       ) AS recent_seconds

@@ -1,0 +1,93 @@
+//! A worker begins an attempt at a process.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::{Store, find::parse_stored_name};
+use crate::process::{Failure, ProcessId, ProcessType, Status, UserId};
+
+/// What a worker learns when it begins.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Claim {
+    /// The process is PROCESSING, and this attempt is the current one.
+    Claimed {
+        /// The number of this attempt, from 1.
+        attempt: i32,
+        /// Whose process it is.
+        user_id: UserId,
+        /// What to generate.
+        process_type: ProcessType,
+        /// As the row keeps them.
+        params: Value,
+        /// When its first attempt began.
+        started_at: DateTime<Utc>,
+    },
+    /// It has ended before: there is nothing to do.
+    Ended(Status),
+    /// There is no such process.
+    Missing,
+}
+
+impl Store {
+    /// Begins an attempt on the process: it is PROCESSING from now on, and older attempts are
+    /// fenced off.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn claim(
+        &self,
+        id: ProcessId,
+        execution_arn: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<Claim, Failure> {
+        let mut connection = self.database.connection().await?;
+        let row = sqlx::query!(
+            r#"
+            WITH before AS (
+                SELECT id, status, attempt, user_id, type, params
+                FROM processing_state
+                WHERE id = $1
+                FOR UPDATE
+            ), claimed AS (
+                UPDATE processing_state process
+                SET status = 'PROCESSING',
+                    attempt = before.attempt + 1,
+                    started_at = COALESCE(process.started_at, $3),
+                    updated_at = $3,
+                    execution_arn = COALESCE(process.execution_arn, $2)
+                FROM before
+                WHERE process.id = before.id AND before.status IN ('PENDING', 'PROCESSING')
+                RETURNING process.id, process.attempt, process.started_at
+            ), event AS (
+                INSERT INTO processing_event (
+                    at, process_id, attempt, kind, from_status, to_status, actor
+                )
+                SELECT $3, claimed.id, claimed.attempt, 'claimed', before.status, 'PROCESSING',
+                       'worker'
+                FROM claimed
+                JOIN before USING (id)
+            )
+            SELECT status AS "status!", user_id AS "user_id!", type AS "process_type!",
+                   params AS "params!", (SELECT attempt FROM claimed) AS claimed_attempt,
+                   (SELECT started_at FROM claimed) AS started_at
+            FROM before
+            "#,
+            id.0,
+            execution_arn,
+            now,
+        )
+        .fetch_optional(&mut *connection)
+        .await?;
+        let Some(row) = row else { return Ok(Claim::Missing) };
+        let Some(attempt) = row.claimed_attempt else {
+            return Ok(Claim::Ended(parse_stored_name(&row.status)?));
+        };
+        Ok(Claim::Claimed {
+            attempt,
+            user_id: UserId(row.user_id),
+            process_type: ProcessType::new(row.process_type),
+            params: row.params,
+            started_at: row.started_at.unwrap_or(now),
+        })
+    }
+}

@@ -1,0 +1,219 @@
+//! Accepting a process: the row that makes a 202 durable, what may stand in its way, the
+//! idempotency key and the rate limit, all in one round trip.
+//!
+//! The process is inserted first and counted then, although the limit decides whether it may be: of
+//! many requests with one idempotency key, only the one that inserts is to be counted, and the
+//! unique index makes the others wait until it is known which one that is. When the count then
+//! turns out to be too high, a constraint of `rate_limit` undoes the whole statement. A user who is
+//! visibly at the limit is refused before anything is inserted.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{Store, StoredGeneration, find::parse_stored_name, rate_limit::Quota};
+use crate::process::{Actor, ErrorCode, Failure, Generation, ProcessId, Status, UserId};
+
+/// A process that somebody asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Submission<G: Generation> {
+    /// The id that it will have.
+    pub id: ProcessId,
+    /// Whose it will be.
+    pub user_id: UserId,
+    /// What to generate.
+    pub params: G::Params,
+    /// Which process it retries.
+    pub retry: Option<Retry>,
+    /// The `Idempotency-Key` of the request.
+    pub idempotency_key: Option<String>,
+    /// Requests a minute that the user may make; `None`: this one has been counted, or is an
+    /// operator's.
+    pub per_minute: Option<i32>,
+    /// Who asks.
+    pub actor: Actor,
+    /// When.
+    pub now: DateTime<Utc>,
+}
+
+/// What a retry brings along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// The process that is retried.
+    pub of: ProcessId,
+    /// How many retries the chain has with this one, from 1.
+    pub count: i16,
+}
+
+/// What became of a submission.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Submitted {
+    /// It is stored and will be executed.
+    Accepted {
+        /// Median seconds of recent processes of its type.
+        recent_seconds: Option<f64>,
+    },
+    /// The same request was accepted before under the same idempotency key.
+    Repeated {
+        /// The process that it made.
+        process_id: ProcessId,
+        /// When.
+        created_at: DateTime<Utc>,
+        /// Median seconds of processes of its type that were recent then.
+        recent_seconds: Option<f64>,
+    },
+    /// Another request was accepted before under the same idempotency key.
+    KeyReused,
+    /// The user has used up the minute.
+    RateLimited,
+    /// The target belongs to another user.
+    Forbidden,
+    /// There is no such target, or the goal has none of the kind.
+    TargetNotFound,
+    /// The target has children and must not lose them.
+    TargetNotEmpty,
+    /// Another process of this user is active on the target.
+    AlreadyRunning {
+        /// That process.
+        process_id: ProcessId,
+    },
+    /// The process has already been retried, by this one.
+    AlreadyRetried {
+        /// That retry.
+        process_id: ProcessId,
+        /// Where it stands.
+        status: Status,
+        /// When it was accepted.
+        created_at: DateTime<Utc>,
+        /// Median seconds of processes of its type that were recent then.
+        recent_seconds: Option<f64>,
+    },
+}
+
+/// What the statement of a kind saw when it did, or did not, insert.
+#[derive(Debug)]
+pub struct Observed {
+    /// Whether the process is stored.
+    pub created: bool,
+    /// The process that the same idempotency key made before.
+    pub repeat_id: Option<Uuid>,
+    /// When that was.
+    pub repeat_created_at: Option<DateTime<Utc>>,
+    /// Whether it was made by the same request.
+    pub same_request: Option<bool>,
+    /// Whether the user has used up the minute.
+    pub exhausted: bool,
+    /// Whose the target is; `None`: it is not there.
+    pub target_user: Option<String>,
+    /// Whether the target holds something already.
+    pub occupied: bool,
+    /// An active process that works on the target.
+    pub running_id: Option<Uuid>,
+    /// Whose that is.
+    pub running_user: Option<String>,
+    /// The retry that there is already.
+    pub retry_id: Option<Uuid>,
+    /// Where it stands.
+    pub retry_status: Option<String>,
+    /// When it was accepted.
+    pub retry_created_at: Option<DateTime<Utc>>,
+    /// Median seconds of recent processes of the type.
+    pub recent_seconds: Option<f64>,
+    /// The limit of requests a minute that holds for the user.
+    pub limit: Option<i32>,
+    /// How many of them are used.
+    pub used: Option<i32>,
+    /// When the minute began.
+    pub window_start: Option<DateTime<Utc>>,
+}
+
+impl Observed {
+    /// Judges in this order: a repeat is answered whatever else holds; the rate limit comes before
+    /// everything that costs a look; then what a caller may know: nothing of another user's things,
+    /// then their own. `None`: a unique index refused a row that this statement could not see yet.
+    fn outcome<G: Generation>(
+        &self,
+        submission: &Submission<G>,
+    ) -> Result<Option<Submitted>, Failure> {
+        let foreign =
+            |user: &Option<String>| user.as_ref().is_some_and(|user| *user != submission.user_id.0);
+        let recent_seconds = self.recent_seconds;
+        Ok(if self.created {
+            Some(Submitted::Accepted { recent_seconds })
+        } else if let (Some(true), Some(id), Some(created_at)) =
+            (self.same_request, self.repeat_id, self.repeat_created_at)
+        {
+            Some(Submitted::Repeated { process_id: ProcessId(id), created_at, recent_seconds })
+        } else if self.exhausted {
+            Some(Submitted::RateLimited)
+        } else if self.repeat_id.is_some() {
+            Some(Submitted::KeyReused)
+        } else if foreign(&self.target_user) || foreign(&self.running_user) {
+            Some(Submitted::Forbidden)
+        } else if self.target_user.is_none() && G::target_must_exist(&submission.params) {
+            Some(Submitted::TargetNotFound)
+        } else if let (Some(id), Some(status), Some(created_at)) =
+            (self.retry_id, &self.retry_status, self.retry_created_at)
+        {
+            Some(Submitted::AlreadyRetried {
+                process_id: ProcessId(id),
+                status: parse_stored_name(status)?,
+                created_at,
+                recent_seconds,
+            })
+        } else if let Some(id) = self.running_id {
+            Some(Submitted::AlreadyRunning { process_id: ProcessId(id) })
+        } else if self.occupied && !G::replace(&submission.params) {
+            Some(Submitted::TargetNotEmpty)
+        } else {
+            None
+        })
+    }
+
+    /// Where the user stands in the minute; `None` where the submission is not counted.
+    fn quota<G: Generation>(&self, submission: &Submission<G>) -> Option<Quota> {
+        let per_minute = submission.per_minute?;
+        Some(match (self.limit, self.used, self.window_start) {
+            (Some(limit), Some(used), Some(window_start)) => Quota { limit, used, window_start },
+            _ => Quota::unused(per_minute, submission.now),
+        })
+    }
+}
+
+/// The constraint that breaks when a process is one too many for the minute.
+const EXCEEDED: &str = "rate_limit_exceeded";
+/// One to lose a race for the target, one to lose a race for the minute, one to be told.
+const MAX_ATTEMPTS: u32 = 3;
+
+impl Store {
+    /// Stores the process as PENDING, unless something stands in its way; and where the user stands
+    /// in the minute with it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn submit<G: StoredGeneration>(
+        &self,
+        submission: &Submission<G>,
+    ) -> Result<(Submitted, Option<Quota>), Failure> {
+        let params = G::to_stored(&submission.params)
+            .map_err(|error| Failure::internal(error.to_string()))?;
+        let mut connection = self.database.connection().await?;
+        // Whoever committed between our snapshot and our insert is visible to the next look.
+        for _ in 0..MAX_ATTEMPTS {
+            match G::try_submit(&mut connection, submission, &params).await {
+                Ok(observed) => {
+                    if let Some(submitted) = observed.outcome(submission)? {
+                        return Ok((submitted, observed.quota(submission)));
+                    }
+                }
+                // Others used up the minute between our snapshot and our count: now it is visible
+                // that they did.
+                Err(sqlx::Error::Database(error)) if error.constraint() == Some(EXCEEDED) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Failure::new(
+            ErrorCode::DatabaseError,
+            "concurrent submissions came and went at every look",
+        ))
+    }
+}

@@ -1,0 +1,118 @@
+//! Accepting a process, for whoever submits one: store it, then start its execution. The answer is
+//! good as soon as the row is committed: if the start fails, or its answer is lost, the sweep
+//! starts it under the same name.
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    aws::workflow::Workflow,
+    http::{AcceptedView, Problem, Refusal, rate_limited},
+    process::{ErrorCode, Failure, ProcessId, ProcessType, Status, estimate},
+    store::{Quota, Store, StoredGeneration, Submission, Submitted},
+};
+
+/// A process that has been accepted: now, or when the same was asked for before.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Accepted {
+    /// Its id.
+    pub process_id: ProcessId,
+    /// Where it stands. For a repeat of a request it says what the first answer said.
+    pub status: Status,
+    /// When it was accepted.
+    pub created_at: DateTime<Utc>,
+    /// When it will probably be done, as it was estimated then.
+    pub estimated_completion: DateTime<Utc>,
+    /// Whether it was accepted before.
+    pub repeated: bool,
+}
+
+impl Accepted {
+    /// What the client is told.
+    #[must_use]
+    pub const fn view<'a>(&self, process_type: &'a ProcessType) -> AcceptedView<'a> {
+        AcceptedView {
+            process_id: self.process_id,
+            status: self.status,
+            process_type,
+            created_at: self.created_at,
+            estimated_completion_time: self.estimated_completion,
+        }
+    }
+}
+
+/// Accepts `submission`; or finds the process that was made when the same was asked for before.
+/// Besides, where the user stands in the minute, if the submission is counted.
+///
+/// # Errors
+/// That the database failed; then nothing is stored. What stands in the way is an inner error.
+pub async fn submit<G: StoredGeneration>(
+    store: &Store,
+    workflow: &Workflow,
+    submission: &Submission<G>,
+) -> Result<(Result<Accepted, Problem>, Option<Quota>), Failure> {
+    let (submitted, quota) = store.submit(submission).await?;
+    let before = |process_id, status, created_at, recent_seconds| Accepted {
+        process_id,
+        status,
+        created_at,
+        estimated_completion: estimate::completion_time(created_at, recent_seconds, created_at),
+        repeated: true,
+    };
+    let accepted = match submitted {
+        Submitted::Accepted { recent_seconds } => {
+            start(store, workflow, submission).await;
+            Ok(Accepted {
+                repeated: false,
+                ..before(submission.id, Status::Pending, submission.now, recent_seconds)
+            })
+        }
+        Submitted::Repeated { process_id, created_at, recent_seconds } => {
+            Ok(before(process_id, Status::Pending, created_at, recent_seconds))
+        }
+        Submitted::AlreadyRetried { process_id, status, created_at, recent_seconds } => {
+            Ok(before(process_id, status, created_at, recent_seconds))
+        }
+        Submitted::KeyReused => Err(ErrorCode::IdempotencyKeyReused.into()),
+        Submitted::RateLimited => Err(match &quota {
+            Some(quota) => rate_limited(quota, submission.now),
+            None => ErrorCode::RateLimitExceeded.into(),
+        }),
+        Submitted::Forbidden => Err(ErrorCode::Forbidden.into()),
+        Submitted::TargetNotFound => Err(ErrorCode::TargetNotFound.into()),
+        Submitted::TargetNotEmpty => Err(ErrorCode::TargetNotEmpty.into()),
+        Submitted::AlreadyRunning { process_id } => {
+            Err(Refusal { process_id: Some(process_id), ..ErrorCode::AlreadyRunning.into() }.into())
+        }
+    };
+    Ok((accepted, quota))
+}
+
+async fn start<G: StoredGeneration>(
+    store: &Store,
+    workflow: &Workflow,
+    submission: &Submission<G>,
+) {
+    let id = submission.id;
+    match workflow.start(id).await {
+        Ok(arn) => {
+            if let Err(failure) =
+                store.record_start(id, &arn, submission.actor, submission.now).await
+            {
+                tracing::warn!(
+                    processId = %id,
+                    errorCode = %failure.code,
+                    cause = failure.cause,
+                    "started, but not noted"
+                );
+            }
+        }
+        Err(failure) => {
+            tracing::warn!(
+                processId = %id,
+                errorCode = %failure.code,
+                cause = failure.cause,
+                "not known to have started; the sweep will see to it"
+            );
+        }
+    }
+}
