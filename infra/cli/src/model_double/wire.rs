@@ -4,7 +4,9 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// The exceptions that Converse knows.
+/// The exceptions that Converse knows, and two that any AWS service sends before it looks at a
+/// request. Names and statuses are those of the service's published model (botocore's
+/// `bedrock-runtime`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum ErrorKind {
     /// No permission, or the model's access was not granted.
@@ -34,6 +36,12 @@ pub enum ErrorKind {
     /// The request is wrong.
     #[serde(rename = "ValidationException")]
     Validation,
+    /// The credentials are none that AWS knows.
+    #[serde(rename = "UnrecognizedClientException")]
+    UnrecognizedClient,
+    /// The credentials are too old.
+    #[serde(rename = "ExpiredTokenException")]
+    ExpiredToken,
 }
 
 impl ErrorKind {
@@ -77,6 +85,16 @@ impl ErrorKind {
                 (429, "ThrottlingException", "Too many requests, please wait before trying again.")
             }
             Self::Validation => (400, "ValidationException", "The provided request is not valid."),
+            Self::UnrecognizedClient => (
+                403,
+                "UnrecognizedClientException",
+                "The security token included in the request is invalid.",
+            ),
+            Self::ExpiredToken => (
+                403,
+                "ExpiredTokenException",
+                "The security token included in the request is expired",
+            ),
         }
     }
 }
@@ -92,7 +110,11 @@ pub struct Request {
     #[serde(default)]
     inference_config: InferenceConfig,
     tool_config: Option<ToolConfig>,
+    output_config: Option<Value>,
 }
+
+/// What is reserved of a token quota for a call that sets no `maxTokens`.
+const USUAL_MAX_TOKENS: u64 = 4_096;
 
 #[derive(Debug, Deserialize)]
 struct Message {
@@ -181,6 +203,18 @@ impl Request {
         self.inference_config.max_tokens
     }
 
+    /// The most tokens that the call may come to cost: what a token quota reserves.
+    pub fn reserved_tokens(&self) -> u64 {
+        self.input_tokens().saturating_add(self.max_tokens().unwrap_or(USUAL_MAX_TOKENS))
+    }
+
+    /// The schema that the answer's text must follow (structured output), if one is asked for.
+    pub fn text_schema(&self) -> Option<Value> {
+        let schema = self.output_config.as_ref()?;
+        let schema = schema.pointer("/textFormat/structure/jsonSchema/schema")?.as_str()?;
+        serde_json::from_str(schema).ok()
+    }
+
     /// The user's messages, newest first: a repair call puts its complaint last and leaves the goal
     /// in the first.
     pub fn user_texts(&self) -> Vec<String> {
@@ -246,7 +280,7 @@ pub fn count_tokens(text: &str) -> u64 {
 pub struct Reply {
     /// The content blocks of the assistant's message.
     pub content: Vec<Value>,
-    /// `tool_use`, `end_turn` or `max_tokens`.
+    /// Why it stopped, in Converse's words, such as `tool_use`, `end_turn` or `max_tokens`.
     pub stop_reason: &'static str,
 }
 
@@ -272,8 +306,7 @@ impl Reply {
     }
 
     /// The body of the HTTP answer.
-    pub fn body(&self, input_tokens: u64, latency_ms: u64) -> Value {
-        let output_tokens = self.output_tokens();
+    pub fn body(&self, (input_tokens, output_tokens): (u64, u64), latency_ms: u64) -> Value {
         json!({
             "metrics": {"latencyMs": latency_ms},
             "output": {"message": {"content": self.content, "role": "assistant"}},
@@ -283,7 +316,8 @@ impl Reply {
     }
 }
 
-fn tool_use_block(name: &str, id: &str, input: &Value) -> Value {
+/// A content block that calls a tool.
+pub fn tool_use_block(name: &str, id: &str, input: &Value) -> Value {
     json!({"toolUse": {"input": input, "name": name, "toolUseId": id}})
 }
 
@@ -322,6 +356,38 @@ mod tests {
         assert!(Request::read(br#"{"messages":[]}"#).is_err());
         assert!(Request::read(br#"{"messages":[{"role":"assistant","content":[]}]}"#).is_err());
         assert!(Request::read(b"nonsense").unwrap_err().contains("Converse"));
+    }
+
+    #[test]
+    fn every_exception_has_the_status_of_the_services_model() {
+        for (name, status) in [
+            ("AccessDeniedException", 403),
+            ("ExpiredTokenException", 403),
+            ("InternalServerException", 500),
+            ("ModelErrorException", 424),
+            ("ModelNotReadyException", 429),
+            ("ModelTimeoutException", 408),
+            ("ResourceNotFoundException", 404),
+            ("ServiceUnavailableException", 503),
+            ("ThrottlingException", 429),
+            ("UnrecognizedClientException", 403),
+            ("ValidationException", 400),
+        ] {
+            let kind: ErrorKind = serde_json::from_value(json!(name)).unwrap();
+            let (found, named, message) = kind.on_the_wire();
+            assert_eq!((found, named), (status, name));
+            assert!(!message.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_call_reserves_its_input_and_all_that_it_may_answer() {
+        let read = |body: Value| Request::read(body.to_string().as_bytes()).unwrap();
+        let messages = json!([{"role": "user", "content": [{"text": "目標"}]}]);
+        let limited = json!({"messages": messages, "inferenceConfig": {"maxTokens": 500}});
+        let (limited, bare) = (read(limited), read(json!({"messages": messages})));
+        assert_eq!(limited.reserved_tokens(), limited.input_tokens() + 500);
+        assert_eq!(bare.reserved_tokens(), bare.input_tokens() + USUAL_MAX_TOKENS);
     }
 
     #[test]
