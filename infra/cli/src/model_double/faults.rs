@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::wire::ErrorKind;
+use super::exceptions::ErrorKind;
 
 /// What `POST /_faults` takes. A count means "the next N matching calls"; a field that is not known
 /// is refused, because a misspelt fault that does nothing makes a test pass for the wrong reason.

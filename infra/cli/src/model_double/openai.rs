@@ -3,7 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::wire::{ErrorKind, Reply, tool_use_block};
+use super::{
+    exceptions::ErrorKind,
+    wire::{Reply, tool_use_block},
+};
 
 /// The body for the server, or why this request cannot be said in its words.
 pub fn request(converse: &Value, model: &str) -> Result<Value, String> {

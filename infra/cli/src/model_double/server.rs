@@ -22,12 +22,13 @@ use serde_json::{Value, json};
 use super::{
     answer,
     calls::{CallLog, Outcome},
+    exceptions::{self, ErrorKind},
     faults::{Answer, Call, FaultRequest, Rules},
     guard, nonsense,
     prompt::Prompt,
     slips::Luck,
     upstream::Upstream,
-    wire::{ErrorKind, Reply, Request},
+    wire::{Reply, Request},
     world::{Held, World, WorldRequest},
 };
 
@@ -98,7 +99,7 @@ async fn model(State(double): State<Double>, Path(rest): Path<String>, body: Byt
         uuid::Uuid::from_u64_pair(0, double.requests.fetch_add(1, Ordering::Relaxed)).to_string();
     let response = match rest.strip_suffix("/converse") {
         Some(model) => converse(&double, model, &body).await,
-        None => error(
+        None => exceptions::response(
             ErrorKind::Validation,
             "This model double speaks Converse only: POST /model/{modelId}/converse.",
         ),
@@ -139,7 +140,7 @@ async fn converse(double: &Double, model: &str, body: &[u8]) -> Response {
         Ok(request) => request,
         Err(message) => {
             in_flight.end(Outcome::Error);
-            return error(ErrorKind::Validation, &message);
+            return exceptions::response(ErrorKind::Validation, &message);
         }
     };
     let prompt = request.whole_prompt();
@@ -150,7 +151,7 @@ async fn converse(double: &Double, model: &str, body: &[u8]) -> Response {
         Ok(held) => Holding { double, held, used: (0, 0) },
         Err(exhausted) => {
             in_flight.end(Outcome::Throttled);
-            return error(ErrorKind::Throttling, exhausted.message());
+            return exceptions::response(ErrorKind::Throttling, exhausted.message());
         }
     };
     let default_delay = double.world().delay(call).unwrap_or(double.default_delay);
@@ -165,7 +166,7 @@ async fn converse(double: &Double, model: &str, body: &[u8]) -> Response {
     let (outcome, reply) = match plan {
         Plan::Error(kind) => {
             in_flight.end(outcome_of(kind));
-            return error(kind, kind.on_the_wire().2);
+            return exceptions::response(kind, kind.on_the_wire().2);
         }
         Plan::AsItStands(response) => {
             in_flight.end(Outcome::Reply);
@@ -184,7 +185,7 @@ async fn converse(double: &Double, model: &str, body: &[u8]) -> Response {
                 in_flight.costs((0, 0));
                 holding.used = (0, 0);
                 in_flight.end(outcome_of(kind));
-                return error(kind, &message);
+                return exceptions::response(kind, &message);
             }
         },
     };
@@ -259,18 +260,6 @@ fn outcome_of(kind: ErrorKind) -> Outcome {
         ErrorKind::ServiceUnavailable => Outcome::Unavailable,
         _ => Outcome::Error,
     }
-}
-
-/// An error as Bedrock sends it: status, name in a header, message in the body.
-fn error(kind: ErrorKind, message: &str) -> Response {
-    let (status, name, _) = kind.on_the_wire();
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (
-        status,
-        [(HeaderName::from_static("x-amzn-errortype"), name)],
-        Json(json!({"message": message})),
-    )
-        .into_response()
 }
 
 async fn add_faults(State(double): State<Double>, body: Bytes) -> Response {

@@ -7,10 +7,7 @@ use reqwest::{Client, Url};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::{
-    openai,
-    wire::{ErrorKind, Reply},
-};
+use super::{exceptions::ErrorKind, openai, wire::Reply};
 
 /// How long a connection may take; an answer may take as long as its client waits.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
