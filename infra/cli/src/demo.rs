@@ -3,6 +3,7 @@
 
 mod api;
 mod watch;
+mod world;
 
 use std::{
     path::{Path, PathBuf},
@@ -16,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     chart::{self, Chart, SubGoal},
-    stack::{self, Reporter},
+    stack::{self, Reporter, StackEnv},
 };
 use api::{Api, Process};
 
@@ -43,6 +44,17 @@ pub struct DemoArgs {
     /// Where to write the chart as a picture; by default .local/demo/chart.svg in the project.
     #[arg(long, value_name = "PATH")]
     svg: Option<PathBuf>,
+    /// The world that the model double lives in during the run: real has quotas, latency and texts
+    /// of a wrong length.
+    #[arg(long, value_name = "WORLD")]
+    world: Option<world::World>,
+}
+
+impl DemoArgs {
+    /// Whether something is left to do when the run is interrupted.
+    pub fn cleans_up(&self) -> bool {
+        self.world.is_some()
+    }
 }
 
 /// The last thing that is generated, by the API's own names.
@@ -86,10 +98,34 @@ struct Timings {
 /// COMPLETED.
 pub async fn run(args: &DemoArgs) -> Result<()> {
     let started = Instant::now();
-    let env = stack::up(&Reporter::to_stderr()).await?;
+    let reporter = Reporter::to_stderr();
+    let Some(world) = args.world else {
+        let (api, stack) = connect(args, &reporter, started).await?.1;
+        return show(args, &api, stack).await;
+    };
+    let (env, (api, stack)) = stack::interruptible(connect(args, &reporter, started)).await?;
+    let double = world::Double::at(&env.model_url)?;
+    // From here on the world is taken away again, whatever happens.
+    let outcome = stack::interruptible(async {
+        double.put(world).await?;
+        reporter.note(&world.told());
+        show(args, &api, stack).await
+    })
+    .await;
+    let cleared = double.clear().await;
+    outcome.and(cleared)
+}
+
+/// Brings the stack up, and says how long that took.
+async fn connect(
+    args: &DemoArgs,
+    reporter: &Reporter,
+    started: Instant,
+) -> Result<(StackEnv, (Api, Duration))> {
+    let env = stack::up(reporter).await?;
     let token = stack::token(&env, USER).await?;
     let api = Api::new(&env.api_url, &token, is_english(&args.goal))?;
-    show(args, &api, started.elapsed()).await
+    Ok((env, (api, started.elapsed())))
 }
 
 /// The demo on a stack that is up; that took `stack`.

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    answer::{answer, array_bounds},
+    answer::answer,
+    place::array_bounds,
     prompt::{Language, Prompt},
     wire::{Reply, Tool},
 };

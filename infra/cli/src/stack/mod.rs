@@ -47,6 +47,7 @@ use anyhow::{Context, Result, ensure};
 
 pub use instance::InstanceName;
 pub(crate) use interrupt::interruptible;
+pub use model::UpArgs;
 pub use report::Reporter;
 pub use stack_env::StackEnv;
 pub use testing::TestArgs;
@@ -97,10 +98,14 @@ pub(crate) fn current(name: InstanceName) -> Result<StackEnv> {
 }
 
 /// `up`, and what to do next.
-pub(crate) async fn up_verb(name: InstanceName, reporter: &Reporter) -> Result<()> {
+pub(crate) async fn up_verb(name: InstanceName, args: UpArgs, reporter: &Reporter) -> Result<()> {
     let started = Instant::now();
     let instance = Instance::find(name)?;
+    let upstream = model::choose(&instance, args)?;
     let env = bring_up(&instance, reporter).await?;
+    if let Some(upstream) = upstream {
+        reporter.note(&upstream.told());
+    }
     reporter.note(&format!(
         "the stack is up at {} ({:.1} s)",
         env.api_url,
