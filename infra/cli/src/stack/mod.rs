@@ -13,6 +13,7 @@
 //! interrupted anywhere and run again, and it repairs what has died since.
 
 mod artifacts;
+mod authority;
 mod aws_api;
 mod command;
 mod deployment;
@@ -26,6 +27,7 @@ mod migrations;
 mod model;
 mod ports;
 mod postgres;
+mod private;
 mod process;
 mod queries;
 mod report;

