@@ -18,6 +18,7 @@ mod aws_api;
 mod command;
 mod deployment;
 mod gateway;
+mod gateway_key;
 mod health;
 mod http;
 mod instance;

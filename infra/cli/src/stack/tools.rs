@@ -59,9 +59,9 @@ impl Tools {
         Ok(tools)
     }
 
-    /// The gateway's program.
-    pub(super) fn gateway(&self) -> PathBuf {
-        self.gateway_home.join("bin/ministack")
+    /// The Python that has the gateway's packages.
+    pub(super) fn gateway_python(&self) -> PathBuf {
+        self.gateway_home.join("bin/python")
     }
 
     /// The folder with every tool, for those that look for each other (SAM for cargo-lambda, that
