@@ -25,6 +25,8 @@ pub struct StackEnv {
     pub database_url: String,
     /// The certificate of the authority that a client of the database has to trust.
     pub database_ca_file: String,
+    /// The same database as the superuser, for a test that has to make roles.
+    pub superuser_url: String,
     /// The state machine that drives every process.
     pub state_machine_arn: String,
     /// The model double, control routes included.
@@ -50,6 +52,7 @@ impl StackEnv {
             api_url: api_url(instance, &outputs.api_id),
             database_url: postgres::database_url(instance)?,
             database_ca_file: postgres::authority_file(instance).to_string_lossy().into_owned(),
+            superuser_url: postgres::superuser_url(instance)?,
             state_machine_arn: outputs.state_machine_arn.clone(),
             model_url: instance.model_url(),
             user_pool_id: outputs.user_pool_id.clone(),
@@ -81,6 +84,7 @@ impl StackEnv {
             api_url: need("API_URL")?,
             database_url: need("DATABASE_URL")?,
             database_ca_file: need("DATABASE_CA_FILE")?,
+            superuser_url: need("DATABASE_SUPERUSER_URL")?,
             state_machine_arn: need("STATE_MACHINE_ARN")?,
             model_url: need("MODEL_URL")?,
             user_pool_id: need("USER_POOL_ID")?,
@@ -108,9 +112,10 @@ impl StackEnv {
     }
 
     /// What a test gets besides.
-    pub(super) fn test_variables(&self) -> [(&'static str, &str); 3] {
+    pub(super) fn test_variables(&self) -> [(&'static str, &str); 4] {
         [
             ("AIGEN_E2E", "1"),
+            ("DATABASE_SUPERUSER_URL", &self.superuser_url),
             ("USER_POOL_ID", &self.user_pool_id),
             ("USER_POOL_CLIENT_ID", &self.user_pool_client_id),
         ]
@@ -146,6 +151,7 @@ mod tests {
             api_url: "http://127.0.0.1:4566/_aws/execute-api/ab/$default".to_owned(),
             database_url: "postgres://aigen:x@127.0.0.1:54329/aigen".to_owned(),
             database_ca_file: "/it's here/authority.pem".to_owned(),
+            superuser_url: "postgres://postgres:y@127.0.0.1:54329/aigen".to_owned(),
             state_machine_arn: "arn".to_owned(),
             model_url: "http://127.0.0.1:4590".to_owned(),
             user_pool_id: "pool".to_owned(),
