@@ -85,6 +85,10 @@ async fn only_the_stacks_own_key_with_its_own_secret_is_believed() {
     let query = "/?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=test/20261126/us-east-1/lambda/aws4_request";
     let in_query = request(&stack, Method::POST, query).header("x-amz-target", "x").body("{}");
     assert_eq!(status(in_query).await, StatusCode::FORBIDDEN);
+    let mut thief = stack.clone();
+    thief.env.secret_access_key = "guessed".to_owned();
+    let error = thief.aws(&["lambda", "list-functions"]).await.unwrap_err().to_string();
+    assert!(error.contains("signature"), "{error}");
     let functions = stack.aws(&["lambda", "list-functions"]).await.unwrap();
     assert!(!functions["Functions"].as_array().unwrap().is_empty());
 }
@@ -113,9 +117,8 @@ async fn a_page_of_the_developers_own_app_may_call_the_api_which_asks_for_a_toke
 }
 
 #[tokio::test]
-async fn a_function_may_do_what_its_policy_says_and_no_more() {
+async fn a_functions_role_is_held_to_its_policy() {
     let stack = Stack::up().await;
-    // Only the signature is looked at before the policy is, so this needs a function's own key.
     let roles = stack.aws(&["iam", "list-roles"]).await.unwrap();
     let role = roles["Roles"]
         .as_array()
