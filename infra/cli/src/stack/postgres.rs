@@ -276,4 +276,38 @@ mod tests {
         assert_eq!(major("postgres (PostgreSQL) 18beta1"), Some("18beta1"));
         assert_eq!(major(""), None);
     }
+
+    #[tokio::test]
+    async fn a_cluster_of_another_version_or_with_an_all_powerful_role_is_refused_with_what_to_run()
+    {
+        use std::os::unix::fs::PermissionsExt;
+
+        let root = std::env::temp_dir().join(format!("aigen-foreign-{}", std::process::id()));
+        let ports = ports::Ports { gateway: 1, postgres: 2, model: 3 };
+        let instance = Instance { name: InstanceName::Test, dir: root.clone(), root, ports };
+        let bin = instance.dir.join("bin");
+        fs::create_dir_all(&bin).unwrap();
+        fs::write(bin.join("postgres"), "#!/bin/sh\necho 'postgres (PostgreSQL) 17.10'\n").unwrap();
+        fs::set_permissions(bin.join("postgres"), fs::Permissions::from_mode(0o700)).unwrap();
+        refuse_foreign_cluster(&instance, &bin).await.unwrap();
+
+        fs::create_dir_all(data(&instance)).unwrap();
+        let version = data(&instance).join("PG_VERSION");
+        for (theirs, has_superuser, is_ours) in
+            [("17\n", true, true), ("18\n", true, false), ("17\n", false, false)]
+        {
+            fs::write(&version, theirs).unwrap();
+            let password = superuser_password_file(&instance);
+            let _ = fs::remove_file(&password);
+            if has_superuser {
+                fs::write(&password, "").unwrap();
+            }
+            let outcome = refuse_foreign_cluster(&instance, &bin).await;
+            assert_eq!(outcome.is_ok(), is_ours, "{theirs} {has_superuser}: {outcome:?}");
+            if let Err(error) = outcome {
+                assert!(error.to_string().contains("cargo aigen down --wipe"), "{error}");
+            }
+        }
+        fs::remove_dir_all(&instance.dir).unwrap();
+    }
 }
