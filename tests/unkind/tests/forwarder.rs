@@ -114,11 +114,11 @@ async fn a_cut_is_a_reset_and_a_close_is_none() {
         forwarder.meet(fault);
         for side in [&mut client, &mut other_end] {
             let outcome = side.read(&mut [0]).await;
-            match is_reset {
-                true => {
-                    assert_eq!(outcome.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset)
-                }
-                false => assert_eq!(outcome.unwrap(), 0),
+            if is_reset {
+                let kind = outcome.unwrap_err().kind();
+                assert_eq!(kind, std::io::ErrorKind::ConnectionReset);
+            } else {
+                assert_eq!(outcome.unwrap(), 0);
             }
         }
     }
