@@ -96,7 +96,7 @@ async fn measure(args: &ReconcileArgs, table: &Table) -> Result<[Invoked; 2]> {
         ("AWS_ACCESS_KEY_ID", "test".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
         ("DATABASE_SECRET_ARN", "bench".to_owned()),
-        ("DATABASE_TLS", "disable".to_owned()),
+        ("DATABASE_TLS", "require".to_owned()),
         ("STATE_MACHINE_ARN", engine::MACHINE.to_owned()),
         ("WORKER_LOG_GROUP", "/aws/lambda/ai-generation-worker".to_owned()),
         ("LIST_EXECUTIONS_PER_SECOND", unlimited()),

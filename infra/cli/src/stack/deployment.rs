@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::aws_api::AwsApi;
 use super::command;
-use super::gateway::{CREDENTIAL, REGION};
+use super::gateway::REGION;
+use super::gateway_key::GatewayKey;
 use super::http;
 use super::instance::Instance;
 use super::postgres;
@@ -115,13 +116,13 @@ fn begun_file(instance: &Instance) -> PathBuf {
 }
 
 async fn deploy(instance: &Instance, tools: &Tools) -> Result<()> {
-    let mut sam = pointed_at_gateway(command::clean(tools.all_bin().join("sam")), instance);
+    let mut sam = pointed_at_gateway(command::clean(tools.all_bin().join("sam")), instance)?;
     sam.args(["deploy", "--config-env", "local"]);
     command::run(sam, "sam deploy", &instance.logs().join("sam-deploy.log")).await
 }
 
 async fn outputs(instance: &Instance, tools: &Tools) -> Result<Outputs> {
-    let mut aws = pointed_at_gateway(command::clean(tools.all_bin().join("aws")), instance);
+    let mut aws = pointed_at_gateway(command::clean(tools.all_bin().join("aws")), instance)?;
     aws.args(["cloudformation", "describe-stacks", "--stack-name", STACK, "--output", "json"]);
     let text = command::output(aws, "reading the stack's outputs").await?;
     let answer: Value =
@@ -171,7 +172,7 @@ async fn put_secret(instance: &Instance, arn: &str, secret: &Value) -> Result<()
         // token.
         "ClientRequestToken": Fingerprint::new().text(&secret.to_string()).finish(),
     });
-    AwsApi::new(&instance.gateway_url())?
+    AwsApi::new(&instance.gateway_url(), &GatewayKey::read(instance)?)?
         .call("secretsmanager", "secretsmanager.PutSecretValue", &request)
         .await
         .context("the database secret cannot be put")?;
@@ -190,14 +191,15 @@ async fn check_api(instance: &Instance, api_id: &str) -> Result<()> {
     Ok(())
 }
 
-fn pointed_at_gateway(mut command: Command, instance: &Instance) -> Command {
+fn pointed_at_gateway(mut command: Command, instance: &Instance) -> Result<Command> {
+    let key = GatewayKey::read(instance)?;
     command
         .current_dir(&instance.root)
         .env("AWS_ENDPOINT_URL", instance.gateway_url())
-        .env("AWS_ACCESS_KEY_ID", CREDENTIAL)
-        .env("AWS_SECRET_ACCESS_KEY", CREDENTIAL)
+        .env("AWS_ACCESS_KEY_ID", key.id)
+        .env("AWS_SECRET_ACCESS_KEY", key.secret)
         .env("AWS_DEFAULT_REGION", REGION);
-    command
+    Ok(command)
 }
 
 #[cfg(test)]

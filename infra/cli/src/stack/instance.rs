@@ -6,11 +6,11 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::ports::{self, Ports};
 use super::process::Record;
-use super::{stamp, workspace};
+use super::{private, stamp, workspace};
 
 /// Which of this clone's stacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -121,11 +121,12 @@ impl Instance {
         format!("http://127.0.0.1:{}", self.ports.model)
     }
 
-    /// Makes the folders that everything else writes to.
+    /// Makes the folders that everything else writes to, and closes them to everyone else.
     pub(super) fn make_dirs(&self) -> Result<()> {
+        private::make_dir(&self.shared_dir())?;
+        private::make_dir(&self.dir)?;
         for dir in [self.logs(), self.dir.join("run"), self.dir.join("tmp")] {
-            std::fs::create_dir_all(&dir)
-                .with_context(|| format!("{} cannot be made", dir.display()))?;
+            private::make_dir(&dir)?;
         }
         Ok(())
     }

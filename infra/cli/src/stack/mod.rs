@@ -13,10 +13,12 @@
 //! interrupted anywhere and run again, and it repairs what has died since.
 
 mod artifacts;
+mod authority;
 mod aws_api;
 mod command;
 mod deployment;
 mod gateway;
+mod gateway_key;
 mod health;
 mod http;
 mod instance;
@@ -26,6 +28,7 @@ mod migrations;
 mod model;
 mod ports;
 mod postgres;
+mod private;
 mod process;
 mod queries;
 mod report;

