@@ -29,7 +29,7 @@ enum Verb {
     /// Show the main job: a goal becomes eight sub-goals, through the real path.
     Demo(demo::DemoArgs),
     /// Bring the local stack up: make what is missing, start what is down, deploy what has changed.
-    Up,
+    Up(stack::BuildArgs),
     /// End exactly what `up` started; the data stay.
     Down {
         /// Throw the database away as well.
@@ -69,7 +69,7 @@ enum Verb {
     #[command(hide = true)]
     ModelDouble {
         /// Where to listen, on 127.0.0.1.
-        #[arg(long, env = "AIGEN_MODEL_PORT", default_value_t = 4590)]
+        #[arg(long, env = stack::MODEL_PORT.variable, default_value_t = stack::MODEL_PORT.usual)]
         port: u16,
     },
 }
@@ -101,7 +101,7 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
     let reporter = Reporter::to_stderr();
     match cli.verb {
         Verb::Demo(args) => demo::run(&args).await?,
-        Verb::Up => stack::up_verb(instance, &reporter).await?,
+        Verb::Up(build) => stack::up_verb(instance, &build, &reporter).await?,
         Verb::Down { wipe } => stack::down(instance, wipe, &reporter).await?,
         Verb::Status => return stack::status(instance).await,
         Verb::Env => output::line(stack::current(instance)?.exports().trim_end()),

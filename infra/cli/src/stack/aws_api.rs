@@ -3,7 +3,7 @@
 //! service is meant.
 
 use anyhow::{Context, Result};
-use reqwest::Client;
+use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 
 use super::gateway::{CREDENTIAL, REGION};
@@ -38,33 +38,45 @@ impl AwsApi {
     /// Calls `target` (as in the header `X-Amz-Target`). A refusal by the service is a [`Refusal`]
     /// in the error.
     pub(super) async fn call(&self, service: &str, target: &str, request: &Value) -> Result<Value> {
-        let scope = format!("{CREDENTIAL}/20260101/{REGION}/{service}/aws4_request");
-        let answer = self
+        let request = self
             .client
             .post(&self.url)
             .header("Content-Type", "application/x-amz-json-1.1")
             .header("X-Amz-Target", target)
-            .header(
-                "Authorization",
-                format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
-            )
-            .body(request.to_string())
-            .send()
-            .await
-            .context("the AWS gateway does not answer")?;
-        let status = answer.status();
-        let body = answer.text().await.context("the AWS gateway's answer broke off")?;
-        if status.is_success() {
-            if body.is_empty() {
-                return Ok(Value::Null);
-            }
-            return serde_json::from_str(&body).context("the AWS gateway's answer is not JSON");
-        }
-        Err(refusal(&body).map_or_else(
-            || anyhow::anyhow!("the AWS gateway answers {status}: {body}"),
-            Into::into,
-        ))
+            .body(request.to_string());
+        send(request, service).await
     }
+
+    /// Calls a service that speaks REST with JSON, such as Lambda.
+    pub(super) async fn put(&self, service: &str, path: &str, request: &Value) -> Result<Value> {
+        let request = self
+            .client
+            .put(format!("{}{path}", self.url))
+            .header("Content-Type", "application/json")
+            .body(request.to_string());
+        send(request, service).await
+    }
+}
+
+async fn send(request: RequestBuilder, service: &str) -> Result<Value> {
+    let scope = format!("{CREDENTIAL}/20260101/{REGION}/{service}/aws4_request");
+    let authorization =
+        format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
+    let answer = request
+        .header("Authorization", authorization)
+        .send()
+        .await
+        .context("the AWS gateway does not answer")?;
+    let status = answer.status();
+    let body = answer.text().await.context("the AWS gateway's answer broke off")?;
+    if status.is_success() {
+        if body.is_empty() {
+            return Ok(Value::Null);
+        }
+        return serde_json::from_str(&body).context("the AWS gateway's answer is not JSON");
+    }
+    Err(refusal(&body)
+        .map_or_else(|| anyhow::anyhow!("the AWS gateway answers {status}: {body}"), Into::into))
 }
 
 fn refusal(body: &str) -> Option<Refusal> {

@@ -8,9 +8,11 @@ use anyhow::{Context, Result};
 use super::command;
 use super::health;
 use super::http;
-use super::instance::{Instance, Part};
+use super::instance::Instance;
+use super::part::Part;
 use super::ports;
-use super::process::{self, Record};
+use super::process;
+use super::record::Record;
 use super::report::Reporter;
 use super::stamp::Fingerprint;
 

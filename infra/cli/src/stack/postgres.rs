@@ -18,9 +18,11 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 
 use super::command;
 use super::health;
-use super::instance::{Instance, InstanceName, Part};
+use super::instance::{Instance, InstanceName};
+use super::part::Part;
 use super::ports;
-use super::process::{self, Record};
+use super::process;
+use super::record::{self, Record};
 use super::report::Reporter;
 use super::stamp::{self, Fingerprint};
 use super::tools::Tools;
@@ -133,7 +135,7 @@ async fn start(instance: &Instance, bin: &Path, run_as: RunAs, config: &str) -> 
             // After a hard end the old server's last processes may still hold its memory for a
             // moment.
             Err(_) if still_held(instance) && Instant::now() < deadline => {
-                tokio::time::sleep(process::LOOK_AGAIN).await;
+                tokio::time::sleep(record::LOOK_AGAIN).await;
             }
             Err(error) => return Err(error),
         }

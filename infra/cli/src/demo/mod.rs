@@ -40,6 +40,8 @@ pub struct DemoArgs {
     /// Print one JSON document instead of the chart.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    build: stack::BuildArgs,
     /// Where to write the chart as a picture; by default .local/demo/chart.svg in the project.
     #[arg(long, value_name = "PATH")]
     svg: Option<PathBuf>,
@@ -86,7 +88,7 @@ struct Timings {
 /// COMPLETED.
 pub async fn run(args: &DemoArgs) -> Result<()> {
     let started = Instant::now();
-    let env = stack::up(&Reporter::to_stderr()).await?;
+    let env = stack::up(&args.build, &Reporter::to_stderr()).await?;
     let token = stack::token(&env, USER).await?;
     let api = Api::new(&env.api_url, &token, is_english(&args.goal))?;
     show(args, &api, started.elapsed()).await

@@ -1,0 +1,212 @@
+//! The functions by plain `cargo build`, in the profile that this program itself is built in, and
+//! together with it: the crates that both need are compiled once.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use super::super::command;
+use super::super::instance::Instance;
+use super::super::report::{Progress, Reporter};
+use super::super::stamp;
+use super::crates::{self, Crates};
+use super::template::{self, Function};
+use super::zip_of;
+
+/// This program's own package.
+const ME: &str = env!("CARGO_PKG_NAME");
+
+/// Where they are left, out of the sight of a plain `sam deploy`.
+pub(super) fn dir(instance: &Instance) -> PathBuf {
+    instance.shared_dir().join("quick")
+}
+
+/// Builds them, zips them, and writes the template that names the zips.
+pub(super) async fn build(
+    instance: &Instance,
+    template: &str,
+    functions: &[Function],
+    reporter: &Reporter,
+) -> Result<()> {
+    let log = instance.shared_dir().join("logs/cargo-build.log");
+    reporter
+        .step_with_progress("Building the functions", "crates", async |progress| {
+            let packages = packages(instance, functions).await?;
+            let mut args = arguments(&packages);
+            progress.total(total(instance, &packages).await);
+            args.insert(0, "build".into());
+            let crates = cargo_build(instance, &args, &log, progress).await?;
+            lay_out(instance, template, &packages, &crates)
+        })
+        .await
+}
+
+/// A function and its package.
+struct Package<'a> {
+    function: &'a Function,
+    name: String,
+    manifest: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Member>,
+}
+
+#[derive(Deserialize)]
+struct Member {
+    name: String,
+    manifest_path: PathBuf,
+}
+
+async fn packages<'a>(instance: &Instance, functions: &'a [Function]) -> Result<Vec<Package<'a>>> {
+    let mut cargo = cargo(instance);
+    cargo.args(["metadata", "--no-deps", "--format-version", "1"]);
+    let text = command::output(cargo, "listing the packages").await?;
+    let metadata: Metadata = serde_json::from_str(&text).context("cargo's list of packages")?;
+    functions
+        .iter()
+        .map(|function| {
+            let folder = instance.root.join("infra").join(&function.folder);
+            let folder = folder
+                .canonicalize()
+                .with_context(|| format!("{} has no folder {}", function.id, folder.display()))?;
+            let member = metadata
+                .packages
+                .iter()
+                .find(|member| {
+                    member.manifest_path.parent().and_then(|p| p.canonicalize().ok()).as_ref()
+                        == Some(&folder)
+                })
+                .with_context(|| format!("{} is no package", folder.display()))?;
+            Ok(Package {
+                function,
+                name: member.name.clone(),
+                manifest: member.manifest_path.clone(),
+            })
+        })
+        .collect()
+}
+
+/// What `build` and `tree` are asked about. This program is among it, for cargo compiles the crates
+/// with the features that all packages of one call need: so they are the same here as when this
+/// program was built.
+fn selected(packages: &[Package<'_>]) -> Vec<OsString> {
+    let names = packages.iter().map(|package| package.name.as_str());
+    let selection = names.chain([ME]).flat_map(|name| ["--package", name]);
+    ["--locked"].into_iter().chain(selection).map(OsString::from).collect()
+}
+
+fn arguments(packages: &[Package<'_>]) -> Vec<OsString> {
+    let mut args = selected(packages);
+    args.push("--message-format=json-render-diagnostics".into());
+    for Package { name, .. } in packages {
+        // The linker drops what only a debugger reads: a fourth of the size is left.
+        args.push("--config".into());
+        args.push(format!("profile.dev.package.{name}.strip=true").into());
+    }
+    args
+}
+
+/// How many crates there are, when cargo can tell.
+async fn total(instance: &Instance, packages: &[Package<'_>]) -> Option<usize> {
+    let mut cargo = cargo(instance);
+    cargo.arg("tree").args(selected(packages)).args([
+        "--edges=normal,build",
+        "--prefix=none",
+        "--format={p}",
+    ]);
+    let tree = command::output(cargo, "listing the crates").await.ok()?;
+    Some(crates::count(&tree))
+}
+
+async fn cargo_build(
+    instance: &Instance,
+    args: &[OsString],
+    log: &Path,
+    progress: &Progress,
+) -> Result<Crates> {
+    let mut cargo = cargo(instance);
+    cargo.args(args);
+    let mut crates = Crates::default();
+    command::run_and_read(cargo, "cargo build", log, |line| {
+        crates.read(line);
+        progress.done(crates.done());
+    })
+    .await?;
+    Ok(crates)
+}
+
+fn lay_out(
+    instance: &Instance,
+    template: &str,
+    packages: &[Package<'_>],
+    crates: &Crates,
+) -> Result<()> {
+    let dir = dir(instance);
+    fs::create_dir_all(&dir).with_context(|| format!("{} cannot be made", dir.display()))?;
+    for Package { function, name, manifest } in packages {
+        let program =
+            crates.programs.get(manifest).with_context(|| format!("{name} has no program"))?;
+        let bytes =
+            fs::read(program).with_context(|| format!("{} cannot be read", program.display()))?;
+        ensure!(!bytes.is_empty(), "{} is empty", program.display());
+        stamp::write_whole(&dir.join(zip_name(&function.id)), zip_of(&bytes)?)?;
+    }
+    let text = template::relocated(template, &instance.root.join("infra"), zip_name)?;
+    stamp::write_whole(&dir.join("template.yaml"), text)
+}
+
+fn zip_name(id: &str) -> String {
+    format!("{id}.zip")
+}
+
+/// Queries are checked against the committed descriptions, as in every build that is deployed.
+fn cargo(instance: &Instance) -> Command {
+    let mut cargo = command::clean(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(&instance.root).env("SQLX_OFFLINE", "true").env_remove("DATABASE_URL");
+    cargo
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// What `cargo tree` says of the crates and their features.
+    fn tree(edges: &str, packages: &[&str]) -> BTreeSet<String> {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let selection = packages.iter().flat_map(|name| ["--package", name]);
+        cargo
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args(["tree", "--locked", "--offline", "--prefix=none", "--format={p} {f}", edges])
+            .args(selection);
+        let output = cargo.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+    }
+
+    /// If this fails, `cargo aigen demo` compiles some crates twice: switch the features that it
+    /// names on in infra/cli/Cargo.toml, where those of the other crates stand.
+    #[test]
+    fn no_crate_of_this_program_is_compiled_again_for_the_functions() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let template = fs::read_to_string(root.join("infra/template.yaml")).unwrap();
+        let functions = template::functions(&template).unwrap();
+        // The packages bear the names of their folders.
+        let names = functions.iter().map(|f| f.folder.rsplit('/').next().unwrap());
+        let together: Vec<&str> = names.chain([ME]).collect();
+        for edges in ["--edges=normal,no-proc-macro", "--edges=normal,build"] {
+            let alone = tree(edges, &[ME]);
+            let together = tree(edges, &together);
+            let twice: Vec<_> = alone.difference(&together).collect();
+            assert!(twice.is_empty(), "with other features for the functions: {twice:?}");
+        }
+    }
+}
