@@ -48,12 +48,12 @@ impl AwsApi {
     }
 
     /// Calls a service that speaks REST with JSON, such as Lambda.
-    pub(super) async fn put(&self, service: &str, path: &str, request: &Value) -> Result<Value> {
+    pub(super) async fn put(&self, service: &str, path: &str, json: String) -> Result<Value> {
         let request = self
             .client
             .put(format!("{}{path}", self.url))
             .header("Content-Type", "application/json")
-            .body(request.to_string());
+            .body(json);
         send(request, service).await
     }
 }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::io::IsTerminal;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -42,7 +43,7 @@ impl Reporter {
     /// What the step's own future fails with.
     pub async fn step<T>(&self, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
         let spinner = self.bar("{spinner} {msg} {elapsed}", what);
-        self.watch(what, &spinner, work).await
+        self.watch(what, &spinner, Box::pin(work)).await
     }
 
     /// Does a step that says by itself how far it is, in `units` (a plural).
@@ -59,17 +60,16 @@ impl Reporter {
             plain: self.bars.is_none().then(|| format!("{what}: {units}")),
             said: Cell::new(Instant::now()),
         };
-        self.watch(what, &progress.bar, work(&progress)).await
+        self.watch(what, &progress.bar, Box::pin(work(&progress))).await
     }
 
     async fn watch<T>(
         &self,
         what: &str,
         bar: &ProgressBar,
-        work: impl Future<Output = Result<T>>,
+        mut work: Pin<Box<impl Future<Output = Result<T>>>>,
     ) -> Result<T> {
         let started = Instant::now();
-        let mut work = std::pin::pin!(work);
         let outcome = if let Ok(outcome) = tokio::time::timeout(PATIENCE, &mut work).await {
             outcome
         } else {

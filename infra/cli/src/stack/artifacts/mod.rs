@@ -24,6 +24,7 @@ use super::instance::{Instance, InstanceName};
 use super::report::Reporter;
 use super::stamp::{self, Fingerprint};
 use super::tools::Tools;
+use template::Function;
 
 /// What is deployed besides the functions' code.
 const FRAME: [&str; 4] =
@@ -117,7 +118,7 @@ pub(super) async fn ensure(
     };
     let stamp = instance.shared_dir().join(stamp);
     let template = dir.join("template.yaml");
-    if let Some(code) = still_good(build, &dir, &read_stamp(&stamp), &sources) {
+    if let Some(code) = still_good(build, &dir, read_stamp(&stamp), &sources) {
         return Ok(Artifacts { template, frame, code, build });
     }
     stamp::remove(&stamp)?;
@@ -125,20 +126,27 @@ pub(super) async fn ensure(
     let text = fs::read_to_string(&source)
         .with_context(|| format!("{} cannot be read", source.display()))?;
     let functions = template::functions(&text)?;
-    match build {
+    let code = match build {
         Build::Quick => quick::build(instance, &text, &functions, reporter).await?,
-        Build::Shipped => shipped::build(instance, tools, reporter).await?,
-    }
-    let code = functions
-        .iter()
-        .map(|function| {
-            let file = code_file(build, &dir, &function.id);
-            Ok((function.id.clone(), Fingerprint::new().file(&file)?.finish()))
-        })
-        .collect::<Result<BTreeMap<_, _>>>()?;
+        Build::Shipped => {
+            shipped::build(instance, tools, reporter).await?;
+            fingerprints(&dir, &functions)?
+        }
+    };
     let made = Stamp { sources, code };
     stamp::write_whole(&stamp, &serde_json::to_string_pretty(&made)?)?;
     Ok(Artifacts { template, frame, code: made.code, build })
+}
+
+/// Fingerprints of the programs that `sam build` has left.
+fn fingerprints(dir: &Path, functions: &[Function]) -> Result<BTreeMap<String, String>> {
+    functions
+        .iter()
+        .map(|Function { id, .. }| {
+            let file = code_file(Build::Shipped, dir, id);
+            Ok((id.clone(), Fingerprint::new().file(&file)?.finish()))
+        })
+        .collect()
 }
 
 /// Where a build leaves a function's code: `sam build` the bare program, the quick one a zip.
@@ -153,13 +161,13 @@ fn code_file(build: Build, dir: &Path, id: &str) -> PathBuf {
 fn still_good(
     build: Build,
     dir: &Path,
-    stamp: &Option<Stamp>,
+    stamp: Option<Stamp>,
     sources: &str,
 ) -> Option<BTreeMap<String, String>> {
-    let stamp = stamp.as_ref().filter(|stamp| stamp.sources == sources)?;
+    let stamp = stamp.filter(|stamp| stamp.sources == sources)?;
     let whole = dir.join("template.yaml").is_file()
         && stamp.code.keys().all(|id| code_file(build, dir, id).is_file());
-    whole.then(|| stamp.code.clone())
+    whole.then_some(stamp.code)
 }
 
 fn read_stamp(path: &Path) -> Option<Stamp> {
@@ -170,16 +178,17 @@ fn trees(instance: &Instance, start: Fingerprint, paths: &[&str]) -> Result<Fing
     paths.iter().try_fold(start, |fingerprint, path| fingerprint.tree(&instance.root, path))
 }
 
-/// A zip with `program` as its one file. The same program always gives the same zip. It is not
-/// compressed: it goes no further than this machine.
+/// A zip with `program` as its one file. The same program always gives the same zip. It is
+/// compressed a little: the gateway takes seconds for what is large.
 fn zip_of(program: &[u8]) -> Result<Vec<u8>> {
     use std::io::Write;
 
     let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Stored)
+        .compression_method(CompressionMethod::Deflated)
+        .compression_level(Some(1))
         .last_modified_time(DateTime::default())
         .unix_permissions(0o755);
-    let mut zip = ZipWriter::new(Cursor::new(Vec::with_capacity(program.len() + 1024)));
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     zip.start_file(BOOTSTRAP, options).context("a zip cannot be begun")?;
     zip.write_all(program).context("a zip cannot be written")?;
     Ok(zip.finish().context("a zip cannot be finished")?.into_inner())
@@ -206,13 +215,13 @@ mod tests {
             fs::write(dir.join(name), "").unwrap();
         }
         let code = BTreeMap::from([("A".to_owned(), "1".to_owned())]);
-        let stamp = Some(Stamp { sources: "s".to_owned(), code: code.clone() });
+        let stamp = || Some(Stamp { sources: "s".to_owned(), code: code.clone() });
         let look = |stamp, sources| still_good(Build::Quick, &dir, stamp, sources);
-        assert_eq!(look(&stamp, "s"), Some(code));
-        assert_eq!(look(&stamp, "t"), None);
-        assert_eq!(look(&None, "s"), None);
+        assert_eq!(look(stamp(), "s"), Some(code.clone()));
+        assert_eq!(look(stamp(), "t"), None);
+        assert_eq!(look(None, "s"), None);
         fs::remove_file(dir.join("A.zip")).unwrap();
-        assert_eq!(look(&stamp, "s"), None);
+        assert_eq!(look(stamp(), "s"), None);
         fs::remove_dir_all(dir).unwrap();
     }
 

@@ -1,18 +1,19 @@
 //! The functions by plain `cargo build`, in the profile that this program itself is built in, and
 //! together with it: the crates that both need are compiled once.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use super::super::command;
 use super::super::instance::Instance;
 use super::super::report::{Progress, Reporter};
-use super::super::stamp;
+use super::super::stamp::{self, Fingerprint};
 use super::crates::{self, Crates};
 use super::template::{self, Function};
 use super::zip_of;
@@ -25,13 +26,14 @@ pub(super) fn dir(instance: &Instance) -> PathBuf {
     instance.shared_dir().join("quick")
 }
 
-/// Builds them, zips them, and writes the template that names the zips.
+/// Builds them, zips them, and writes the template that names the zips. Gives the fingerprint of
+/// each function's program by the function's logical id.
 pub(super) async fn build(
     instance: &Instance,
     template: &str,
     functions: &[Function],
     reporter: &Reporter,
-) -> Result<()> {
+) -> Result<BTreeMap<String, String>> {
     let log = instance.shared_dir().join("logs/cargo-build.log");
     reporter
         .step_with_progress("Building the functions", "crates", async |progress| {
@@ -146,19 +148,32 @@ fn lay_out(
     template: &str,
     packages: &[Package<'_>],
     crates: &Crates,
-) -> Result<()> {
+) -> Result<BTreeMap<String, String>> {
     let dir = dir(instance);
-    fs::create_dir_all(&dir).with_context(|| format!("{} cannot be made", dir.display()))?;
+    let mut code = BTreeMap::new();
     for Package { function, name, manifest } in packages {
         let program =
             crates.programs.get(manifest).with_context(|| format!("{name} has no program"))?;
-        let bytes =
-            fs::read(program).with_context(|| format!("{} cannot be read", program.display()))?;
-        ensure!(!bytes.is_empty(), "{} is empty", program.display());
-        stamp::write_whole(&dir.join(zip_name(&function.id)), zip_of(&bytes)?)?;
+        code.insert(function.id.clone(), zipped(&dir, &function.id, program)?);
     }
     let text = template::relocated(template, &instance.root.join("infra"), zip_name)?;
-    stamp::write_whole(&dir.join("template.yaml"), text)
+    stamp::write_whole(&dir.join("template.yaml"), text)?;
+    Ok(code)
+}
+
+/// Zips a program, unless its zip is there, and gives its fingerprint.
+fn zipped(dir: &Path, id: &str, program: &Path) -> Result<String> {
+    let fingerprint = Fingerprint::new().file(program)?.finish();
+    let zip = dir.join(zip_name(id));
+    let stamp = dir.join(format!("{id}.stamp"));
+    if !(zip.is_file() && stamp::matches(&stamp, &fingerprint)) {
+        stamp::remove(&stamp)?;
+        let bytes =
+            fs::read(program).with_context(|| format!("{} cannot be read", program.display()))?;
+        stamp::write_whole(&zip, zip_of(&bytes)?)?;
+        stamp::write_whole(&stamp, &fingerprint)?;
+    }
+    Ok(fingerprint)
 }
 
 fn zip_name(id: &str) -> String {
@@ -190,6 +205,22 @@ mod tests {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).unwrap();
         text.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+    }
+
+    #[test]
+    fn a_program_is_zipped_when_it_is_another() {
+        let dir = std::env::temp_dir().join(format!("aigen-quick-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let (program, zip) = (dir.join("program"), dir.join("A.zip"));
+        fs::write(&program, "one").unwrap();
+        let first = zipped(&dir, "A", &program).unwrap();
+        fs::write(&zip, "kept").unwrap();
+        assert_eq!(zipped(&dir, "A", &program).unwrap(), first);
+        assert_eq!(fs::read(&zip).unwrap(), b"kept");
+        fs::write(&program, "two").unwrap();
+        assert_ne!(zipped(&dir, "A", &program).unwrap(), first);
+        assert_eq!(fs::read(&zip).unwrap(), zip_of(b"two").unwrap());
+        fs::remove_dir_all(dir).unwrap();
     }
 
     /// If this fails, `cargo aigen demo` compiles some crates twice: switch the features that it

@@ -49,23 +49,21 @@ pub(super) fn relocated(
     folder: &Path,
     code: impl Fn(&str) -> String,
 ) -> Result<String> {
-    let mut text = String::with_capacity(template.len() + 1024);
-    for (id, line) in with_ids(template) {
+    let lines = with_ids(template).map(|(id, line)| {
         let indent = &line[..line.len() - line.trim_start().len()];
         let rest = line.trim_start();
         if rest.starts_with(CODE) {
-            text += &format!("{indent}{CODE}{}", json!(code(id)));
+            Ok(format!("{indent}{CODE}{}\n", json!(code(id))))
         } else if let Some(file) = rest.strip_prefix(DEFINITION) {
             let path = folder.join(file.trim());
             let path = path.to_str().context("the project's path is not UTF-8")?;
             // A JSON text is a YAML text, whatever is in the path.
-            text += &format!("{indent}{DEFINITION}{}", json!(path));
+            Ok(format!("{indent}{DEFINITION}{}\n", json!(path)))
         } else {
-            text += line;
+            Ok(format!("{line}\n"))
         }
-        text.push('\n');
-    }
-    Ok(text)
+    });
+    lines.collect()
 }
 
 /// Each line with the name that it stands under: of a resource, where it belongs to one.

@@ -104,7 +104,7 @@ pub(super) async fn ensure(
                     let name = names.get(id).with_context(|| format!("{id} is not deployed"))?;
                     let patched = unknown || patched.as_ref().is_some_and(|ids| ids.contains(id));
                     if patched {
-                        code::put(instance, name, artifacts.zip(id)?).await?;
+                        code::put(instance, name, &artifacts.zip(id)?).await?;
                     }
                     let function =
                         Function { name: name.clone(), code: Some(code.clone()), patched };
@@ -145,7 +145,7 @@ async fn replace_code(
     deployment.write(instance)?;
     for id in ids {
         if let Some(function) = deployment.functions.get_mut(id) {
-            code::put(instance, &function.name, artifacts.zip(id)?).await?;
+            code::put(instance, &function.name, &artifacts.zip(id)?).await?;
             function.code = artifacts.code.get(id).cloned();
         }
     }
