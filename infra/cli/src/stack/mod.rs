@@ -16,6 +16,8 @@
 
 mod artifacts;
 mod aws_api;
+#[cfg(test)]
+mod circles;
 mod command;
 mod deployment;
 mod gateway;

@@ -122,9 +122,13 @@ impl Progress {
         }
     }
 
-    /// Says how much is done.
+    /// Says how much is done. When it is more than there was to be, there was more.
     pub(super) fn done(&self, done: usize) {
-        self.bar.set_position(done as u64);
+        let done = done as u64;
+        if self.bar.length().is_some_and(|total| total < done) {
+            self.bar.set_length(done);
+        }
+        self.bar.set_position(done);
         if let Some(what) = &self.plain
             && self.said.get().elapsed() >= SAY_AGAIN
         {

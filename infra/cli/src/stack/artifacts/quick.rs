@@ -2,7 +2,6 @@
 //! together with it: the crates that both need are compiled once.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -38,10 +37,8 @@ pub(super) async fn build(
     reporter
         .step_with_progress("Building the functions", "crates", async |progress| {
             let packages = packages(instance, functions).await?;
-            let mut args = arguments(&packages);
             progress.total(total(instance, &packages).await);
-            args.insert(0, "build".into());
-            let crates = cargo_build(instance, &args, &log, progress).await?;
+            let crates = cargo_build(instance, &packages, &log, progress).await?;
             lay_out(instance, template, &packages, &crates)
         })
         .await
@@ -52,6 +49,7 @@ struct Package<'a> {
     function: &'a Function,
     name: String,
     manifest: PathBuf,
+    programs: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -63,6 +61,13 @@ struct Metadata {
 struct Member {
     name: String,
     manifest_path: PathBuf,
+    targets: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
 }
 
 async fn packages<'a>(instance: &Instance, functions: &'a [Function]) -> Result<Vec<Package<'a>>> {
@@ -89,51 +94,54 @@ async fn packages<'a>(instance: &Instance, functions: &'a [Function]) -> Result<
                 function,
                 name: member.name.clone(),
                 manifest: member.manifest_path.clone(),
+                programs: member
+                    .targets
+                    .iter()
+                    .filter(|target| target.kind.iter().any(|kind| kind == "bin"))
+                    .map(|target| target.name.clone())
+                    .collect(),
             })
         })
         .collect()
 }
 
-/// What `build` and `tree` are asked about. This program is among it, for cargo compiles the crates
-/// with the features that all packages of one call need: so they are the same here as when this
-/// program was built.
-fn selected(packages: &[Package<'_>]) -> Vec<OsString> {
-    let names = packages.iter().map(|package| package.name.as_str());
-    let selection = names.chain([ME]).flat_map(|name| ["--package", name]);
-    ["--locked"].into_iter().chain(selection).map(OsString::from).collect()
-}
-
-fn arguments(packages: &[Package<'_>]) -> Vec<OsString> {
-    let mut args = selected(packages);
-    args.push("--message-format=json-render-diagnostics".into());
-    for Package { name, .. } in packages {
-        // The linker drops what only a debugger reads: a fourth of the size is left.
-        args.push("--config".into());
-        args.push(format!("profile.dev.package.{name}.strip=true").into());
+/// What `cargo build` is told. This program's package is among those that are selected, though
+/// nothing of it is built: cargo compiles the crates with the features that all selected packages
+/// need, so they are the same here as when this program was built.
+fn build_arguments(packages: &[Package<'_>]) -> Vec<String> {
+    let mut args = vec![
+        "build".to_owned(),
+        "--locked".to_owned(),
+        "--message-format=json-render-diagnostics".to_owned(),
+        format!("--package={ME}"),
+    ];
+    for Package { name, programs, .. } in packages {
+        args.push(format!("--package={name}"));
+        args.extend(programs.iter().map(|program| format!("--bin={program}")));
+        // The linker leaves out what only a debugger reads: a fourth of the size is left.
+        args.push(format!("--config=profile.dev.package.{name}.strip=true"));
     }
     args
 }
 
-/// How many crates there are, when cargo can tell.
+/// How many crates there are, when cargo can tell. It is one or two short: features that only this
+/// program asks for bring a crate with them.
 async fn total(instance: &Instance, packages: &[Package<'_>]) -> Option<usize> {
     let mut cargo = cargo(instance);
-    cargo.arg("tree").args(selected(packages)).args([
-        "--edges=normal,build",
-        "--prefix=none",
-        "--format={p}",
-    ]);
+    cargo.args(["tree", "--locked", "--edges=normal,build", "--prefix=none", "--format={p}"]);
+    cargo.args(packages.iter().map(|package| format!("--package={}", package.name)));
     let tree = command::output(cargo, "listing the crates").await.ok()?;
     Some(crates::count(&tree))
 }
 
 async fn cargo_build(
     instance: &Instance,
-    args: &[OsString],
+    packages: &[Package<'_>],
     log: &Path,
     progress: &Progress,
 ) -> Result<Crates> {
     let mut cargo = cargo(instance);
-    cargo.args(args);
+    cargo.args(build_arguments(packages));
     let mut crates = Crates::default();
     command::run_and_read(cargo, "cargo build", log, |line| {
         crates.read(line);
@@ -151,7 +159,7 @@ fn lay_out(
 ) -> Result<BTreeMap<String, String>> {
     let dir = dir(instance);
     let mut code = BTreeMap::new();
-    for Package { function, name, manifest } in packages {
+    for Package { function, name, manifest, .. } in packages {
         let program =
             crates.programs.get(manifest).with_context(|| format!("{name} has no program"))?;
         code.insert(function.id.clone(), zipped(&dir, &function.id, program)?);
@@ -205,6 +213,21 @@ mod tests {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).unwrap();
         text.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+    }
+
+    #[test]
+    fn each_program_is_named_and_this_one_is_not() {
+        let function = Function { id: "A".to_owned(), folder: "../functions/a".to_owned() };
+        let package = Package {
+            function: &function,
+            name: "a".to_owned(),
+            manifest: PathBuf::new(),
+            programs: vec!["a-program".to_owned()],
+        };
+        let args = build_arguments(&[package]);
+        let has = |arg: &str| args.iter().any(|other| other == arg);
+        assert!(has("--package=aigen") && has("--package=a") && has("--bin=a-program"));
+        assert!(!has("--bin=aigen") && has("--locked"));
     }
 
     #[test]
