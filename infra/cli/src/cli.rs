@@ -69,7 +69,7 @@ enum Verb {
     #[command(hide = true)]
     ModelDouble {
         /// Where to listen, on 127.0.0.1.
-        #[arg(long, env = "AIGEN_MODEL_PORT", default_value_t = 4590)]
+        #[arg(long, env = stack::MODEL_PORT.variable, default_value_t = stack::MODEL_PORT.usual)]
         port: u16,
         #[command(flatten)]
         upstream: model_double::UpstreamArgs,

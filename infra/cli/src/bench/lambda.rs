@@ -114,7 +114,7 @@ impl Function {
         }
     }
 
-    /// Ends it.
+    /// Ends the process, whatever it is doing.
     pub(crate) async fn end(mut self) -> Result<()> {
         self.child.kill().await.context("the function cannot be ended")
     }

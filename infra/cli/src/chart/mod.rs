@@ -32,7 +32,7 @@ pub struct Chart {
 /// One of the eight around the goal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SubGoal {
-    /// Its title.
+    /// What stands in its field.
     pub title: String,
     /// The titles of its actions by position, placed around the sub-goal as sub-goals are around
     /// the goal. May be empty.

@@ -26,7 +26,7 @@ pub struct Api {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Process {
-    /// Its id.
+    /// The process id, by which the API tells its status.
     #[serde(rename = "processId")]
     pub id: String,
     /// PENDING, PROCESSING or how it ended.

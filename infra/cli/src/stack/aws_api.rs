@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
-use reqwest::Client;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Method};
 use serde_json::Value;
 
 use super::gateway::REGION;
@@ -46,19 +46,39 @@ impl AwsApi {
     /// Calls `target` (as in the header `X-Amz-Target`). A refusal by the service is a [`Refusal`]
     /// in the error.
     pub(super) async fn call(&self, service: &str, target: &str, request: &Value) -> Result<Value> {
-        let body = request.to_string();
         let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
-        let headers = self
-            .signed(service, &headers, &body, now())
+        self.send(service, Method::POST, "", &headers, request.to_string()).await
+    }
+
+    /// Calls a service that speaks REST with JSON, such as Lambda.
+    pub(super) async fn put(&self, service: &str, path: &str, json: String) -> Result<Value> {
+        let headers = [("content-type", "application/json")];
+        self.send(service, Method::PUT, path, &headers, json).await
+    }
+
+    async fn send(
+        &self,
+        service: &str,
+        method: Method,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: String,
+    ) -> Result<Value> {
+        let url = format!("{}{path}", self.url);
+        let signable = SignableRequest::new(
+            method.as_str(),
+            &url,
+            headers.iter().copied(),
+            SignableBody::Bytes(body.as_bytes()),
+        )?;
+        let proof = self
+            .proof(service, signable, now())
             .context("a call of the AWS gateway cannot be signed")?;
-        let answer = self
-            .client
-            .post(&self.url)
-            .headers(headers)
-            .body(body)
-            .send()
-            .await
-            .context("the AWS gateway does not answer")?;
+        let mut request = self.client.request(method, &url).headers(proof).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.context("the AWS gateway does not answer")?;
         let status = answer.status();
         let body = answer.text().await.context("the AWS gateway's answer broke off")?;
         if status.is_success() {
@@ -72,15 +92,12 @@ impl AwsApi {
             Into::into,
         ))
     }
-}
 
-impl AwsApi {
-    /// The headers, with those that prove who calls.
-    fn signed(
+    /// The headers that prove who calls.
+    fn proof(
         &self,
         service: &str,
-        headers: &[(&'static str, &str)],
-        body: &str,
+        request: SignableRequest<'_>,
         at: SystemTime,
     ) -> Result<HeaderMap> {
         let identity = self.credentials.clone().into();
@@ -92,17 +109,9 @@ impl AwsApi {
             .settings(SigningSettings::default())
             .build()?
             .into();
-        let request = SignableRequest::new(
-            "POST",
-            &self.url,
-            headers.iter().copied(),
-            SignableBody::Bytes(body.as_bytes()),
-        )?;
         let (instructions, _) = sign(request, &params)?.into_parts();
-        headers
-            .iter()
-            .copied()
-            .chain(instructions.headers())
+        instructions
+            .headers()
             .map(|(name, value)| Ok((name.parse::<HeaderName>()?, value.parse::<HeaderValue>()?)))
             .collect()
     }

@@ -13,16 +13,18 @@ use serde::{Deserialize, Serialize};
 use super::command;
 use super::health;
 use super::http;
-use super::instance::{Instance, Part};
+use super::instance::Instance;
+use super::part::Part;
 use super::ports;
-use super::process::{self, Record};
+use super::process;
+use super::record::Record;
 use super::report::Reporter;
 use super::stamp::{self, Fingerprint};
 use crate::model_double;
 
-/// What `up` can be told.
+/// Which model is to answer.
 #[derive(Debug, Default, clap::Args)]
-pub struct UpArgs {
+pub struct ModelArgs {
     /// Let a real model answer: an OpenAI-compatible server (Ollama, vLLM, llama.cpp), such as
     /// <http://127.0.0.1:11434>. It holds until `--model-url none`.
     #[arg(long, value_name = "URL")]
@@ -58,7 +60,7 @@ impl Upstream {
     }
 
     /// What holds after `up` was told `args`.
-    fn after(before: Option<Self>, args: UpArgs) -> Result<Option<Self>> {
+    fn after(before: Option<Self>, args: ModelArgs) -> Result<Option<Self>> {
         let url = match args.model_url.as_deref() {
             Some("none") => {
                 ensure!(
@@ -92,7 +94,7 @@ impl Upstream {
 }
 
 /// Remembers which model is to answer from now on, and says which.
-pub(super) fn choose(instance: &Instance, args: UpArgs) -> Result<Option<Upstream>> {
+pub(super) fn choose(instance: &Instance, args: ModelArgs) -> Result<Option<Upstream>> {
     let before = Upstream::read(&instance.dir)?;
     let after = Upstream::after(before.clone(), args)?;
     if after != before {
@@ -149,8 +151,8 @@ pub(super) async fn ensure(instance: &Instance, reporter: &Reporter) -> Result<(
 mod tests {
     use super::*;
 
-    fn args(url: Option<&str>, name: Option<&str>) -> UpArgs {
-        UpArgs { model_url: url.map(str::to_owned), model_name: name.map(str::to_owned) }
+    fn args(url: Option<&str>, name: Option<&str>) -> ModelArgs {
+        ModelArgs { model_url: url.map(str::to_owned), model_name: name.map(str::to_owned) }
     }
 
     fn upstream(name: Option<&str>) -> Upstream {

@@ -4,8 +4,8 @@
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::StackEnv;
 use super::aws_api::{AwsApi, Refusal};
+use super::stack_env::StackEnv;
 
 /// Satisfies the pool's policy.
 const PASSWORD: &str = "Local-password-1";

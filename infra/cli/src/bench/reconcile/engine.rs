@@ -35,7 +35,7 @@ struct World {
     calls: Mutex<BTreeMap<String, u64>>,
 }
 
-/// The server.
+/// The server that the function takes for AWS.
 #[derive(Debug)]
 pub(super) struct Engine {
     world: Arc<World>,

@@ -13,7 +13,7 @@ pub(super) fn id(number: u32) -> uuid::Uuid {
     uuid::Uuid::from_u128(0x0193_e4a0_0000_7000_8000_0000_0000_0000 | u128::from(number))
 }
 
-/// The database.
+/// A database of its own with the table in it.
 pub(super) struct Table {
     server: PgConnectOptions,
     options: PgConnectOptions,

@@ -41,6 +41,8 @@ pub struct DemoArgs {
     /// Print one JSON document instead of the chart.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    build: stack::BuildArgs,
     /// Where to write the chart as a picture; by default .local/demo/chart.svg in the project.
     #[arg(long, value_name = "PATH")]
     svg: Option<PathBuf>,
@@ -122,7 +124,7 @@ async fn connect(
     reporter: &Reporter,
     started: Instant,
 ) -> Result<(StackEnv, (Api, Duration))> {
-    let env = stack::up(reporter).await?;
+    let env = stack::up(&args.build, reporter).await?;
     let token = stack::token(&env, USER).await?;
     let api = Api::new(&env.api_url, &token, is_english(&args.goal))?;
     Ok((env, (api, started.elapsed())))

@@ -17,10 +17,12 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use super::authority::{self, Files, Pems};
 use super::command;
 use super::health;
-use super::instance::{Instance, InstanceName, Part};
+use super::instance::{Instance, InstanceName};
+use super::part::Part;
 use super::ports;
 use super::private;
-use super::process::{self, Record};
+use super::process;
+use super::record::{self, Record};
 use super::report::Reporter;
 use super::stamp::Fingerprint;
 use super::tools::Tools;
@@ -208,7 +210,7 @@ async fn start(instance: &Instance, bin: &Path, run_as: RunAs, config: &str) -> 
             // After a hard end the old server's last processes may still hold its memory for a
             // moment.
             Err(_) if still_held(instance) && Instant::now() < deadline => {
-                tokio::time::sleep(process::LOOK_AGAIN).await;
+                tokio::time::sleep(record::LOOK_AGAIN).await;
             }
             Err(error) => return Err(error),
         }

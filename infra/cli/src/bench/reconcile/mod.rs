@@ -33,7 +33,7 @@ pub(crate) struct ReconcileArgs {
     /// The server to make the tables on, in databases of their own; by default the running stack's.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
-    /// The function as `cargo aigen up` builds and deploys it.
+    /// The function as `cargo aigen up --release` builds and deploys it.
     #[arg(long, default_value = ".aws-sam/build/Reconciler/bootstrap")]
     function: PathBuf,
 }
@@ -49,7 +49,7 @@ pub(super) async fn run(
     );
     ensure!(
         args.function.exists(),
-        "{} is not there: run `cargo aigen up`, or say --function",
+        "{} is not there: run `cargo aigen up --release`, or say --function",
         args.function.display()
     );
     let server = match &args.database_url {

@@ -68,21 +68,19 @@ impl Tools {
     }
 
     /// Makes both environments, unless they are as pinned.
-    pub(super) async fn ensure(instance: &Instance, reporter: &Reporter) -> Result<Self> {
-        let tools = Self::of(instance);
-        let gateway = Environment::new(instance, &tools.gateway_home, "gateway")?;
-        let local = Environment::new(instance, &tools.home, "tools")?;
+    pub(super) async fn ensure(&self, instance: &Instance, reporter: &Reporter) -> Result<()> {
+        let gateway = Environment::new(instance, &self.gateway_home, "gateway")?;
+        let local = Environment::new(instance, &self.home, "tools")?;
         if gateway.is_current() && local.is_current() {
-            return Ok(tools);
+            return Ok(());
         }
         let python = find_python().await?;
         reporter
             .step("Installing the pinned Python tools into .local/", async {
                 tokio::try_join!(gateway.make(&python), local.make(&python))?;
-                tools.link()
+                self.link()
             })
-            .await?;
-        Ok(tools)
+            .await
     }
 
     /// The Python that has the gateway's packages.
