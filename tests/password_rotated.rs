@@ -79,8 +79,11 @@ async fn sql(stack: &Stack, statement: String) {
 /// Ends the connections of `role`, as a database does that fails over or drops the sessions of a
 /// changed role.
 async fn disconnect(stack: &Stack, role: &str) {
-    sql(stack, format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}' AND pid <> pg_backend_pid()"))
-        .await;
+    let end = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE usename = '{role}' AND pid <> pg_backend_pid()"
+    );
+    sql(stack, end).await;
 }
 
 #[tokio::test]

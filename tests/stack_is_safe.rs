@@ -82,7 +82,8 @@ async fn only_the_stacks_own_key_with_its_own_secret_is_believed() {
         let forged = signed_by(key, request(&stack, Method::POST, "/"));
         assert_eq!(status(forged).await, StatusCode::FORBIDDEN, "{key}");
     }
-    let query = "/?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=test/20261126/us-east-1/lambda/aws4_request";
+    let query = "/?X-Amz-Algorithm=AWS4-HMAC-SHA256\
+                 &X-Amz-Credential=test/20261126/us-east-1/lambda/aws4_request";
     let in_query = request(&stack, Method::POST, query).header("x-amz-target", "x").body("{}");
     assert_eq!(status(in_query).await, StatusCode::FORBIDDEN);
     let mut thief = stack.clone();

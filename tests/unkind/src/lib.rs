@@ -5,9 +5,9 @@
 //!   comes back.
 //! - A **fault** is what happens to a connection.
 //!
-//! Faults at a statement, and read-only targets, need a connection in the clear (`sslmode=disable`):
-//! inside TLS nobody sees a statement pass. The stack's server takes such connections to the
-//! databases of `#[sqlx::test]`.
+//! Faults at a statement, and read-only targets, need a connection in the clear
+//! (`sslmode=disable`): inside TLS nobody sees a statement pass. The stack's server takes such
+//! connections to the databases of `#[sqlx::test]`.
 
 mod connection;
 mod forwarder;

@@ -21,7 +21,11 @@ impl World {
     fn post(self) -> Value {
         match self {
             Self::Real => json!({
-                "requestsPerMinute": 60, "burst": 10, "delayMs": 3_000, "shortText": 0.08, "longText": 0.02,
+                "requestsPerMinute": 60,
+                "burst": 10,
+                "delayMs": 3_000,
+                "shortText": 0.08,
+                "longText": 0.02,
             }),
         }
     }
@@ -29,7 +33,9 @@ impl World {
     /// The world in one line.
     pub fn told(self) -> String {
         match self {
-            Self::Real => "the model answers in 3 s, 60 calls a minute and 10 at once at most; 8 % of its texts are too short and 2 % too long".to_owned(),
+            Self::Real => "the model answers in 3 s, 60 calls a minute and 10 at once at most; \
+                           8 % of its texts are too short and 2 % too long"
+                .to_owned(),
         }
     }
 }

@@ -18,7 +18,8 @@ fn text(min: usize, max: usize) -> Value {
 
 fn list(name: &str, min: usize, max: usize, properties: &Value) -> Value {
     let items = json!({"type": "object", "properties": properties, "additionalProperties": false});
-    json!({"type": "object", "required": [name], "properties": {name: {"type": "array", "minItems": min, "maxItems": max, "items": items}}})
+    let list = json!({"type": "array", "minItems": min, "maxItems": max, "items": items});
+    json!({"type": "object", "required": [name], "properties": {name: list}})
 }
 
 fn sub_goals() -> Value {
@@ -33,12 +34,13 @@ fn sub_goals() -> Value {
 fn tasks() -> Value {
     let kind = json!({"type": "string", "enum": ["EXECUTION", "HABIT"]});
     let minutes = json!({"type": "integer", "minimum": 15, "maximum": 120});
-    list(
-        "tasks",
-        1,
-        8,
-        &json!({"title": text(1, 50), "description": text(1, 200), "type": kind, "estimatedMinutes": minutes}),
-    )
+    let properties = json!({
+        "title": text(1, 50),
+        "description": text(1, 200),
+        "type": kind,
+        "estimatedMinutes": minutes,
+    });
+    list("tasks", 1, 8, &properties)
 }
 
 fn length(item: &Value, property: &str) -> usize {
@@ -83,8 +85,10 @@ fn sub_goals_satisfy_their_schema_for_any_goal() {
 
 #[test]
 fn without_limits_in_the_schema_the_limits_of_the_product_hold() {
-    let bare = json!({"type": "object", "properties": {"actions": {"type": "array", "items": {"type": "object", "properties":
-        {"title": {"type": "string"}, "description": {"type": "string"}, "background": {"type": "string"}, "type": {"type": "string"}}}}}});
+    let text = json!({"type": "string"});
+    let properties = json!({"title": text, "description": text, "background": text, "type": text});
+    let actions = json!({"type": "array", "items": {"type": "object", "properties": properties}});
+    let bare = json!({"type": "object", "properties": {"actions": actions}});
     for title in GOALS {
         let answer = answer(&bare, &goal(title));
         let items = answer["actions"].as_array().unwrap();
@@ -155,9 +159,13 @@ fn a_schema_of_another_shape_is_answered_from_the_schema_alone() {
         "$defs": {"level": {"enum": ["low", "high"]}},
         "type": "object",
         "properties": {
-            "ok": {"type": "boolean"}, "level": {"$ref": "#/$defs/level"}, "score": {"type": "integer", "minimum": 5, "maximum": 6},
-            "step": {"type": "integer", "minimum": 7, "multipleOf": 5}, "note": {"type": ["null", "string"], "minLength": 120},
-            "maybe": {"anyOf": [{"type": "null"}, {"const": 3}]}, "tags": {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": "string"}},
+            "ok": {"type": "boolean"},
+            "level": {"$ref": "#/$defs/level"},
+            "score": {"type": "integer", "minimum": 5, "maximum": 6},
+            "step": {"type": "integer", "minimum": 7, "multipleOf": 5},
+            "note": {"type": ["null", "string"], "minLength": 120},
+            "maybe": {"anyOf": [{"type": "null"}, {"const": 3}]},
+            "tags": {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": "string"}},
         },
     });
     let answer = answer(&schema, &goal("英語"));
@@ -179,7 +187,10 @@ fn a_schema_that_refers_to_itself_ends() {
 /// What a repair asks for: as many items as broke rules, each with the place that it takes.
 fn repair_of(indexes: &[u64], index: &Value) -> Value {
     let properties = json!({
-        "title": text(1, 30), "description": text(50, 200), "background": text(1, 100), "index": index,
+        "title": text(1, 30),
+        "description": text(50, 200),
+        "background": text(1, 100),
+        "index": index,
     });
     list("subGoals", indexes.len(), indexes.len(), &properties)
 }

@@ -61,12 +61,14 @@ impl ErrorKind {
             Self::InternalServer => (
                 500,
                 "InternalServerException",
-                "The system encountered an unexpected error during processing. Try your request again.",
+                "The system encountered an unexpected error during processing. \
+                 Try your request again.",
             ),
             Self::ModelError => (
                 424,
                 "ModelErrorException",
-                "The system encountered an unexpected error during processing. Try your request again.",
+                "The system encountered an unexpected error during processing. \
+                 Try your request again.",
             ),
             Self::ModelNotReady => (
                 429,

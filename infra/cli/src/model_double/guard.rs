@@ -28,13 +28,15 @@ pub async fn programs_only(request: Request, next: Next) -> Response {
 fn refusal(uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
     if headers.contains_key(header::ORIGIN) {
         return Some(
-            "The model double answers programs of this machine, not web pages: a request with an Origin is refused.",
+            "The model double answers programs of this machine, not web pages: \
+             a request with an Origin is refused.",
         );
     }
     let site = headers.get(SEC_FETCH_SITE);
     if site.is_some_and(|site| site != "none" && site != "same-origin") {
         return Some(
-            "The model double answers programs of this machine, not web pages: a request from another site is refused.",
+            "The model double answers programs of this machine, not web pages: \
+             a request from another site is refused.",
         );
     }
     let mut hosts = headers.get_all(header::HOST).iter();
@@ -44,7 +46,8 @@ fn refusal(uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
         return None;
     }
     Some(
-        "The model double answers at 127.0.0.1, localhost and [::1] only: a request to another Host is refused.",
+        "The model double answers at 127.0.0.1, localhost and [::1] only: \
+         a request to another Host is refused.",
     )
 }
 

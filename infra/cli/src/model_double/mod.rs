@@ -4,17 +4,21 @@
 //! It answers any tool schema plausibly ([`answer`]), goes wrong on demand ([`faults`],
 //! [`nonsense`]), and can be made as unkind as the real one ([`world`] says how posts add up):
 //!
-//! | route | does |
-//! |---|---|
-//! | `POST /model/{modelId}/converse` | what Bedrock does |
-//! | `POST /_faults` | adds a rule: `{"delayMs":N, "throttle":N, "unavailable":N, "error":N, "garbage":N, "truncated":N, "onlyModel":"id", "match":"text"}`; `"errorType"` names the exception that `error` sends |
-//! | `POST /_world` | adds to the world: `{"requestsPerMinute":N, "tokensPerMinute":N, "burst":N, "outputBurndown":N, "delayMs":N, "shortText":p, "longText":p, "seed":N, "onlyModel":"id", "match":"text"}`; `null` takes a field away |
-//! | `POST /_world` | `{"reply":{"status":N, "headers":{}, "body":any}, "times":N, "onlyModel":"id", "match":"text"}` answers that as it stands |
-//! | `GET /_world` | `{"seed", "posts", "left":{model:{"requests","tokens"}}}` |
-//! | `DELETE /_world` | takes the world away; rules and calls stay |
-//! | `POST /_reset` | forgets rules, world and calls |
-//! | `GET /_calls` | `{"total", "inFlight", "maxInFlight", "dropped", "throttled", "inputTokens", "outputTokens", "calls":[{"model","at","outcome"}]}` |
-//! | `GET /_health` | 200 |
+//! - `POST /model/{modelId}/converse` does what Bedrock does.
+//! - `POST /_faults` adds a rule: `{"delayMs":N, "throttle":N, "unavailable":N, "error":N,
+//!   "garbage":N, "truncated":N, "onlyModel":"id", "match":"text"}`; `"errorType"` names the
+//!   exception that `error` sends.
+//! - `POST /_world` adds to the world: `{"requestsPerMinute":N, "tokensPerMinute":N, "burst":N,
+//!   "outputBurndown":N, "delayMs":N, "shortText":p, "longText":p, "seed":N, "onlyModel":"id",
+//!   "match":"text"}`; `null` takes a field away.
+//! - `POST /_world` with `{"reply":{"status":N, "headers":{}, "body":any}, "times":N,
+//!   "onlyModel":"id", "match":"text"}` answers that as it stands.
+//! - `GET /_world` says `{"seed", "posts", "left":{model:{"requests","tokens"}}}`.
+//! - `DELETE /_world` takes the world away; rules and calls stay.
+//! - `POST /_reset` forgets rules, world and calls.
+//! - `GET /_calls` says `{"total", "inFlight", "maxInFlight", "dropped", "throttled",
+//!   "inputTokens", "outputTokens", "calls":[{"model","at","outcome"}]}`.
+//! - `GET /_health` answers 200.
 //!
 //! A field that is not known is refused by its name, with 400. Any request that a web page may have
 //! sent is refused with 403 ([`guard`]). With `--upstream` a real model answers ([`upstream`]);
@@ -89,9 +93,12 @@ impl UpstreamArgs {
 
 /// Serves on loopback until SIGTERM or Ctrl-C.
 pub async fn serve(port: u16, upstream: UpstreamArgs) -> anyhow::Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .await
-        .with_context(|| format!("the model double cannot listen on 127.0.0.1:{port}; set AIGEN_MODEL_PORT to a free port"))?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.with_context(|| {
+        format!(
+            "the model double cannot listen on 127.0.0.1:{port}; \
+                 set AIGEN_MODEL_PORT to a free port"
+        )
+    })?;
     let router = server::router(server::Options {
         delay: default_delay(std::env::var(DELAY_VARIABLE).ok().as_deref())?,
         // The hasher's keys are random for each process.

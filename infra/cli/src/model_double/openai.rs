@@ -41,7 +41,8 @@ pub fn request(converse: &Value, model: &str) -> Result<Value, String> {
         let schema: Value = serde_json::from_str(text)
             .map_err(|error| format!("The schema in outputConfig is no JSON: {error}"))?;
         let name = format["name"].as_str().unwrap_or("answer");
-        body["response_format"] = json!({"type": "json_schema", "json_schema": {"name": name, "schema": schema, "strict": true}});
+        let named = json!({"name": name, "schema": schema, "strict": true});
+        body["response_format"] = json!({"type": "json_schema", "json_schema": named});
     }
     Ok(body)
 }

@@ -7,13 +7,29 @@ fn converse() -> Value {
         "system": [{"text": "S"}, {"cachePoint": {"type": "default"}}],
         "messages": [
             {"role": "user", "content": [{"text": "a"}, {"text": "b"}]},
-            {"role": "assistant", "content": [{"text": "so"}, {"toolUse": {"toolUseId": "t1", "name": "save", "input": {"x": 1}}}]},
-            {"role": "user", "content": [{"toolResult": {"toolUseId": "t1", "content": [{"text": "no"}, {"json": {"y": 2}}]}}, {"text": "again"}]},
+            {"role": "assistant", "content": [
+                {"text": "so"},
+                {"toolUse": {"toolUseId": "t1", "name": "save", "input": {"x": 1}}},
+            ]},
+            {"role": "user", "content": [
+                {"toolResult": {
+                    "toolUseId": "t1",
+                    "content": [{"text": "no"}, {"json": {"y": 2}}],
+                }},
+                {"text": "again"},
+            ]},
         ],
-        "inferenceConfig": {"maxTokens": 9, "temperature": 0.5, "topP": 0.9, "stopSequences": ["."]},
+        "inferenceConfig": {
+            "maxTokens": 9, "temperature": 0.5, "topP": 0.9, "stopSequences": ["."],
+        },
         "toolConfig": {
             "tools": [
-                {"toolSpec": {"name": "save", "description": "d", "strict": true, "inputSchema": {"json": {"type": "object"}}}},
+                {"toolSpec": {
+                    "name": "save",
+                    "description": "d",
+                    "strict": true,
+                    "inputSchema": {"json": {"type": "object"}},
+                }},
                 {"cachePoint": {"type": "default"}},
             ],
             "toolChoice": {"tool": {"name": "save"}},
@@ -29,12 +45,18 @@ fn a_request_says_the_same_in_the_servers_words() {
         "messages": [
             {"role": "system", "content": "S"},
             {"role": "user", "content": "a\nb"},
-            {"role": "assistant", "content": "so", "tool_calls": [{"id": "t1", "type": "function", "function": {"name": "save", "arguments": "{\"x\":1}"}}]},
+            {"role": "assistant", "content": "so", "tool_calls": [{
+                "id": "t1",
+                "type": "function",
+                "function": {"name": "save", "arguments": "{\"x\":1}"},
+            }]},
             {"role": "tool", "tool_call_id": "t1", "content": "no\n{\"y\":2}"},
             {"role": "user", "content": "again"},
         ],
         "max_tokens": 9, "temperature": 0.5, "top_p": 0.9, "stop": ["."],
-        "tools": [{"type": "function", "function": {"name": "save", "description": "d", "strict": true, "parameters": {"type": "object"}}}],
+        "tools": [{"type": "function", "function": {
+            "name": "save", "description": "d", "strict": true, "parameters": {"type": "object"},
+        }}],
         "tool_choice": {"type": "function", "function": {"name": "save"}},
     });
     assert_eq!(request(&converse(), "m").unwrap(), expected);
@@ -63,8 +85,11 @@ fn each_choice_of_a_tool_has_its_word() {
 
 #[test]
 fn an_output_schema_becomes_a_response_format() {
-    let asked = json!({"messages": [], "outputConfig": {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"name": "n", "schema": "{\"type\":\"object\"}"}}}}});
-    let expected = json!({"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}, "strict": true}});
+    let structure = json!({"jsonSchema": {"name": "n", "schema": "{\"type\":\"object\"}"}});
+    let format = json!({"type": "json_schema", "structure": structure});
+    let asked = json!({"messages": [], "outputConfig": {"textFormat": format}});
+    let named = json!({"name": "n", "schema": {"type": "object"}, "strict": true});
+    let expected = json!({"type": "json_schema", "json_schema": named});
     assert_eq!(request(&asked, "m").unwrap()["response_format"], expected);
 }
 
@@ -83,7 +108,9 @@ fn answer(message: &Value, finish: &str) -> (Reply, Option<(u64, u64)>) {
 }
 
 fn called(arguments: &Value) -> Value {
-    json!({"content": null, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "save", "arguments": arguments}}]})
+    let function = json!({"name": "save", "arguments": arguments});
+    let calls = json!([{"id": "c", "type": "function", "function": function}]);
+    json!({"content": null, "tool_calls": calls})
 }
 
 #[test]

@@ -184,7 +184,8 @@ fn tag_before(text: &str) -> Option<Level> {
 }
 
 fn is_japanese(c: char) -> bool {
-    matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ff9d}')
+    matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}')
+        || matches!(c, '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ff9d}')
 }
 
 #[cfg(test)]
@@ -198,7 +199,10 @@ mod tests {
     #[test]
     fn the_goal_is_found_in_its_block() {
         let prompt = read(
-            "次の目標を分解してください。\n<goal>\n{\"title\":\"TypeScriptのエキスパートになる\",\"description\":\"x\"}\n</goal>",
+            "次の目標を分解してください。\n\
+             <goal>\n\
+             {\"title\":\"TypeScriptのエキスパートになる\",\"description\":\"x\"}\n\
+             </goal>",
         );
         assert_eq!((prompt.language, prompt.topic.as_str()), (Language::Japanese, "TypeScript"));
     }

@@ -20,12 +20,18 @@ pub(super) async fn start_with(options: Options) -> String {
 
 pub(super) fn request(title: &str) -> Value {
     let text = json!({"type": "string"});
-    let item = json!({"type": "object", "properties": {"title": text, "description": text, "background": text}});
-    let schema = json!({"type": "object", "properties": {"subGoals": {"type": "array", "minItems": 8, "maxItems": 8, "items": item}}});
+    let properties = json!({"title": text, "description": text, "background": text});
+    let item = json!({"type": "object", "properties": properties});
+    let list = json!({"type": "array", "minItems": 8, "maxItems": 8, "items": item});
+    let schema = json!({"type": "object", "properties": {"subGoals": list}});
+    let goal = format!("<goal>{}</goal>", json!({"title": title}));
     json!({
         "system": [{"text": "あなたは目標達成の専門家です。"}],
-        "messages": [{"role": "user", "content": [{"text": format!("<goal>{}</goal>", json!({"title": title}))}]}],
-        "toolConfig": {"tools": [{"toolSpec": {"name": "save", "inputSchema": {"json": schema}}}], "toolChoice": {"tool": {"name": "save"}}},
+        "messages": [{"role": "user", "content": [{"text": goal}]}],
+        "toolConfig": {
+            "tools": [{"toolSpec": {"name": "save", "inputSchema": {"json": schema}}}],
+            "toolChoice": {"tool": {"name": "save"}},
+        },
     })
 }
 
@@ -208,8 +214,9 @@ async fn calls_wait_side_by_side_and_reset_forgets_them() {
         (&json!(8), &json!(0), &json!(8))
     );
     post(&url, "/_reset", &json!({})).await;
-    assert_eq!(
-        calls(&url).await,
-        json!({"total": 0, "inFlight": 0, "maxInFlight": 0, "dropped": 0, "throttled": 0, "inputTokens": 0, "outputTokens": 0, "calls": []})
-    );
+    let none = json!({
+        "total": 0, "inFlight": 0, "maxInFlight": 0, "dropped": 0, "throttled": 0,
+        "inputTokens": 0, "outputTokens": 0, "calls": [],
+    });
+    assert_eq!(calls(&url).await, none);
 }

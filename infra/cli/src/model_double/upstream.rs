@@ -37,12 +37,15 @@ pub fn base_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("\"{text}\" is no URL: {error}"))?;
     if url.scheme() != "http" {
         return Err(format!(
-            "\"{}:\" is not spoken here: a model server is reached by http, as those on one's own machine are",
+            "\"{}:\" is not spoken here: a model server is reached by http, as those on one's own \
+             machine are",
             url.scheme()
         ));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("the URL of a model server must hold no name and no password: it is written down and shown".to_owned());
+        return Err("the URL of a model server must hold no name and no password: \
+                    it is written down and shown"
+            .to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err("the URL of a model server ends with its path".to_owned());

@@ -58,7 +58,15 @@ async fn complete(State(fake): State<Fake>, Json(body): Json<Value>) -> (StatusC
     (StatusCode::from_u16(status).unwrap(), text)
 }
 
-const CALLED: &str = r#"{"choices":[{"message":{"tool_calls":[{"id":"c","function":{"name":"save","arguments":"{\"subGoals\":[]}"}}]},"finish_reason":"stop"}],"usage":{"prompt_tokens":600,"completion_tokens":90}}"#;
+const CALLED: &str = r#"{
+    "choices": [{
+        "message": {"tool_calls": [
+            {"id": "c", "function": {"name": "save", "arguments": "{\"subGoals\":[]}"}}
+        ]},
+        "finish_reason": "stop"
+    }],
+    "usage": {"prompt_tokens": 600, "completion_tokens": 90}
+}"#;
 
 #[tokio::test]
 async fn a_real_models_answer_comes_back_as_converses() {

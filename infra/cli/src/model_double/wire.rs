@@ -62,10 +62,9 @@ impl Request {
                 );
             }
             Some(first) if first.role != "user" => {
-                return Err(
-                    "A conversation must start with a user message. Try again with a conversation that starts with a user message."
-                        .to_owned(),
-                );
+                return Err("A conversation must start with a user message. \
+                     Try again with a conversation that starts with a user message."
+                    .to_owned());
             }
             Some(_) => {}
         }
@@ -91,8 +90,12 @@ impl Request {
                 continue;
             }
             let schema = spec.pointer("/inputSchema/json").filter(|schema| schema.is_object());
-            let schema = schema
-                .ok_or_else(|| format!("The value at toolConfig.tools.toolSpec.inputSchema.json of tool {name} is not an object."))?;
+            let schema = schema.ok_or_else(|| {
+                format!(
+                    "The value at toolConfig.tools.toolSpec.inputSchema.json of tool {name} \
+                     is not an object."
+                )
+            })?;
             return Ok(Some(Tool { name, schema }));
         }
         match wanted {
@@ -216,7 +219,11 @@ impl Reply {
             "metrics": {"latencyMs": latency_ms},
             "output": {"message": {"content": self.content, "role": "assistant"}},
             "stopReason": self.stop_reason,
-            "usage": {"inputTokens": input_tokens, "outputTokens": output_tokens, "totalTokens": input_tokens + output_tokens},
+            "usage": {
+                "inputTokens": input_tokens,
+                "outputTokens": output_tokens,
+                "totalTokens": input_tokens + output_tokens,
+            },
         })
     }
 }
@@ -235,7 +242,10 @@ mod tests {
             "messages": [{"role": "user", "content": [{"text": "目標"}]}],
             "system": [{"text": "指示"}],
             "toolConfig": {
-                "tools": [{"toolSpec": {"name": "a", "inputSchema": {"json": {}}}}, {"toolSpec": {"name": "b", "inputSchema": {"json": {}}}}],
+                "tools": [
+                    {"toolSpec": {"name": "a", "inputSchema": {"json": {}}}},
+                    {"toolSpec": {"name": "b", "inputSchema": {"json": {}}}},
+                ],
                 "toolChoice": tool_choice,
             },
         });
@@ -275,8 +285,10 @@ mod tests {
 
     #[test]
     fn the_prompt_holds_system_and_tool_result_texts() {
-        let body = br#"{"system":[{"text":"S"}],"messages":[{"role":"user","content":[{"text":"U"}]},
-            {"role":"user","content":[{"toolResult":{"toolUseId":"x","content":[{"text":"wrong"}]}}]}]}"#;
+        let body = br#"{"system":[{"text":"S"}],"messages":[
+            {"role":"user","content":[{"text":"U"}]},
+            {"role":"user","content":[
+                {"toolResult":{"toolUseId":"x","content":[{"text":"wrong"}]}}]}]}"#;
         let request = Request::read(body).unwrap();
         assert_eq!(request.whole_prompt(), "S\nU\nwrong");
         assert_eq!(request.user_texts(), ["wrong", "U"]);

@@ -75,9 +75,18 @@ async fn tokens_are_counted_over_all_answers() {
 async fn a_reply_is_sent_as_it_stands() {
     let url = start().await;
     let message = "The model returned the following errors: Output blocked";
-    let refused = json!({"status": 400, "headers": {"x-amzn-errortype": "ValidationException"}, "body": {"message": message}});
+    let refused = json!({
+        "status": 400,
+        "headers": {"x-amzn-errortype": "ValidationException"},
+        "body": {"message": message},
+    });
     post(&url, "/_world", &json!({"reply": refused, "times": 1, "onlyModel": "m"})).await;
-    let twice = json!({"stopReason": "tool_use", "output": {"message": {"role": "assistant", "content": [{"toolUse": {}}, {"toolUse": {}}]}}, "usage": {"inputTokens": 600, "outputTokens": 90}});
+    let content = json!([{"toolUse": {}}, {"toolUse": {}}]);
+    let twice = json!({
+        "stopReason": "tool_use",
+        "output": {"message": {"role": "assistant", "content": content}},
+        "usage": {"inputTokens": 600, "outputTokens": 90},
+    });
     post(&url, "/_world", &json!({"reply": {"body": twice}, "times": 1})).await;
     let (status, name, body) = call(&url, "m", &request("a")).await;
     assert_eq!((status, name.as_deref()), (400, Some("ValidationException")));
@@ -187,9 +196,10 @@ async fn a_web_page_is_refused_at_every_route_and_changes_nothing() {
 async fn structured_output_is_a_text_that_follows_its_schema() {
     let url = start().await;
     let schema = json!({"type": "object", "properties": {"ok": {"type": "boolean"}}});
+    let structure = json!({"jsonSchema": {"schema": schema.to_string()}});
     let request = json!({
         "messages": [{"role": "user", "content": [{"text": "ping"}]}],
-        "outputConfig": {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"schema": schema.to_string()}}}},
+        "outputConfig": {"textFormat": {"type": "json_schema", "structure": structure}},
     });
     let (_, _, body) = call(&url, "m", &request).await;
     let text = body["output"]["message"]["content"][0]["text"].as_str().unwrap();

@@ -131,7 +131,9 @@ pub(crate) async fn up_verb(name: InstanceName, args: UpArgs, reporter: &Reporte
         env.api_url,
         started.elapsed().as_secs_f64()
     ));
-    reporter.note(r#"next: eval "$(cargo aigen env)" points plain commands at it; `cargo aigen down` ends it"#);
+    reporter.note(
+        "next: eval \"$(cargo aigen env)\" points plain commands at it; `cargo aigen down` ends it",
+    );
     Ok(())
 }
 

@@ -87,7 +87,8 @@ impl Upstream {
     pub(super) fn told(&self) -> String {
         let name = self.name.as_deref().unwrap_or("the first model");
         format!(
-            "answers come from {name} at {}; `cargo aigen up --model-url none` brings the model double back",
+            "answers come from {name} at {}; `cargo aigen up --model-url none` brings the model \
+             double back",
             self.url
         )
     }

@@ -108,8 +108,8 @@ pub(super) fn is_free(port: u16) -> bool {
 pub(super) fn ensure_free(part: Part, number: u16) -> Result<()> {
     ensure!(
         is_free(number),
-        "port {number} for {part} is in use by a program that this stack did not start: end that program, or choose \
-         another port with {variable}=PORT",
+        "port {number} for {part} is in use by a program that this stack did not start: end that \
+         program, or choose another port with {variable}=PORT",
         variable = choice(part).variable
     );
     Ok(())

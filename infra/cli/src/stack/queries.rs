@@ -66,7 +66,8 @@ async fn describe_and_compare(instance: &Instance, check: bool, reporter: &Repor
         reporter.note(&format!(".sqlx is right: {} queries", described.len()));
     } else if check {
         bail!(
-            ".sqlx does not say what PostgreSQL says of the queries: run `cargo aigen prepare` and commit it.\n{}",
+            ".sqlx does not say what PostgreSQL says of the queries: run `cargo aigen prepare` \
+             and commit it.\n{}",
             differences.join("\n")
         );
     } else {

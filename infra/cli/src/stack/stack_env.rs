@@ -74,7 +74,12 @@ impl StackEnv {
 
     fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let need = |name: &str| {
-            variable(name).with_context(|| format!("this test needs the local stack ({name} is not set): run it with `cargo aigen test`"))
+            variable(name).with_context(|| {
+                format!(
+                    "this test needs the local stack ({name} is not set): run it with \
+                     `cargo aigen test`"
+                )
+            })
         };
         need("AIGEN_E2E")?;
         Ok(Self {

@@ -57,7 +57,8 @@ pub(super) async fn run(
         None => stack::current(instance).context("no DATABASE_URL is given")?.database_url,
     };
     output::line(
-        "|  | List | Describe | other calls | wall (s) | own time (s) | CPU (s) | peak RSS (MB) | repaired |",
+        "|  | List | Describe | other calls | wall (s) | own time (s) | CPU (s) | peak RSS (MB) \
+         | repaired |",
     );
     output::line("|---|---|---|---|---|---|---|---|---|");
     for rows in [args.small, args.rows] {

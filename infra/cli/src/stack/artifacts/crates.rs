@@ -103,7 +103,9 @@ mod tests {
 
     #[test]
     fn a_crate_that_many_use_is_counted_once() {
-        let tree = "api v0.1.0 (/w/api)\nserde v1.0.0\nsyn v2.0.0\n[build-dependencies]\n\nserde v1.0.0 (*)\nmacros v1.0.0 (proc-macro)\nmacros v1.0.0 (proc-macro) (*)\n";
+        let tree = "api v0.1.0 (/w/api)\nserde v1.0.0\nsyn v2.0.0\n\
+                    [build-dependencies]\n\nserde v1.0.0 (*)\n\
+                    macros v1.0.0 (proc-macro)\nmacros v1.0.0 (proc-macro) (*)\n";
         assert_eq!(count(tree), 4);
     }
 }

@@ -149,8 +149,9 @@ async fn refuse_foreign_cluster(instance: &Instance, bin: &Path) -> Result<()> {
         return Ok(());
     }
     bail!(
-        "the database in {} was made by an older version of this project (PostgreSQL {}) and cannot be used on: if \
-         its data may go, run `cargo aigen down --wipe` and then `cargo aigen up`",
+        "the database in {} was made by an older version of this project (PostgreSQL {}) and \
+         cannot be used on: if its data may go, run `cargo aigen down --wipe` and then \
+         `cargo aigen up`",
         instance.shown(&data(instance)),
         theirs.trim()
     )

@@ -41,8 +41,9 @@ impl RunAs {
             }
         }
         bail!(
-            "PostgreSQL refuses to run as root, user namespaces are forbidden here, and the user nobody cannot reach \
-             {}: run as an ordinary user, or clone the project to a folder that every user can enter",
+            "PostgreSQL refuses to run as root, user namespaces are forbidden here, and the user \
+             nobody cannot reach {}: run as an ordinary user, or clone the project to a folder \
+             that every user can enter",
             bin.display()
         )
     }

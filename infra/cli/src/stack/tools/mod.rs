@@ -200,8 +200,8 @@ impl Environment {
 }
 
 /// Whether a variable is a setting of pip's that changes what is installed or where (`PIP_TARGET`,
-/// `PIP_USER`, `PIP_NO_DEPS` …). Those that say how to reach the registry are not: the hashes decide
-/// what may come from there.
+/// `PIP_USER`, `PIP_NO_DEPS` …). Those that say how to reach the registry are not: the hashes
+/// decide what may come from there.
 fn is_foreign_pip_setting(name: &str) -> bool {
     name.starts_with("PIP_") && !PIP_REGISTRY_SETTINGS.contains(&name)
 }
@@ -232,14 +232,15 @@ async fn find_python() -> Result<PathBuf> {
         check.args(["-c", "import venv, ensurepip"]);
         ensure!(
             command::output(check, "importing venv").await.is_ok(),
-            "{name} cannot make environments: install its venv module (Debian and Ubuntu: `apt install python3-venv`) \
-             and run again"
+            "{name} cannot make environments: install its venv module (Debian and Ubuntu: \
+             `apt install python3-venv`) and run again"
         );
         return Ok(PathBuf::from(name));
     }
     let seen = if seen.is_empty() { String::new() } else { format!(" ({})", seen.join(", ")) };
     bail!(
-        "Python {major}.{minor} or newer is needed{seen}: install it, or name one with AIGEN_PYTHON=PATH"
+        "Python {major}.{minor} or newer is needed{seen}: install it, or name one with \
+         AIGEN_PYTHON=PATH"
     )
 }
 
