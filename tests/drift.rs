@@ -79,8 +79,11 @@ impl Deaf {
     async fn row_like(&self, model: &str, assignment: &str) -> String {
         let (id, goal) = (fresh_id(), fresh_id());
         self.sql(&format!(
-            "INSERT INTO processing_state (id, user_id, type, target_id, params, created_at, updated_at)
-             SELECT '{id}', user_id, type, '{goal}', jsonb_set(params, '{{goalId}}', '\"{goal}\"'), now() - interval '10 minutes', now() - interval '10 minutes'
+            "INSERT INTO processing_state
+                 (id, user_id, type, target_id, params, created_at, updated_at)
+             SELECT '{id}', user_id, type, '{goal}',
+                    jsonb_set(params, '{{goalId}}', '\"{goal}\"'),
+                    now() - interval '10 minutes', now() - interval '10 minutes'
              FROM processing_state WHERE id = '{model}'"
         ))
         .await;
@@ -130,7 +133,9 @@ impl Deaf {
 
     /// Status, progress, error code, and whether it has a time of end.
     async fn row(&self, id: &str) -> (String, i16, Option<String>, bool) {
-        sqlx::query_as("SELECT status, progress, error ->> 'code', completed_at IS NOT NULL FROM processing_state WHERE id = $1")
+        let select = "SELECT status, progress, error ->> 'code', completed_at IS NOT NULL
+                      FROM processing_state WHERE id = $1";
+        sqlx::query_as(select)
             .bind(Uuid::parse_str(id).unwrap())
             .fetch_one(&self.stack.database)
             .await
@@ -139,7 +144,9 @@ impl Deaf {
 
     /// The rules by which the reconciler has repaired it.
     async fn repairs(&self, id: &str) -> Vec<String> {
-        sqlx::query_scalar("SELECT detail ->> 'rule' FROM processing_event WHERE process_id = $1 AND actor = 'reconciler' ORDER BY id")
+        let select = "SELECT detail ->> 'rule' FROM processing_event
+                      WHERE process_id = $1 AND actor = 'reconciler' ORDER BY id";
+        sqlx::query_scalar(select)
             .bind(Uuid::parse_str(id).unwrap())
             .fetch_all(&self.stack.database)
             .await
@@ -317,8 +324,17 @@ async fn two_reconcilers_and_ten_events_at_once_do_what_one_does() {
     let id = deaf.running(&user, "十回知らされる目標").await;
     deaf.abort(&id).await;
     let machine = &deaf.stack.env.state_machine_arn;
-    let event = json!({"source": "aws.states", "detail-type": "Step Functions Execution Status Change", "detail": {
-        "executionArn": format!("{}:{id}", machine.replacen(":stateMachine:", ":execution:", 1)), "stateMachineArn": machine, "name": id, "status": "ABORTED"}});
+    let executions = machine.replacen(":stateMachine:", ":execution:", 1);
+    let event = json!({
+        "source": "aws.states",
+        "detail-type": "Step Functions Execution Status Change",
+        "detail": {
+            "executionArn": format!("{executions}:{id}"),
+            "stateMachineArn": machine,
+            "name": id,
+            "status": "ABORTED",
+        },
+    });
     let mut invocations: Vec<_> = (0..10).map(|_| event.clone()).collect();
     invocations.extend([json!({}), json!({})]);
     let mut tasks = Vec::new();

@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 use system_tests::{Goal, Stack, fresh_id};
 
 const FUNCTION: &str = "async-processing-handler";
@@ -68,15 +69,21 @@ impl Secret {
     }
 }
 
+/// As the superuser: the application's own role may make none.
 async fn sql(stack: &Stack, statement: String) {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&stack.database).await.unwrap();
+    let mut superuser = PgConnection::connect(&stack.env.superuser_url).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut superuser).await.unwrap();
+    superuser.close().await.unwrap();
 }
 
 /// Ends the connections of `role`, as a database does that fails over or drops the sessions of a
 /// changed role.
 async fn disconnect(stack: &Stack, role: &str) {
-    sql(stack, format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}' AND pid <> pg_backend_pid()"))
-        .await;
+    let end = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE usename = '{role}' AND pid <> pg_backend_pid()"
+    );
+    sql(stack, end).await;
 }
 
 #[tokio::test]

@@ -9,7 +9,12 @@ use tokio::task::JoinSet;
 async fn ended_with(stack: &Stack, user: &User, goal: &Goal, code: &str) -> String {
     stack.fault(goal, json!({"delayMs": 2_000})).await;
     let id = user.submit(goal).await;
-    sqlx::query("UPDATE processing_state SET status='FAILED', error=jsonb_build_object('code', $2::text, 'message', 'by hand'), completed_at=NOW() WHERE id=$1::uuid")
+    let update = "UPDATE processing_state
+                  SET status='FAILED',
+                      error=jsonb_build_object('code', $2::text, 'message', 'by hand'),
+                      completed_at=NOW()
+                  WHERE id=$1::uuid";
+    sqlx::query(update)
         .bind(id.parse::<uuid::Uuid>().unwrap())
         .bind(code)
         .execute(&stack.database)
@@ -88,7 +93,12 @@ async fn a_chain_ends_after_three_retries() {
         let retried = user.post(&format!("/retry/{id}"), &json!({})).await;
         assert_eq!(retried.data()["retryCount"], count, "{retried:?}");
         id = retried.data()["processId"].as_str().unwrap().to_owned();
-        sqlx::query("UPDATE processing_state SET status='FAILED', error='{\"code\":\"MANUAL_INTERVENTION\",\"message\":\"by hand\"}', completed_at=NOW() WHERE id=$1::uuid")
+        let update = r#"UPDATE processing_state
+                        SET status='FAILED',
+                            error='{"code":"MANUAL_INTERVENTION","message":"by hand"}',
+                            completed_at=NOW()
+                        WHERE id=$1::uuid"#;
+        sqlx::query(update)
             .bind(id.parse::<uuid::Uuid>().unwrap())
             .execute(&stack.database)
             .await

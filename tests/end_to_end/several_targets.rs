@@ -5,7 +5,10 @@ use system_tests::{Goal, Stack};
 
 const ACTIONS_OF_GOAL: &str =
     "SELECT count(*) FROM actions JOIN sub_goals ON sub_goals.id = sub_goal_id WHERE goal_id = $1";
-const ACTIONS_WITH_TASKS: &str = "SELECT count(DISTINCT action_id) FROM tasks JOIN actions ON actions.id = action_id JOIN sub_goals ON sub_goals.id = sub_goal_id WHERE goal_id = $1";
+const ACTIONS_WITH_TASKS: &str = "SELECT count(DISTINCT action_id) FROM tasks
+    JOIN actions ON actions.id = action_id
+    JOIN sub_goals ON sub_goals.id = sub_goal_id
+    WHERE goal_id = $1";
 
 fn entered(events: &[String]) -> usize {
     events.iter().filter(|event| event.ends_with("StateEntered")).count()

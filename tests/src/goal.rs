@@ -24,7 +24,10 @@ impl Goal {
     #[must_use]
     pub fn request(&self) -> Value {
         json!({"type": "SUBGOAL_GENERATION", "params": {
-            "goalId": self.id, "title": self.title, "description": "半年後に実務で使えるようになる", "deadline": "2099-12-31T00:00:00Z",
+            "goalId": self.id,
+            "title": self.title,
+            "description": "半年後に実務で使えるようになる",
+            "deadline": "2099-12-31T00:00:00Z",
             "background": "基礎は一通り学んだが、実務の経験がない",
         }})
     }

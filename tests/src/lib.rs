@@ -88,7 +88,8 @@ impl Stack {
         user_id: &str,
         actions: bool,
     ) -> Vec<(uuid::Uuid, String)> {
-        let insert = "INSERT INTO goals (id, user_id, title, description, deadline, background) VALUES ($1, $2, $3, '説明', '2099-12-31', '背景')";
+        let insert = "INSERT INTO goals (id, user_id, title, description, deadline, background)
+                      VALUES ($1, $2, $3, '説明', '2099-12-31', '背景')";
         sqlx::query(insert)
             .bind(goal.id)
             .bind(user_id)
@@ -97,14 +98,20 @@ impl Stack {
             .await
             .unwrap();
         let insert = "INSERT INTO sub_goals (id, goal_id, position, title, description, background)
-                      SELECT gen_random_uuid(), $1, n, $2 || ' の柱' || n, '説明', '背景' FROM generate_series(0, 7) n";
+                      SELECT gen_random_uuid(), $1, n, $2 || ' の柱' || n, '説明', '背景'
+                      FROM generate_series(0, 7) n";
         sqlx::query(insert).bind(goal.id).bind(&goal.title).execute(&self.database).await.unwrap();
         let mut select = "SELECT id, title FROM sub_goals WHERE goal_id = $1 ORDER BY position";
         if actions {
-            let insert = "INSERT INTO actions (id, sub_goal_id, position, title, description, background, type)
-                          SELECT gen_random_uuid(), id, n, title || ' の行動' || n || '番', '説明', '背景', 'EXECUTION' FROM sub_goals, generate_series(0, 7) n WHERE goal_id = $1";
+            let insert = "INSERT INTO actions
+                              (id, sub_goal_id, position, title, description, background, type)
+                          SELECT gen_random_uuid(), id, n, title || ' の行動' || n || '番',
+                                 '説明', '背景', 'EXECUTION'
+                          FROM sub_goals, generate_series(0, 7) n WHERE goal_id = $1";
             sqlx::query(insert).bind(goal.id).execute(&self.database).await.unwrap();
-            select = "SELECT a.id, a.title FROM actions a JOIN sub_goals s ON s.id = a.sub_goal_id WHERE s.goal_id = $1 ORDER BY s.position, a.position";
+            select = "SELECT a.id, a.title
+                      FROM actions a JOIN sub_goals s ON s.id = a.sub_goal_id
+                      WHERE s.goal_id = $1 ORDER BY s.position, a.position";
         }
         sqlx::query_as(select).bind(goal.id).fetch_all(&self.database).await.unwrap()
     }
@@ -258,7 +265,9 @@ impl User {
 
     /// Gives the user a rate limit of their own, with the statement that operators use.
     pub async fn limit_to(&self, per_minute: i32) {
-        sqlx::query("INSERT INTO rate_limit (user_id, per_minute) VALUES ($1, $2) ON CONFLICT (user_id) DO UPDATE SET per_minute = excluded.per_minute")
+        let insert = "INSERT INTO rate_limit (user_id, per_minute) VALUES ($1, $2)
+                      ON CONFLICT (user_id) DO UPDATE SET per_minute = excluded.per_minute";
+        sqlx::query(insert)
             .bind(self.id())
             .bind(per_minute)
             .execute(&self.stack.database)

@@ -29,7 +29,7 @@ enum Verb {
     /// Show the main job: a goal becomes eight sub-goals, through the real path.
     Demo(demo::DemoArgs),
     /// Bring the local stack up: make what is missing, start what is down, deploy what has changed.
-    Up,
+    Up(stack::UpArgs),
     /// End exactly what `up` started; the data stay.
     Down {
         /// Throw the database away as well.
@@ -69,8 +69,10 @@ enum Verb {
     #[command(hide = true)]
     ModelDouble {
         /// Where to listen, on 127.0.0.1.
-        #[arg(long, env = "AIGEN_MODEL_PORT", default_value_t = 4590)]
+        #[arg(long, env = stack::MODEL_PORT.variable, default_value_t = stack::MODEL_PORT.usual)]
         port: u16,
+        #[command(flatten)]
+        upstream: model_double::UpstreamArgs,
     },
 }
 
@@ -90,8 +92,12 @@ pub async fn run() -> ExitCode {
 }
 
 async fn dispatch(cli: Cli) -> Result<ExitCode> {
-    // `test` listens to signals by itself: it has a stack to end first.
-    let cleans_up = matches!(cli.verb, Verb::Test(_));
+    // Whoever has something to end or to undo first listens to signals by itself.
+    let cleans_up = match &cli.verb {
+        Verb::Test(_) => true,
+        Verb::Demo(args) => args.cleans_up(),
+        _ => false,
+    };
     let work = Box::pin(run_verb(cli));
     if cleans_up { work.await } else { stack::interruptible(work).await }
 }
@@ -101,7 +107,7 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
     let reporter = Reporter::to_stderr();
     match cli.verb {
         Verb::Demo(args) => demo::run(&args).await?,
-        Verb::Up => stack::up_verb(instance, &reporter).await?,
+        Verb::Up(args) => stack::up_verb(instance, args, &reporter).await?,
         Verb::Down { wipe } => stack::down(instance, wipe, &reporter).await?,
         Verb::Status => return stack::status(instance).await,
         Verb::Env => output::line(stack::current(instance)?.exports().trim_end()),
@@ -114,7 +120,7 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
         Verb::Migrate { database_url } => stack::migrate(instance, database_url, &reporter).await?,
         Verb::Prepare { check } => stack::prepare(instance, check, &reporter).await?,
         Verb::Tools => output::line(stack::tools(&reporter).await?),
-        Verb::ModelDouble { port } => model_double::serve(port).await?,
+        Verb::ModelDouble { port, upstream } => model_double::serve(port, upstream).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

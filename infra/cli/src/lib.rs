@@ -3,8 +3,15 @@
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "this crate is a command line: standard output is its answer, standard error its progress"
+    reason = "this crate is a command line: standard output is its answer, \
+              standard error its progress"
 )]
+
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "the local stack runs on Linux only, for it knows its processes by /proc: use a Linux machine, \
+     a container or WSL 2"
+);
 
 mod bench;
 mod chart;

@@ -99,7 +99,9 @@ impl Function {
         self.events.send(event).await.context("the function asks for no more")?;
         let answer = tokio::select! {
             answer = self.answers.recv() => answer.context("the Runtime API has ended")?,
-            ended = self.child.wait() => bail!("the function ended: {:?}", ended.context("and nobody knows how")?),
+            ended = self.child.wait() => {
+                bail!("the function ended: {:?}", ended.context("and nobody knows how")?)
+            }
             () = tokio::time::sleep(PATIENCE) => bail!("no answer within {} s", PATIENCE.as_secs()),
         };
         let took = began.elapsed();
@@ -114,7 +116,7 @@ impl Function {
         }
     }
 
-    /// Ends it.
+    /// Ends the process, whatever it is doing.
     pub(crate) async fn end(mut self) -> Result<()> {
         self.child.kill().await.context("the function cannot be ended")
     }

@@ -32,7 +32,7 @@ pub struct Chart {
 /// One of the eight around the goal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SubGoal {
-    /// Its title.
+    /// What stands in its field.
     pub title: String,
     /// The titles of its actions by position, placed around the sub-goal as sub-goals are around
     /// the goal. May be empty.
@@ -86,7 +86,10 @@ impl Titles {
 /// characters, which could steer a terminal or break an XML file, and marks that turn the writing
 /// direction go.
 fn one_line(text: &str) -> String {
-    let steers = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
+    let steers = |c: char| {
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+    };
     let clean: String = text
         .chars()
         .map(|c| if c.is_whitespace() { ' ' } else { c })

@@ -28,7 +28,8 @@ const LATIN_SLACK: f64 = 1.08;
 const GOAL_SIZES: &[u8] = &[30, 26, 23, 20, 17, 15, 13, 11, 10, 9];
 const TITLE_SIZES: &[u8] = &[22, 20, 18, 16, 14, 12, 10, 9];
 
-pub(super) const FONTS: &str = "'Hiragino Sans', 'Hiragino Kaku Gothic ProN', 'Noto Sans JP', 'Noto Sans CJK JP', 'Yu Gothic UI', Meiryo, system-ui, sans-serif";
+pub(super) const FONTS: &str = "'Hiragino Sans', 'Hiragino Kaku Gothic ProN', \
+    'Noto Sans JP', 'Noto Sans CJK JP', 'Yu Gothic UI', Meiryo, system-ui, sans-serif";
 pub(super) const PAPER: &str = "#f6f4ef";
 pub(super) const INK: &str = "#22252b";
 /// By position: a card's fill, and its edge and number. Each pair is dark enough on light for its

@@ -253,20 +253,28 @@ pub fn html(chart: &Chart) -> String {
     let title = escaped(&one_line(&chart.goal));
     let language = if title.is_ascii() { "en" } else { "ja" };
     format!(
-        "<!doctype html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<main>\n{blocks}</main>\n</body>\n</html>\n"
+        "<!doctype html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n\
+         <body>\n<h1>{title}</h1>\n<main>\n{blocks}</main>\n</body>\n</html>\n"
     )
 }
 
 const STYLE: &str = "\
-body { margin: 0; padding: 24px; background: #f6f4ef; color: #22252b; font-family: 'Hiragino Sans', 'Noto Sans JP', 'Noto Sans CJK JP', Meiryo, system-ui, sans-serif; }
+body { margin: 0; padding: 24px; background: #f6f4ef; color: #22252b;
+  font-family: 'Hiragino Sans', 'Noto Sans JP', 'Noto Sans CJK JP', Meiryo, system-ui, sans-serif; }
 h1 { font-size: 22px; margin: 0 auto 20px; max-width: 1400px; }
-main { display: grid; grid-template-columns: repeat(3, 1fr); gap: 16px; max-width: 1400px; margin: auto; }
+main { display: grid; grid-template-columns: repeat(3, 1fr); gap: 16px; max-width: 1400px;
+  margin: auto; }
 .block { display: grid; grid-template-columns: repeat(3, 1fr); gap: 4px; order: var(--order); }
-.block div { border: 1px solid; border-radius: 8px; min-height: 84px; padding: 6px; box-sizing: border-box; display: flex; align-items: center; justify-content: center; text-align: center; font-size: 13px; line-height: 1.35; overflow-wrap: anywhere; word-break: auto-phrase; text-wrap: balance; }
+.block div { border: 1px solid; border-radius: 8px; min-height: 84px; padding: 6px;
+  box-sizing: border-box; display: flex; align-items: center; justify-content: center;
+  text-align: center; font-size: 13px; line-height: 1.35;
+  overflow-wrap: anywhere; word-break: auto-phrase; text-wrap: balance; }
 .strong { font-weight: 700; }
 @media (max-width: 900px) { main { grid-template-columns: 1fr; } .middle { order: -1; } }
-@media print { body { padding: 0; background: none; } .block div { -webkit-print-color-adjust: exact; print-color-adjust: exact; } }
+@media print { body { padding: 0; background: none; }
+  .block div { -webkit-print-color-adjust: exact; print-color-adjust: exact; } }
 ";
 
 fn escaped(text: &str) -> String {

@@ -26,7 +26,7 @@ pub struct Api {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Process {
-    /// Its id.
+    /// The process id, by which the API tells its status.
     #[serde(rename = "processId")]
     pub id: String,
     /// PENDING, PROCESSING or how it ended.
@@ -167,8 +167,12 @@ mod tests {
 
     #[test]
     fn a_refusal_names_code_message_and_fields() {
-        let envelope = json!({"success": false, "error": {"code": "VALIDATION_ERROR", "message": "入力が正しくありません", "retryable": false,
-            "details": [{"field": "params.title", "message": "1〜200文字"}]}});
+        let envelope = json!({"success": false, "error": {
+            "code": "VALIDATION_ERROR",
+            "message": "入力が正しくありません",
+            "retryable": false,
+            "details": [{"field": "params.title", "message": "1〜200文字"}],
+        }});
         let text = whole(&refusal(400, &envelope, ""));
         assert_eq!(
             text,

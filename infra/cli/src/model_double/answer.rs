@@ -2,14 +2,19 @@
 //! says what it is.
 //!
 //! The schema rules the shape (types, enums, array sizes, lengths, ranges). Where it is silent, the
-//! limits of the product hold for the properties it knows, because some models are given them in
-//! words only.
+//! limits of the product hold for the properties it knows ([`super::place`]), because some models
+//! are given them in words only.
+
+use std::{cell::RefCell, collections::HashSet};
 
 use serde_json::{Map, Value, json};
 
 use super::{
     bank::{self, Entry, Kind},
-    prompt::{Language, Prompt},
+    chance::mix,
+    place::{Place, array_bounds, choose, integer, kind_of, normal, size, type_of, usual_lengths},
+    prompt::{Language, Prompt, as_seen},
+    slips::{Lengths, Luck},
 };
 
 /// Schemas may refer to themselves; no answer needs to go deeper than this.
@@ -17,58 +22,21 @@ const DEEPEST: usize = 12;
 
 /// An input for the tool that satisfies the schema.
 pub fn answer(schema: &Value, prompt: &Prompt) -> Value {
-    Writer { root: schema, prompt }.value(schema, Place::default(), 0)
+    answer_with(schema, prompt, Luck::GOOD)
 }
 
-/// The inclusive size of an array: what the schema says, or else what the product asks of a
-/// property of that name.
-pub fn array_bounds(schema: &Value, property: &str) -> (usize, usize) {
-    let (least, most) = match kind_of(property) {
-        Some(Kind::SubGoal | Kind::Action) => (8, 8),
-        Some(Kind::Task) => (1, 8),
-        None => (1, 3),
-    };
-    match (size(schema, "minItems"), size(schema, "maxItems")) {
-        (None, None) => (least, most),
-        (Some(min), None) => (min, most.max(min)),
-        (None, Some(max)) => (least.min(max), max),
-        (Some(min), Some(max)) => (min, max.max(min)),
-    }
-}
-
-fn kind_of(property: &str) -> Option<Kind> {
-    match normal(property).as_str() {
-        "subgoals" => Some(Kind::SubGoal),
-        "actions" => Some(Kind::Action),
-        "tasks" => Some(Kind::Task),
-        _ => None,
-    }
-}
-
-/// `estimatedMinutes` and `estimated_minutes` are one name.
-fn normal(property: &str) -> String {
-    property.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
-fn size(schema: &Value, key: &str) -> Option<usize> {
-    schema.get(key).and_then(Value::as_u64).and_then(|size| usize::try_from(size).ok())
-}
-
-/// Where in the answer a value stands.
-#[derive(Debug, Clone, Copy, Default)]
-struct Place<'a> {
-    property: &'a str,
-    item: Option<(Kind, &'static Entry)>,
-    /// Place in the nearest array, from 0.
-    index: usize,
-    /// How often the bank has been used up before this item; later rounds are numbered to stay
-    /// unique.
-    round: usize,
+/// The same, but for the lengths of the texts that luck spoils.
+pub fn answer_with(schema: &Value, prompt: &Prompt, luck: Luck) -> Value {
+    let taken = RefCell::new(prompt.other_titles.clone());
+    Writer { root: schema, prompt, luck, taken }.value(schema, Place::default(), 0)
 }
 
 struct Writer<'a> {
     root: &'a Value,
     prompt: &'a Prompt,
+    luck: Luck,
+    /// Titles that no other item may have, as people see them.
+    taken: RefCell<HashSet<String>>,
 }
 
 impl Writer<'_> {
@@ -84,6 +52,14 @@ impl Writer<'_> {
             schema.get("enum").and_then(Value::as_array).filter(|choices| !choices.is_empty())
         {
             return choose(choices, place);
+        }
+        for key in ["anyOf", "oneOf"] {
+            let options = schema.get(key).and_then(Value::as_array).into_iter().flatten();
+            let constants: Option<Vec<Value>> =
+                options.map(|option| self.resolve(option).get("const").cloned()).collect();
+            if let Some(choices) = constants.filter(|choices| !choices.is_empty()) {
+                return choose(&choices, place);
+            }
         }
         for key in ["anyOf", "oneOf", "allOf"] {
             let options = schema.get(key).and_then(Value::as_array).into_iter().flatten();
@@ -115,7 +91,7 @@ impl Writer<'_> {
         for (property, inner) in
             schema.get("properties").and_then(Value::as_object).into_iter().flatten()
         {
-            out.insert(property.clone(), self.value(inner, Place { property, ..place }, depth + 1));
+            out.insert(property.clone(), self.value(inner, place.property(property), depth + 1));
         }
         Value::Object(out)
     }
@@ -136,12 +112,16 @@ impl Writer<'_> {
                 }
                 _ => (None, 0),
             };
-            self.value(items, Place { item, index, round, ..place }, depth + 1)
+            let own = schema.get("prefixItems").and_then(|own| own.get(index)).unwrap_or(items);
+            let path = mix(place.path, index as u64);
+            let place = Place { item, index, round, in_item: true, path, ..place };
+            self.value(own, place, depth + 1)
         };
         Value::Array((0..count).map(item).collect())
     }
 
-    /// Some of the bank's entries, other ones for other goals, in the bank's order.
+    /// Some of the bank's entries, other ones for other goals, in the bank's order. Those whose
+    /// title stands elsewhere in the chart are left out, unless that leaves none.
     fn pick(&self, kind: Kind, count: usize) -> Vec<&'static Entry> {
         let entries = bank::entries(kind, self.prompt.language);
         let mut order: Vec<usize> = (0..entries.len()).collect();
@@ -153,6 +133,12 @@ impl Writer<'_> {
             let other = usize::try_from(state % (last as u64 + 1)).unwrap_or(0);
             order.swap(last, other);
         }
+        let is_free = |index: &usize| {
+            let Entry { title, plain_title, .. } = entries[*index];
+            ![title, plain_title].iter().any(|title| self.is_taken(&self.weave(title)))
+        };
+        let free: Vec<usize> = order.iter().copied().filter(is_free).collect();
+        let mut order = if free.is_empty() { order } else { free };
         order.truncate(count);
         order.sort_unstable();
         order.into_iter().map(|index| &entries[index]).collect()
@@ -166,9 +152,27 @@ impl Writer<'_> {
             Some("uri") => return format!("https://example.com/{}", place.index),
             _ => {}
         }
-        let (least, most) = usual_lengths(place);
+        let usual = usual_lengths(place);
+        let (least, most) = usual.unwrap_or((0, 200));
         let max = size(schema, "maxLength").unwrap_or(most);
         let min = size(schema, "minLength").unwrap_or(least).min(max);
+        let text = self.good_string(place, min, max);
+        if !place.in_item {
+            return text;
+        }
+        // The product's own lengths are limits only where it has told them in words.
+        let told = usual.filter(|_| place.item.is_some());
+        let lengths = Lengths {
+            min: size(schema, "minLength").or(told.map(|(least, _)| least)),
+            max: size(schema, "maxLength").or(told.map(|(_, most)| most)),
+        };
+        match self.luck.wrong_length(place.path, lengths) {
+            Some(length) => self.resized(&text, length),
+            None => text,
+        }
+    }
+
+    fn good_string(&self, place: Place<'_>, min: usize, max: usize) -> String {
         let property = normal(place.property);
         match (place.item, property.as_str()) {
             (Some((_, entry)), "title") => self.title(entry, place.round, min, max),
@@ -181,13 +185,43 @@ impl Writer<'_> {
         }
     }
 
+    /// A title that no other item has: numbered where need be.
     fn title(&self, entry: &Entry, round: usize, min: usize, max: usize) -> String {
-        let number = if round == 0 { String::new() } else { format!(" {}", round + 1) };
-        let room = max.saturating_sub(number.chars().count());
+        let numbered = |number: usize| {
+            let suffix = if number == 1 { String::new() } else { format!(" {number}") };
+            let room = max.saturating_sub(suffix.chars().count());
+            let title = self.plain_or_full_title(entry, room);
+            self.fit(&title, min.min(room), room) + &suffix
+        };
+        // Every number up to here can be taken only if as many titles are.
+        let last = round + 2 + self.taken.borrow().len();
+        let titles = (round + 1..=last).map(numbered);
+        let title = titles
+            .into_iter()
+            .find(|title| !self.is_taken(title))
+            .unwrap_or_else(|| numbered(last));
+        self.taken.borrow_mut().insert(as_seen(&title));
+        title
+    }
+
+    /// With the topic, where that leaves it short enough.
+    fn plain_or_full_title(&self, entry: &Entry, room: usize) -> String {
         let title = capital(&self.weave(entry.title));
-        let title =
-            if title.chars().count() <= room { title } else { self.weave(entry.plain_title) };
-        self.fit(&title, min.min(room), room) + &number
+        if title.chars().count() <= room { title } else { self.weave(entry.plain_title) }
+    }
+
+    fn is_taken(&self, title: &str) -> bool {
+        self.taken.borrow().contains(&as_seen(title))
+    }
+
+    /// A text of exactly so many characters, none of them a blank at its end.
+    fn resized(&self, text: &str, length: usize) -> String {
+        let mut text = self.fit(text, length, length);
+        if text.ends_with(char::is_whitespace) {
+            text.pop();
+            text.push(if self.prompt.language == Language::Japanese { '。' } else { '.' });
+        }
+        text
     }
 
     /// For a property that the bank does not know: a short line about the topic.
@@ -242,69 +276,6 @@ impl Writer<'_> {
             }
         }
         schema
-    }
-}
-
-/// One of the choices: what the bank says of the item, or else by turns.
-fn choose(choices: &[Value], place: Place<'_>) -> Value {
-    let nature = place.item.map(|(_, entry)| Value::from(entry.nature));
-    match nature.filter(|nature| choices.contains(nature)) {
-        Some(nature) => nature,
-        None => choices[place.index % choices.len()].clone(),
-    }
-}
-
-/// A whole number in the schema's range: the bank's minutes where that is what is asked for.
-fn integer(schema: &Value, place: Place<'_>) -> i64 {
-    let bound =
-        |key: &str, off: i64| schema.get(key).and_then(Value::as_i64).map(|value| value + off);
-    let minutes = normal(place.property) == "estimatedminutes";
-    let min = bound("minimum", 0).or_else(|| bound("exclusiveMinimum", 1)).unwrap_or(if minutes {
-        15
-    } else {
-        1
-    });
-    let max = bound("maximum", 0).or_else(|| bound("exclusiveMaximum", -1)).unwrap_or(if minutes {
-        120
-    } else {
-        min.saturating_add(99)
-    });
-    let wanted = match place.item {
-        Some((_, entry)) if minutes => entry.minutes,
-        _ => min.saturating_add(i64::try_from(place.index).unwrap_or(0)),
-    };
-    let wanted = wanted.clamp(min, max.max(min));
-    match schema.get("multipleOf").and_then(Value::as_i64) {
-        Some(step) if step > 0 && wanted - wanted.rem_euclid(step) >= min => {
-            wanted - wanted.rem_euclid(step)
-        }
-        Some(step) if step > 0 => min + (step - min.rem_euclid(step)) % step,
-        _ => wanted,
-    }
-}
-
-/// The type, or the first that is not null, or what the keywords tell.
-fn type_of(schema: &Value) -> &str {
-    match schema.get("type") {
-        Some(Value::String(name)) => name,
-        Some(Value::Array(names)) => {
-            names.iter().filter_map(Value::as_str).find(|name| *name != "null").unwrap_or("null")
-        }
-        _ if schema.get("properties").is_some() => "object",
-        _ if schema.get("items").is_some() => "array",
-        _ => "string",
-    }
-}
-
-/// The product's own lengths, where the schema gives none.
-fn usual_lengths(place: Place<'_>) -> (usize, usize) {
-    match (place.item.map(|(kind, _)| kind), normal(place.property).as_str()) {
-        (Some(Kind::Task), "title") => (1, 50),
-        (_, "title") => (1, 30),
-        (Some(Kind::Task), "description") => (1, 200),
-        (_, "description") => (50, 200),
-        (_, "background") => (1, 100),
-        _ => (0, 200),
     }
 }
 

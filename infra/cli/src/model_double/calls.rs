@@ -28,6 +28,8 @@ pub enum Outcome {
     Garbage,
     /// Answered with a cut-off text.
     Truncated,
+    /// Answered with what was posted to be sent as it stands.
+    Reply,
     /// The client went away before the answer.
     Dropped,
 }
@@ -48,10 +50,14 @@ struct Log {
     in_flight: u64,
     max_in_flight: u64,
     dropped: u64,
+    throttled: u64,
+    input_tokens: u64,
+    output_tokens: u64,
     ended: VecDeque<Ended>,
 }
 
 /// What `GET /_calls` answers. `calls` are those that have ended, in the order in which they did.
+/// The tokens are those of all answers, also of answers whose client had gone away.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
@@ -59,6 +65,9 @@ pub struct Snapshot {
     in_flight: u64,
     max_in_flight: u64,
     dropped: u64,
+    throttled: u64,
+    input_tokens: u64,
+    output_tokens: u64,
     calls: Vec<Ended>,
 }
 
@@ -73,7 +82,14 @@ impl CallLog {
         log.total += 1;
         log.in_flight += 1;
         log.max_in_flight = log.max_in_flight.max(log.in_flight);
-        InFlight { log: self.clone(), epoch: log.epoch, model: model.to_owned(), at, ended: false }
+        InFlight {
+            log: self.clone(),
+            epoch: log.epoch,
+            model: model.to_owned(),
+            at,
+            tokens: (0, 0),
+            ended: false,
+        }
     }
 
     /// Starts a new log. Calls that are waiting stay in flight and are not logged when they end.
@@ -91,6 +107,9 @@ impl CallLog {
             in_flight: log.in_flight,
             max_in_flight: log.max_in_flight,
             dropped: log.dropped,
+            throttled: log.throttled,
+            input_tokens: log.input_tokens,
+            output_tokens: log.output_tokens,
             calls: log.ended.iter().cloned().collect(),
         }
     }
@@ -109,10 +128,17 @@ pub struct InFlight {
     epoch: u64,
     model: String,
     at: DateTime<Utc>,
+    /// Input and output.
+    tokens: (u64, u64),
     ended: bool,
 }
 
 impl InFlight {
+    /// Notes what the answer costs, input and output tokens.
+    pub fn costs(&mut self, tokens: (u64, u64)) {
+        self.tokens = tokens;
+    }
+
     /// Ends the call with its outcome.
     pub fn end(mut self, outcome: Outcome) {
         self.record(outcome);
@@ -125,9 +151,10 @@ impl InFlight {
         if log.epoch != self.epoch {
             return;
         }
-        if outcome == Outcome::Dropped {
-            log.dropped += 1;
-        }
+        log.dropped += u64::from(outcome == Outcome::Dropped);
+        log.throttled += u64::from(outcome == Outcome::Throttled);
+        log.input_tokens = log.input_tokens.saturating_add(self.tokens.0);
+        log.output_tokens = log.output_tokens.saturating_add(self.tokens.1);
         if log.ended.len() == KEPT_CALLS {
             log.ended.pop_front();
         }
@@ -155,12 +182,14 @@ mod tests {
     #[test]
     fn a_call_is_in_flight_until_it_ends() {
         let log = CallLog::default();
-        let (one, two) = (arrive(&log), arrive(&log));
+        let (mut one, two) = (arrive(&log), arrive(&log));
+        one.costs((600, 90));
         assert_eq!(log.snapshot().in_flight, 2);
         one.end(Outcome::Ok);
         two.end(Outcome::Throttled);
         let seen = serde_json::to_value(log.snapshot()).unwrap();
-        let expected = serde_json::json!({"total": 2, "inFlight": 0, "maxInFlight": 2, "dropped": 0, "calls": [
+        let expected = serde_json::json!({"total": 2, "inFlight": 0, "maxInFlight": 2, "dropped": 0,
+            "throttled": 1, "inputTokens": 600, "outputTokens": 90, "calls": [
             {"model": "m", "at": "1970-01-01T00:00:00.000Z", "outcome": "ok"},
             {"model": "m", "at": "1970-01-01T00:00:00.000Z", "outcome": "throttled"},
         ]});

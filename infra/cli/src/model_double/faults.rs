@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::wire::ErrorKind;
+use super::exceptions::ErrorKind;
 
 /// What `POST /_faults` takes. A count means "the next N matching calls"; a field that is not known
 /// is refused, because a misspelt fault that does nothing makes a test pass for the wrong reason.
@@ -68,6 +68,23 @@ pub struct Call<'a> {
     pub prompt: &'a str,
 }
 
+/// Which calls a post is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// Only those to this model id.
+    pub only_model: Option<&'a str>,
+    /// Only those whose prompt holds this text.
+    pub matching: Option<&'a str>,
+}
+
+impl Scope<'_> {
+    /// Whether a call is among them.
+    pub fn holds(self, call: Call<'_>) -> bool {
+        self.only_model.is_none_or(|model| model == call.model)
+            && self.matching.is_none_or(|text| call.prompt.contains(text))
+    }
+}
+
 /// One posted request with what is left of its counts.
 #[derive(Debug)]
 struct Rule {
@@ -120,8 +137,8 @@ impl Rules {
 
 impl Rule {
     fn matches(&self, call: Call<'_>) -> bool {
-        self.posted.only_model.as_deref().is_none_or(|model| model == call.model)
-            && self.posted.matching.as_deref().is_none_or(|text| call.prompt.contains(text))
+        let FaultRequest { only_model, matching, .. } = &self.posted;
+        Scope { only_model: only_model.as_deref(), matching: matching.as_deref() }.holds(call)
     }
 
     /// The next fault of this rule, if one is left. Several counts in one rule are used up in the

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    answer::{answer, array_bounds},
+    answer::answer,
+    place::array_bounds,
     prompt::{Language, Prompt},
     wire::{Reply, Tool},
 };
@@ -52,7 +53,8 @@ fn excuse(language: Language) -> &'static str {
             "申し訳ありませんが、この目標についてはもう少し詳しい情報が必要です。どのような成果を目指していますか？"
         }
         Language::English => {
-            "I am sorry, but I need more information about this goal first. What outcome are you hoping for?"
+            "I am sorry, but I need more information about this goal first. \
+             What outcome are you hoping for?"
         }
     }
 }
@@ -104,8 +106,10 @@ mod tests {
     use super::*;
 
     fn schema(min: usize, max: usize) -> Value {
-        let item = json!({"type": "object", "properties": {"title": {"type": "string"}, "description": {"type": "string"}}});
-        json!({"type": "object", "properties": {"tasks": {"type": "array", "minItems": min, "maxItems": max, "items": item}}})
+        let text = json!({"type": "string"});
+        let item = json!({"type": "object", "properties": {"title": text, "description": text}});
+        let tasks = json!({"type": "array", "minItems": min, "maxItems": max, "items": item});
+        json!({"type": "object", "properties": {"tasks": tasks}})
     }
 
     fn prompt() -> Prompt {

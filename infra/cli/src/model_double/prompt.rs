@@ -5,6 +5,8 @@
 //! in any wording: JSON objects with a `title`, under a key or in an XML-like block that says whose
 //! it is. Failing that, it takes the first line.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::topic;
@@ -30,13 +32,18 @@ pub struct Prompt {
     pub goal_topic: String,
     /// What the nearest target (action, sub-goal or goal) is about, in a few words.
     pub topic: String,
+    /// Titles that stay as they are when only some items are asked for again, [`as_seen`]: those of
+    /// any list named `otherTitles` or `keep`.
+    pub other_titles: HashSet<String>,
 }
 
 impl Prompt {
     /// Reads the user's messages, newest first: the newest that holds a title counts.
     pub fn read(messages: &[String]) -> Self {
-        let found =
-            messages.iter().map(|text| Found::read(text)).find(|found| !found.titles.is_empty());
+        let all: Vec<Found> = messages.iter().map(|text| Found::read(text)).collect();
+        let other_titles =
+            all.iter().flat_map(|found| &found.others).map(|title| as_seen(title)).collect();
+        let found = all.into_iter().find(|found| !found.titles.is_empty());
         let found =
             found.unwrap_or_else(|| Found::first_line(messages.first().map_or("", String::as_str)));
         let language = if found.texts.chars().any(is_japanese) {
@@ -54,8 +61,18 @@ impl Prompt {
             seed: fnv1a(found.texts.as_bytes()),
             goal_topic: topic::of(goal, language),
             topic: topic::of(nearest, language),
+            other_titles,
         }
     }
+}
+
+/// A title as people see it: without blanks, and in small letters.
+pub fn as_seen(title: &str) -> String {
+    title.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
+}
+
+fn normal(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 /// FNV-1a: a hash that stays the same from build to build, which the standard library's does not
@@ -76,9 +93,7 @@ enum Level {
 impl Level {
     /// `subGoal`, `sub_goal`, `sub-goal` and `SubGoal` are one name.
     fn named(name: &str) -> Option<Self> {
-        let name: String =
-            name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-        match name.as_str() {
+        match normal(name).as_str() {
             "goal" => Some(Self::Goal),
             "subgoal" => Some(Self::SubGoal),
             "action" => Some(Self::Action),
@@ -92,6 +107,8 @@ struct Found {
     titles: Vec<(Option<Level>, String)>,
     /// Titles, descriptions and backgrounds in the order of the prompt.
     texts: String,
+    /// Titles of the items that are not asked for.
+    others: Vec<String>,
 }
 
 impl Found {
@@ -114,7 +131,11 @@ impl Found {
 
     fn first_line(text: &str) -> Self {
         let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-        Self { titles: vec![(Some(Level::Goal), line.to_owned())], texts: line.to_owned() }
+        Self {
+            titles: vec![(Some(Level::Goal), line.to_owned())],
+            texts: line.to_owned(),
+            ..Self::default()
+        }
     }
 
     fn take_object(&mut self, object: &Map<String, Value>, level: Option<Level>) {
@@ -128,8 +149,15 @@ impl Found {
             }
         }
         for (key, value) in object {
-            if let Value::Object(inner) = value {
-                self.take_object(inner, Level::named(key));
+            match value {
+                Value::Object(inner) => self.take_object(inner, Level::named(key)),
+                Value::Array(items) if ["othertitles", "keep"].contains(&normal(key).as_str()) => {
+                    let title = |item: &Value| {
+                        item.as_str().or_else(|| item.get("title")?.as_str()).map(str::to_owned)
+                    };
+                    self.others.extend(items.iter().filter_map(title));
+                }
+                _ => {}
             }
         }
     }
@@ -156,7 +184,8 @@ fn tag_before(text: &str) -> Option<Level> {
 }
 
 fn is_japanese(c: char) -> bool {
-    matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ff9d}')
+    matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}')
+        || matches!(c, '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ff9d}')
 }
 
 #[cfg(test)]
@@ -170,7 +199,10 @@ mod tests {
     #[test]
     fn the_goal_is_found_in_its_block() {
         let prompt = read(
-            "次の目標を分解してください。\n<goal>\n{\"title\":\"TypeScriptのエキスパートになる\",\"description\":\"x\"}\n</goal>",
+            "次の目標を分解してください。\n\
+             <goal>\n\
+             {\"title\":\"TypeScriptのエキスパートになる\",\"description\":\"x\"}\n\
+             </goal>",
         );
         assert_eq!((prompt.language, prompt.topic.as_str()), (Language::Japanese, "TypeScript"));
     }
@@ -213,6 +245,20 @@ mod tests {
             "<goal>{\"title\":\"料理を学ぶ\"}</goal>".to_owned(),
         ];
         assert_eq!(Prompt::read(&messages).topic, "料理");
+    }
+
+    #[test]
+    fn titles_that_stay_are_found_in_any_list_of_that_name_and_change_nothing_else() {
+        let plain = read("<data>{\"goal\":{\"title\":\"英語\"}}</data>");
+        assert!(plain.other_titles.is_empty());
+        for list in [
+            "\"otherTitles\":[\"A b\",\"発音\"]",
+            "\"keep\":[{\"index\":0,\"title\":\"A b\"},\"発音\",7]",
+        ] {
+            let repair = read(&format!("<data>{{\"goal\":{{\"title\":\"英語\"}},{list}}}</data>"));
+            assert_eq!(repair.other_titles, HashSet::from(["ab".to_owned(), "発音".to_owned()]));
+            assert_eq!(Prompt { other_titles: HashSet::new(), ..repair }, plain);
+        }
     }
 
     #[test]

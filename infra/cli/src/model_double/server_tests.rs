@@ -5,27 +5,37 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::server::router;
+use super::server::{Options, router};
 
-async fn start() -> String {
+pub(crate) async fn start() -> String {
+    start_with(Options::default()).await
+}
+
+pub(super) async fn start_with(options: Options) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router(Duration::ZERO)).await });
+    tokio::spawn(async move { axum::serve(listener, router(options)).await });
     url
 }
 
-fn request(title: &str) -> Value {
+pub(super) fn request(title: &str) -> Value {
     let text = json!({"type": "string"});
-    let item = json!({"type": "object", "properties": {"title": text, "description": text, "background": text}});
-    let schema = json!({"type": "object", "properties": {"subGoals": {"type": "array", "minItems": 8, "maxItems": 8, "items": item}}});
+    let properties = json!({"title": text, "description": text, "background": text});
+    let item = json!({"type": "object", "properties": properties});
+    let list = json!({"type": "array", "minItems": 8, "maxItems": 8, "items": item});
+    let schema = json!({"type": "object", "properties": {"subGoals": list}});
+    let goal = format!("<goal>{}</goal>", json!({"title": title}));
     json!({
         "system": [{"text": "あなたは目標達成の専門家です。"}],
-        "messages": [{"role": "user", "content": [{"text": format!("<goal>{}</goal>", json!({"title": title}))}]}],
-        "toolConfig": {"tools": [{"toolSpec": {"name": "save", "inputSchema": {"json": schema}}}], "toolChoice": {"tool": {"name": "save"}}},
+        "messages": [{"role": "user", "content": [{"text": goal}]}],
+        "toolConfig": {
+            "tools": [{"toolSpec": {"name": "save", "inputSchema": {"json": schema}}}],
+            "toolChoice": {"tool": {"name": "save"}},
+        },
     })
 }
 
-async fn call(url: &str, model: &str, body: &Value) -> (u16, Option<String>, Value) {
+pub(super) async fn call(url: &str, model: &str, body: &Value) -> (u16, Option<String>, Value) {
     let answer = reqwest::Client::new()
         .post(format!("{url}/model/{model}/converse"))
         .json(body)
@@ -37,19 +47,19 @@ async fn call(url: &str, model: &str, body: &Value) -> (u16, Option<String>, Val
     (answer.status().as_u16(), name, answer.json().await.unwrap())
 }
 
-async fn post(url: &str, path: &str, body: &Value) -> (u16, Value) {
+pub(super) async fn post(url: &str, path: &str, body: &Value) -> (u16, Value) {
     let answer =
         reqwest::Client::new().post(format!("{url}{path}")).json(body).send().await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
 
-async fn calls(url: &str) -> Value {
+pub(super) async fn calls(url: &str) -> Value {
     reqwest::get(format!("{url}/_calls")).await.unwrap().json().await.unwrap()
 }
 
 /// Waits until the log says what it should: the other side of a broken connection takes its moment
 /// to notice.
-async fn until(url: &str, holds: impl Fn(&Value) -> bool) -> Value {
+pub(super) async fn until(url: &str, holds: impl Fn(&Value) -> bool) -> Value {
     for _ in 0..200 {
         let seen = calls(url).await;
         if holds(&seen) {
@@ -204,8 +214,9 @@ async fn calls_wait_side_by_side_and_reset_forgets_them() {
         (&json!(8), &json!(0), &json!(8))
     );
     post(&url, "/_reset", &json!({})).await;
-    assert_eq!(
-        calls(&url).await,
-        json!({"total": 0, "inFlight": 0, "maxInFlight": 0, "dropped": 0, "calls": []})
-    );
+    let none = json!({
+        "total": 0, "inFlight": 0, "maxInFlight": 0, "dropped": 0, "throttled": 0,
+        "inputTokens": 0, "outputTokens": 0, "calls": [],
+    });
+    assert_eq!(calls(&url).await, none);
 }

@@ -1,85 +1,8 @@
-//! The wire format of Bedrock Runtime's Converse, as the AWS SDK reads and writes it: requests,
-//! answers and errors.
+//! The wire format of Bedrock Runtime's Converse, as the AWS SDK reads and writes it: requests and
+//! answers. Its errors are in [`super::exceptions`].
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-/// The exceptions that Converse knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub enum ErrorKind {
-    /// No permission, or the model's access was not granted.
-    #[serde(rename = "AccessDeniedException")]
-    AccessDenied,
-    /// The service failed.
-    #[serde(rename = "InternalServerException")]
-    InternalServer,
-    /// The model failed while it processed the request.
-    #[serde(rename = "ModelErrorException")]
-    ModelError,
-    /// The model is still being loaded.
-    #[serde(rename = "ModelNotReadyException")]
-    ModelNotReady,
-    /// The model took too long.
-    #[serde(rename = "ModelTimeoutException")]
-    ModelTimeout,
-    /// No such model.
-    #[serde(rename = "ResourceNotFoundException")]
-    ResourceNotFound,
-    /// The service is busy.
-    #[serde(rename = "ServiceUnavailableException")]
-    ServiceUnavailable,
-    /// Too many requests or tokens.
-    #[serde(rename = "ThrottlingException")]
-    Throttling,
-    /// The request is wrong.
-    #[serde(rename = "ValidationException")]
-    Validation,
-}
-
-impl ErrorKind {
-    /// HTTP status, name in `x-amzn-errortype`, and the message that Bedrock usually sends with it.
-    pub fn on_the_wire(self) -> (u16, &'static str, &'static str) {
-        match self {
-            Self::AccessDenied => (
-                403,
-                "AccessDeniedException",
-                "You don't have access to the model with the specified model ID.",
-            ),
-            Self::InternalServer => (
-                500,
-                "InternalServerException",
-                "The system encountered an unexpected error during processing. Try your request again.",
-            ),
-            Self::ModelError => (
-                424,
-                "ModelErrorException",
-                "The system encountered an unexpected error during processing. Try your request again.",
-            ),
-            Self::ModelNotReady => (
-                429,
-                "ModelNotReadyException",
-                "Model is not ready for inference. Please wait and try your request again.",
-            ),
-            Self::ModelTimeout => (
-                408,
-                "ModelTimeoutException",
-                "The model has timed out in processing the request. Try your request again.",
-            ),
-            Self::ResourceNotFound => (
-                404,
-                "ResourceNotFoundException",
-                "Could not resolve the foundation model from the provided model identifier.",
-            ),
-            Self::ServiceUnavailable => {
-                (503, "ServiceUnavailableException", "Bedrock is unable to process your request.")
-            }
-            Self::Throttling => {
-                (429, "ThrottlingException", "Too many requests, please wait before trying again.")
-            }
-            Self::Validation => (400, "ValidationException", "The provided request is not valid."),
-        }
-    }
-}
 
 /// A Converse request. What the double does not look at is not read, so that new fields of the SDK
 /// do no harm.
@@ -92,7 +15,11 @@ pub struct Request {
     #[serde(default)]
     inference_config: InferenceConfig,
     tool_config: Option<ToolConfig>,
+    output_config: Option<Value>,
 }
+
+/// What is reserved of a token quota for a call that sets no `maxTokens`.
+const USUAL_MAX_TOKENS: u64 = 4_096;
 
 #[derive(Debug, Deserialize)]
 struct Message {
@@ -135,10 +62,9 @@ impl Request {
                 );
             }
             Some(first) if first.role != "user" => {
-                return Err(
-                    "A conversation must start with a user message. Try again with a conversation that starts with a user message."
-                        .to_owned(),
-                );
+                return Err("A conversation must start with a user message. \
+                     Try again with a conversation that starts with a user message."
+                    .to_owned());
             }
             Some(_) => {}
         }
@@ -164,8 +90,12 @@ impl Request {
                 continue;
             }
             let schema = spec.pointer("/inputSchema/json").filter(|schema| schema.is_object());
-            let schema = schema
-                .ok_or_else(|| format!("The value at toolConfig.tools.toolSpec.inputSchema.json of tool {name} is not an object."))?;
+            let schema = schema.ok_or_else(|| {
+                format!(
+                    "The value at toolConfig.tools.toolSpec.inputSchema.json of tool {name} \
+                     is not an object."
+                )
+            })?;
             return Ok(Some(Tool { name, schema }));
         }
         match wanted {
@@ -179,6 +109,18 @@ impl Request {
     /// The most tokens that the answer may have.
     pub fn max_tokens(&self) -> Option<u64> {
         self.inference_config.max_tokens
+    }
+
+    /// The most tokens that the call may come to cost: what a token quota reserves.
+    pub fn reserved_tokens(&self) -> u64 {
+        self.input_tokens().saturating_add(self.max_tokens().unwrap_or(USUAL_MAX_TOKENS))
+    }
+
+    /// The schema that the answer's text must follow (structured output), if one is asked for.
+    pub fn text_schema(&self) -> Option<Value> {
+        let schema = self.output_config.as_ref()?;
+        let schema = schema.pointer("/textFormat/structure/jsonSchema/schema")?.as_str()?;
+        serde_json::from_str(schema).ok()
     }
 
     /// The user's messages, newest first: a repair call puts its complaint last and leaves the goal
@@ -246,7 +188,7 @@ pub fn count_tokens(text: &str) -> u64 {
 pub struct Reply {
     /// The content blocks of the assistant's message.
     pub content: Vec<Value>,
-    /// `tool_use`, `end_turn` or `max_tokens`.
+    /// Why it stopped, in Converse's words, such as `tool_use`, `end_turn` or `max_tokens`.
     pub stop_reason: &'static str,
 }
 
@@ -272,18 +214,22 @@ impl Reply {
     }
 
     /// The body of the HTTP answer.
-    pub fn body(&self, input_tokens: u64, latency_ms: u64) -> Value {
-        let output_tokens = self.output_tokens();
+    pub fn body(&self, (input_tokens, output_tokens): (u64, u64), latency_ms: u64) -> Value {
         json!({
             "metrics": {"latencyMs": latency_ms},
             "output": {"message": {"content": self.content, "role": "assistant"}},
             "stopReason": self.stop_reason,
-            "usage": {"inputTokens": input_tokens, "outputTokens": output_tokens, "totalTokens": input_tokens + output_tokens},
+            "usage": {
+                "inputTokens": input_tokens,
+                "outputTokens": output_tokens,
+                "totalTokens": input_tokens + output_tokens,
+            },
         })
     }
 }
 
-fn tool_use_block(name: &str, id: &str, input: &Value) -> Value {
+/// A content block that calls a tool.
+pub fn tool_use_block(name: &str, id: &str, input: &Value) -> Value {
     json!({"toolUse": {"input": input, "name": name, "toolUseId": id}})
 }
 
@@ -296,7 +242,10 @@ mod tests {
             "messages": [{"role": "user", "content": [{"text": "目標"}]}],
             "system": [{"text": "指示"}],
             "toolConfig": {
-                "tools": [{"toolSpec": {"name": "a", "inputSchema": {"json": {}}}}, {"toolSpec": {"name": "b", "inputSchema": {"json": {}}}}],
+                "tools": [
+                    {"toolSpec": {"name": "a", "inputSchema": {"json": {}}}},
+                    {"toolSpec": {"name": "b", "inputSchema": {"json": {}}}},
+                ],
                 "toolChoice": tool_choice,
             },
         });
@@ -325,9 +274,21 @@ mod tests {
     }
 
     #[test]
+    fn a_call_reserves_its_input_and_all_that_it_may_answer() {
+        let read = |body: Value| Request::read(body.to_string().as_bytes()).unwrap();
+        let messages = json!([{"role": "user", "content": [{"text": "目標"}]}]);
+        let limited = json!({"messages": messages, "inferenceConfig": {"maxTokens": 500}});
+        let (limited, bare) = (read(limited), read(json!({"messages": messages})));
+        assert_eq!(limited.reserved_tokens(), limited.input_tokens() + 500);
+        assert_eq!(bare.reserved_tokens(), bare.input_tokens() + USUAL_MAX_TOKENS);
+    }
+
+    #[test]
     fn the_prompt_holds_system_and_tool_result_texts() {
-        let body = br#"{"system":[{"text":"S"}],"messages":[{"role":"user","content":[{"text":"U"}]},
-            {"role":"user","content":[{"toolResult":{"toolUseId":"x","content":[{"text":"wrong"}]}}]}]}"#;
+        let body = br#"{"system":[{"text":"S"}],"messages":[
+            {"role":"user","content":[{"text":"U"}]},
+            {"role":"user","content":[
+                {"toolResult":{"toolUseId":"x","content":[{"text":"wrong"}]}}]}]}"#;
         let request = Request::read(body).unwrap();
         assert_eq!(request.whole_prompt(), "S\nU\nwrong");
         assert_eq!(request.user_texts(), ["wrong", "U"]);

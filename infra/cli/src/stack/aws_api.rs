@@ -1,18 +1,25 @@
 //! AWS's JSON protocol, spoken to the gateway directly: a call takes a millisecond where starting
-//! the AWS CLI takes a second. The gateway does not check signatures, so the header only says which
-//! service is meant.
+//! the AWS CLI takes a second.
+
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
-use reqwest::Client;
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Method};
 use serde_json::Value;
 
-use super::gateway::{CREDENTIAL, REGION};
+use super::gateway::REGION;
+use super::gateway_key::GatewayKey;
 use super::http;
 
 /// A client of the gateway.
 pub(super) struct AwsApi {
     client: Client,
     url: String,
+    credentials: Credentials,
 }
 
 /// A refusal: AWS's name for it, and its message.
@@ -31,27 +38,47 @@ impl std::fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 impl AwsApi {
-    pub(super) fn new(gateway_url: &str) -> Result<Self> {
-        Ok(Self { client: http::client()?, url: format!("{gateway_url}/") })
+    pub(super) fn new(gateway_url: &str, key: &GatewayKey) -> Result<Self> {
+        let credentials = Credentials::new(&key.id, &key.secret, None, None, "aigen");
+        Ok(Self { client: http::client()?, url: format!("{gateway_url}/"), credentials })
     }
 
     /// Calls `target` (as in the header `X-Amz-Target`). A refusal by the service is a [`Refusal`]
     /// in the error.
     pub(super) async fn call(&self, service: &str, target: &str, request: &Value) -> Result<Value> {
-        let scope = format!("{CREDENTIAL}/20260101/{REGION}/{service}/aws4_request");
-        let answer = self
-            .client
-            .post(&self.url)
-            .header("Content-Type", "application/x-amz-json-1.1")
-            .header("X-Amz-Target", target)
-            .header(
-                "Authorization",
-                format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
-            )
-            .body(request.to_string())
-            .send()
-            .await
-            .context("the AWS gateway does not answer")?;
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
+        self.send(service, Method::POST, "", &headers, request.to_string()).await
+    }
+
+    /// Calls a service that speaks REST with JSON, such as Lambda.
+    pub(super) async fn put(&self, service: &str, path: &str, json: String) -> Result<Value> {
+        let headers = [("content-type", "application/json")];
+        self.send(service, Method::PUT, path, &headers, json).await
+    }
+
+    async fn send(
+        &self,
+        service: &str,
+        method: Method,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: String,
+    ) -> Result<Value> {
+        let url = format!("{}{path}", self.url);
+        let signable = SignableRequest::new(
+            method.as_str(),
+            &url,
+            headers.iter().copied(),
+            SignableBody::Bytes(body.as_bytes()),
+        )?;
+        let proof = self
+            .proof(service, signable, now())
+            .context("a call of the AWS gateway cannot be signed")?;
+        let mut request = self.client.request(method, &url).headers(proof).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.context("the AWS gateway does not answer")?;
         let status = answer.status();
         let body = answer.text().await.context("the AWS gateway's answer broke off")?;
         if status.is_success() {
@@ -65,6 +92,34 @@ impl AwsApi {
             Into::into,
         ))
     }
+
+    /// The headers that prove who calls.
+    fn proof(
+        &self,
+        service: &str,
+        request: SignableRequest<'_>,
+        at: SystemTime,
+    ) -> Result<HeaderMap> {
+        let identity = self.credentials.clone().into();
+        let params = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(REGION)
+            .name(service)
+            .time(at)
+            .settings(SigningSettings::default())
+            .build()?
+            .into();
+        let (instructions, _) = sign(request, &params)?.into_parts();
+        instructions
+            .headers()
+            .map(|(name, value)| Ok((name.parse::<HeaderName>()?, value.parse::<HeaderValue>()?)))
+            .collect()
+    }
+}
+
+/// This is an edge: a signature holds for minutes, so it names the time.
+fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 fn refusal(body: &str) -> Option<Refusal> {

@@ -3,16 +3,20 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Child;
 
 /// How much of a failed tool's output is worth a person's screen.
 const LAST_LINES: usize = 15;
+/// How much of a compiler's complaints is.
+const ERROR_LINES: usize = 60;
 
 /// A command that sees neither the credentials and profiles of the person's real AWS account, so
 /// that nothing here can ever reach it, nor what cargo set for `aigen` itself.
@@ -24,6 +28,8 @@ pub(super) fn clean(program: impl AsRef<OsStr>) -> Command {
             || name_text.starts_with("SAM_")
             || name_text.starts_with("CARGO_PKG_")
             || name_text.starts_with("CARGO_MANIFEST_")
+            // Whose change makes cargo build ring, and all that uses it, again.
+            || name_text == "OUT_DIR"
             || name_text == "PYTHONDONTWRITEBYTECODE"
             || name_text == "PYTHONHOME"
             || name_text == "PYTHONPATH"
@@ -53,30 +59,69 @@ pub(super) fn path_with(first: &Path) -> String {
 /// Runs the command to its end; what it prints goes to `log`. A failure shows the log's last lines
 /// and where it is.
 pub(super) async fn run(mut command: Command, what: &str, log: &Path) -> Result<()> {
-    use std::os::unix::process::CommandExt;
+    let output = begin_log(log)?;
+    command.stdout(output.try_clone().context("the log cannot be shared")?).stderr(output);
+    let mut running = Running::start(command)?;
+    let status = running.end().await?;
+    ensure!(
+        status.success(),
+        "{what} failed ({status}). The end of {}:\n{}",
+        log.display(),
+        last_lines(log)
+    );
+    Ok(())
+}
 
+/// Runs a compiler to its end and gives `read` each line of its answer, while what it complains of
+/// goes to `log`. A failure shows the first error and where the others are.
+pub(super) async fn run_and_read(
+    mut command: Command,
+    what: &str,
+    log: &Path,
+    mut read: impl FnMut(&str),
+) -> Result<()> {
+    command.stdout(Stdio::piped()).stderr(begin_log(log)?);
+    let mut running = Running::start(command)?;
+    let answer = running.child.stdout.take().context("the answer cannot be read")?;
+    let mut lines = BufReader::new(answer).lines();
+    while let Some(line) = lines.next_line().await.context("the answer cannot be read")? {
+        read(&line);
+    }
+    let status = running.end().await?;
+    ensure!(status.success(), "{what} failed ({status}). From {}:\n{}", log.display(), errors(log));
+    Ok(())
+}
+
+fn begin_log(log: &Path) -> Result<File> {
     if let Some(folder) = log.parent() {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("{} cannot be made", folder.display()))?;
     }
-    let output =
-        File::create(log).with_context(|| format!("the log {} cannot be made", log.display()))?;
-    command
-        .stdin(Stdio::null())
-        .stderr(output.try_clone().context("the log cannot be shared")?)
-        .stdout(output)
-        .process_group(0);
-    let program = command.get_program().to_string_lossy().into_owned();
-    let mut child = tokio::process::Command::from(command)
-        .spawn()
-        .with_context(|| format!("{program} could not be started"))?;
-    let _group = GroupGuard(child.id().and_then(|id| i32::try_from(id).ok()));
-    let status =
-        child.wait().await.with_context(|| format!("{program} could not be waited for"))?;
-    if !status.success() {
-        bail!("{what} failed ({status}). The end of {}:\n{}", log.display(), last_lines(log));
+    File::create(log).with_context(|| format!("the log {} cannot be made", log.display()))
+}
+
+/// A tool that runs, in a group of its own with what it starts.
+struct Running {
+    program: String,
+    child: Child,
+    _group: GroupGuard,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Result<Self> {
+        command.stdin(Stdio::null()).process_group(0);
+        let program = command.get_program().to_string_lossy().into_owned();
+        let child = tokio::process::Command::from(command)
+            .spawn()
+            .with_context(|| format!("{program} could not be started"))?;
+        let group = GroupGuard(child.id().and_then(|id| i32::try_from(id).ok()));
+        Ok(Self { program, child, _group: group })
     }
-    Ok(())
+
+    async fn end(&mut self) -> Result<ExitStatus> {
+        let status = self.child.wait().await;
+        status.with_context(|| format!("{} could not be waited for", self.program))
+    }
 }
 
 /// Runs the command to its end and gives what it prints; a failure shows what it complained of.
@@ -100,17 +145,31 @@ pub(super) async fn output(mut command: Command, what: &str) -> Result<String> {
 
 /// The end of a log, indented.
 pub(super) fn last_lines(log: &Path) -> String {
-    let mut bytes = Vec::new();
-    if File::open(log).and_then(|mut file| file.read_to_end(&mut bytes)).is_err() {
+    let Ok(bytes) = std::fs::read(log) else {
         return "  (the log cannot be read)".to_owned();
-    }
+    };
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
     if last.is_empty() {
         return "  (it printed nothing)".to_owned();
     }
-    last.iter().map(|line| format!("  | {line}")).collect::<Vec<_>>().join("\n")
+    indented(last)
+}
+
+/// What a compiler's log holds from its first error on; its end, where it holds none.
+fn errors(log: &Path) -> String {
+    let bytes = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("error")).collect();
+    if lines.is_empty() {
+        return last_lines(log);
+    }
+    indented(&lines[..lines.len().min(ERROR_LINES)])
+}
+
+fn indented(lines: &[&str]) -> String {
+    lines.iter().map(|line| format!("  | {line}")).collect::<Vec<_>>().join("\n")
 }
 
 /// Ends the tool and what it started when the wait for it is given up (Ctrl-C, or another step
@@ -139,6 +198,20 @@ mod tests {
         assert!(error.contains(&log.display().to_string()), "{error}");
         assert!(error.ends_with("| 100\n  | broken"), "{error}");
         assert!(!error.contains("| 80\n"), "{error}");
+        std::fs::remove_file(log).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_failed_compiler_shows_its_first_error() {
+        let log = std::env::temp_dir().join(format!("aigen-compiler-{}.log", std::process::id()));
+        let mut command = clean("sh");
+        command.args(["-c", "echo one; seq 1 100 >&2; echo 'error: x' >&2; seq 1 100 >&2; exit 1"]);
+        let mut seen = Vec::new();
+        let outcome = run_and_read(command, "cargo", &log, |line| seen.push(line.to_owned()));
+        let error = outcome.await.unwrap_err().to_string();
+        assert_eq!(seen, ["one"]);
+        assert!(error.contains(":\n  | error: x\n  | 1\n"), "{error}");
+        assert!(!error.contains("| 100"), "{error}");
         std::fs::remove_file(log).unwrap();
     }
 

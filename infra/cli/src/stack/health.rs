@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use super::command::last_lines;
-use super::instance::{Instance, Part};
-use super::process::{LOOK_AGAIN, Record};
+use super::instance::Instance;
+use super::part::Part;
+use super::record::{LOOK_AGAIN, Record};
 
 /// Waits until `ask` succeeds. A dead child, or one that does not answer in time, ends it with the
 /// end of its log.

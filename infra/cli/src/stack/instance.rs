@@ -1,16 +1,16 @@
-//! One stack of this clone: its name, its parts and the folders it keeps its state in.
+//! One stack of this clone: its name, its ports and the folders it keeps its state in.
 //!
 //! What costs long to make (tools, built functions) is shared by both instances of a clone; what
 //! runs is not.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
+use super::part::Part;
 use super::ports::{self, Ports};
-use super::process::Record;
-use super::{stamp, workspace};
+use super::record::Record;
+use super::{private, stamp, workspace};
 
 /// Which of this clone's stacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -19,54 +19,6 @@ pub enum InstanceName {
     Dev,
     /// The one that `aigen test` makes and ends, on free ports.
     Test,
-}
-
-/// A part of the stack that is a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    Postgres,
-    Model,
-    Gateway,
-}
-
-impl Part {
-    /// In the order in which they are started; they are ended in the other.
-    pub(super) const ALL: [Self; 3] = [Self::Postgres, Self::Model, Self::Gateway];
-
-    /// The name of its record and of its log.
-    pub(super) fn id(self) -> &'static str {
-        match self {
-            Self::Postgres => "postgres",
-            Self::Model => "model",
-            Self::Gateway => "gateway",
-        }
-    }
-
-    pub(super) fn port_variable(self) -> &'static str {
-        match self {
-            Self::Postgres => "AIGEN_POSTGRES_PORT",
-            Self::Model => "AIGEN_MODEL_PORT",
-            Self::Gateway => "AIGEN_GATEWAY_PORT",
-        }
-    }
-
-    pub(super) fn default_port(self) -> u16 {
-        match self {
-            Self::Postgres => 54329,
-            Self::Model => 4590,
-            Self::Gateway => 4566,
-        }
-    }
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.pad(match self {
-            Self::Postgres => "PostgreSQL",
-            Self::Model => "the model double",
-            Self::Gateway => "the AWS gateway",
-        })
-    }
 }
 
 /// One stack of this clone.
@@ -121,11 +73,12 @@ impl Instance {
         format!("http://127.0.0.1:{}", self.ports.model)
     }
 
-    /// Makes the folders that everything else writes to.
+    /// Makes the folders that everything else writes to, and closes them to everyone else.
     pub(super) fn make_dirs(&self) -> Result<()> {
+        private::make_dir(&self.shared_dir())?;
+        private::make_dir(&self.dir)?;
         for dir in [self.logs(), self.dir.join("run"), self.dir.join("tmp")] {
-            std::fs::create_dir_all(&dir)
-                .with_context(|| format!("{} cannot be made", dir.display()))?;
+            private::make_dir(&dir)?;
         }
         Ok(())
     }

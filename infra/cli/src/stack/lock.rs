@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use super::private;
 use super::report::Reporter;
 
 /// Held until dropped.
@@ -17,14 +18,14 @@ pub(super) struct Lock {
 impl Lock {
     /// Takes the lock, and says so when it has to wait for another run.
     pub(super) async fn take(path: &Path, reporter: &Reporter) -> Result<Self> {
-        let open = || -> std::io::Result<File> {
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder)?;
-            }
-            File::options().create(true).append(true).open(path)
-        };
-        let file =
-            open().with_context(|| format!("the lock {} cannot be opened", path.display()))?;
+        if let Some(folder) = path.parent() {
+            private::make_dir(folder)?;
+        }
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(path)
+            .with_context(|| format!("the lock {} cannot be opened", path.display()))?;
         let mut told = false;
         loop {
             match file.try_lock() {

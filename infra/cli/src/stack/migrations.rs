@@ -46,12 +46,14 @@ async fn all_applied(connection: &mut PgConnection) -> bool {
 fn explained(error: MigrateError) -> anyhow::Error {
     match error {
         MigrateError::VersionMismatch(version) => anyhow::anyhow!(
-            "migration {version} was changed after it was applied to this database: make a new migration instead, or, \
-             if the data may go, run `cargo aigen down --wipe` and then `cargo aigen up`"
+            "migration {version} was changed after it was applied to this database: make a new \
+             migration instead, or, if the data may go, run `cargo aigen down --wipe` and then \
+             `cargo aigen up`"
         ),
         MigrateError::VersionMissing(version) => anyhow::anyhow!(
-            "the database has migration {version}, which this version of the project does not know: update the \
-             project, or, if the data may go, run `cargo aigen down --wipe` and then `cargo aigen up`"
+            "the database has migration {version}, which this version of the project does not \
+             know: update the project, or, if the data may go, run `cargo aigen down --wipe` and \
+             then `cargo aigen up`"
         ),
         other => anyhow::Error::new(other).context("a migration could not be applied"),
     }

@@ -5,7 +5,29 @@ use std::net::TcpListener;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::instance::Part;
+use super::part::Part;
+
+/// How the port of a part is chosen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PortChoice {
+    /// The environment variable that says which.
+    pub variable: &'static str,
+    /// Where the part listens when the variable is not set.
+    pub usual: u16,
+}
+
+const GATEWAY: PortChoice = PortChoice { variable: "AIGEN_GATEWAY_PORT", usual: 4566 };
+const POSTGRES: PortChoice = PortChoice { variable: "AIGEN_POSTGRES_PORT", usual: 54329 };
+/// The model double's port. It is also an argument of the verb that serves it.
+pub(crate) const MODEL: PortChoice = PortChoice { variable: "AIGEN_MODEL_PORT", usual: 4590 };
+
+const fn choice(part: Part) -> PortChoice {
+    match part {
+        Part::Gateway => GATEWAY,
+        Part::Postgres => POSTGRES,
+        Part::Model => MODEL,
+    }
+}
 
 /// The ports of one stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,9 +52,12 @@ impl Ports {
         variable: impl Fn(&str) -> Option<String>,
         running: impl Fn(Part) -> Option<u16>,
     ) -> Result<Self> {
-        let choose = |part: Part| match variable(part.port_variable()) {
-            Some(text) => parse(part.port_variable(), &text),
-            None => Ok(running(part).unwrap_or(part.default_port())),
+        let choose = |part: Part| {
+            let PortChoice { variable: name, usual } = choice(part);
+            match variable(name) {
+                Some(text) => parse(name, &text),
+                None => Ok(running(part).unwrap_or(usual)),
+            }
         };
         let ports = Self {
             gateway: choose(Part::Gateway)?,
@@ -83,9 +108,9 @@ pub(super) fn is_free(port: u16) -> bool {
 pub(super) fn ensure_free(part: Part, number: u16) -> Result<()> {
     ensure!(
         is_free(number),
-        "port {number} for {part} is in use by a program that this stack did not start: end that program, or choose \
-         another port with {variable}=PORT",
-        variable = part.port_variable()
+        "port {number} for {part} is in use by a program that this stack did not start: end that \
+         program, or choose another port with {variable}=PORT",
+        variable = choice(part).variable
     );
     Ok(())
 }

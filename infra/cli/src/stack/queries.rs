@@ -13,11 +13,13 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 
 use super::command;
-use super::instance::{Instance, Part};
+use super::instance::Instance;
 use super::lock::Lock;
 use super::migrations;
+use super::part::Part;
 use super::postgres;
-use super::process::{self, Record};
+use super::process;
+use super::record::Record;
 use super::report::Reporter;
 use super::tools::Tools;
 
@@ -35,7 +37,9 @@ pub(super) async fn prepare(instance: &Instance, check: bool, reporter: &Reporte
     let _lock = Lock::take(&instance.dir.join("lock"), reporter).await?;
     let tools = {
         let _shared = Lock::take(&instance.shared_dir().join("lock"), reporter).await?;
-        Tools::ensure(instance, reporter).await?
+        let tools = Tools::of(instance);
+        tools.ensure(instance, reporter).await?;
+        tools
     };
     let was_up =
         Record::read(&instance.dir, Part::Postgres).is_some_and(|record| record.is_alive());
@@ -62,7 +66,8 @@ async fn describe_and_compare(instance: &Instance, check: bool, reporter: &Repor
         reporter.note(&format!(".sqlx is right: {} queries", described.len()));
     } else if check {
         bail!(
-            ".sqlx does not say what PostgreSQL says of the queries: run `cargo aigen prepare` and commit it.\n{}",
+            ".sqlx does not say what PostgreSQL says of the queries: run `cargo aigen prepare` \
+             and commit it.\n{}",
             differences.join("\n")
         );
     } else {

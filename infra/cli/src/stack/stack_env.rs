@@ -4,7 +4,8 @@ use anyhow::{Context, Result};
 
 use super::command;
 use super::deployment::{Deployment, api_url};
-use super::gateway::{CREDENTIAL, REGION};
+use super::gateway::REGION;
+use super::gateway_key::GatewayKey;
 use super::instance::Instance;
 use super::postgres;
 use super::tools::Tools;
@@ -14,10 +15,18 @@ use super::tools::Tools;
 pub struct StackEnv {
     /// The AWS endpoint.
     pub gateway_url: String,
+    /// The id of the key that calls of AWS are signed with.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: String,
     /// The API, without the base path of the routes.
     pub api_url: String,
     /// The database of the deployed functions. A test makes its own database on the same server.
     pub database_url: String,
+    /// The certificate of the authority that a client of the database has to trust.
+    pub database_ca_file: String,
+    /// The same database as the superuser, for a test that has to make roles.
+    pub superuser_url: String,
     /// The state machine that drives every process.
     pub state_machine_arn: String,
     /// The model double, control routes included.
@@ -35,10 +44,15 @@ pub struct StackEnv {
 impl StackEnv {
     pub(super) fn new(instance: &Instance, deployment: &Deployment) -> Result<Self> {
         let outputs = &deployment.outputs;
+        let key = GatewayKey::read(instance)?;
         Ok(Self {
             gateway_url: instance.gateway_url(),
+            access_key_id: key.id,
+            secret_access_key: key.secret,
             api_url: api_url(instance, &outputs.api_id),
             database_url: postgres::database_url(instance)?,
+            database_ca_file: postgres::authority_file(instance).to_string_lossy().into_owned(),
+            superuser_url: postgres::superuser_url(instance)?,
             state_machine_arn: outputs.state_machine_arn.clone(),
             model_url: instance.model_url(),
             user_pool_id: outputs.user_pool_id.clone(),
@@ -60,13 +74,22 @@ impl StackEnv {
 
     fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let need = |name: &str| {
-            variable(name).with_context(|| format!("this test needs the local stack ({name} is not set): run it with `cargo aigen test`"))
+            variable(name).with_context(|| {
+                format!(
+                    "this test needs the local stack ({name} is not set): run it with \
+                     `cargo aigen test`"
+                )
+            })
         };
         need("AIGEN_E2E")?;
         Ok(Self {
             gateway_url: need("AWS_ENDPOINT_URL")?,
+            access_key_id: need("AWS_ACCESS_KEY_ID")?,
+            secret_access_key: need("AWS_SECRET_ACCESS_KEY")?,
             api_url: need("API_URL")?,
             database_url: need("DATABASE_URL")?,
+            database_ca_file: need("DATABASE_CA_FILE")?,
+            superuser_url: need("DATABASE_SUPERUSER_URL")?,
             state_machine_arn: need("STATE_MACHINE_ARN")?,
             model_url: need("MODEL_URL")?,
             user_pool_id: need("USER_POOL_ID")?,
@@ -78,13 +101,14 @@ impl StackEnv {
 
     /// The variables of `aigen env`, in the order of the contract.
     #[must_use]
-    pub fn variables(&self) -> [(&'static str, &str); 9] {
+    pub fn variables(&self) -> [(&'static str, &str); 10] {
         [
             ("AWS_ENDPOINT_URL", &self.gateway_url),
-            ("AWS_ACCESS_KEY_ID", CREDENTIAL),
-            ("AWS_SECRET_ACCESS_KEY", CREDENTIAL),
+            ("AWS_ACCESS_KEY_ID", &self.access_key_id),
+            ("AWS_SECRET_ACCESS_KEY", &self.secret_access_key),
             ("AWS_DEFAULT_REGION", &self.region),
             ("DATABASE_URL", &self.database_url),
+            ("DATABASE_CA_FILE", &self.database_ca_file),
             ("API_URL", &self.api_url),
             ("STATE_MACHINE_ARN", &self.state_machine_arn),
             ("MODEL_URL", &self.model_url),
@@ -93,12 +117,17 @@ impl StackEnv {
     }
 
     /// What a test gets besides.
-    pub(super) fn test_variables(&self) -> [(&'static str, &str); 3] {
+    pub(super) fn test_variables(&self) -> [(&'static str, &str); 4] {
         [
             ("AIGEN_E2E", "1"),
+            ("DATABASE_SUPERUSER_URL", &self.superuser_url),
             ("USER_POOL_ID", &self.user_pool_id),
             ("USER_POOL_CLIENT_ID", &self.user_pool_client_id),
         ]
+    }
+
+    pub(super) fn gateway_key(&self) -> GatewayKey {
+        GatewayKey { id: self.access_key_id.clone(), secret: self.secret_access_key.clone() }
     }
 
     /// Lines that a shell can evaluate, and nothing else.
@@ -122,8 +151,12 @@ mod tests {
     fn env() -> StackEnv {
         StackEnv {
             gateway_url: "http://127.0.0.1:4566".to_owned(),
+            access_key_id: "AKIA".to_owned(),
+            secret_access_key: "secret".to_owned(),
             api_url: "http://127.0.0.1:4566/_aws/execute-api/ab/$default".to_owned(),
             database_url: "postgres://aigen:x@127.0.0.1:54329/aigen".to_owned(),
+            database_ca_file: "/it's here/authority.pem".to_owned(),
+            superuser_url: "postgres://postgres:y@127.0.0.1:54329/aigen".to_owned(),
             state_machine_arn: "arn".to_owned(),
             model_url: "http://127.0.0.1:4590".to_owned(),
             user_pool_id: "pool".to_owned(),

@@ -41,6 +41,14 @@ impl Fingerprint {
         Ok(self)
     }
 
+    /// Adds the content of a file that must be there.
+    pub(super) fn file(mut self, path: &Path) -> Result<Self> {
+        let content =
+            fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        self.add(&content);
+        Ok(self)
+    }
+
     pub(super) fn finish(self) -> String {
         self.0.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
@@ -75,13 +83,13 @@ pub(super) fn matches(path: &Path, fingerprint: &str) -> bool {
 }
 
 /// Writes a file so that a reader sees the old one or the whole new one.
-pub(super) fn write_whole(path: &Path, text: &str) -> Result<()> {
+pub(super) fn write_whole(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     let next = path.with_extension("next");
     let write = || -> std::io::Result<()> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        fs::write(&next, text)?;
+        fs::write(&next, content)?;
         fs::rename(&next, path)
     };
     write().with_context(|| format!("{} cannot be written", path.display()))

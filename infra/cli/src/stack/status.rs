@@ -8,9 +8,10 @@ use sqlx::{Connection, PgConnection};
 
 use super::deployment::{Deployment, api_url};
 use super::http;
-use super::instance::{Instance, Part};
+use super::instance::Instance;
+use super::part::Part;
 use super::postgres;
-use super::process::Record;
+use super::record::Record;
 use crate::output;
 
 /// Prints the table. Exit code 1 when a part is down.

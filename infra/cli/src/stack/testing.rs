@@ -6,11 +6,15 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
+use super::artifacts::Build;
+use super::command;
 use super::instance::{Instance, InstanceName};
 use super::interrupt::interruptible;
+use super::lifecycle::{bring_up, take_down};
+use super::postgres;
 use super::report::Reporter;
+use super::stack_env::StackEnv;
 use super::tally::Tally;
-use super::{StackEnv, bring_up, command, postgres, take_down};
 use crate::output;
 
 /// What `test` can be told.
@@ -30,7 +34,8 @@ pub(super) async fn run(args: &TestArgs, reporter: &Reporter) -> Result<ExitCode
     let started = Instant::now();
     let instance = Instance::find(InstanceName::Test)?;
     let outcome = interruptible(async {
-        let env = bring_up(&instance, reporter).await?;
+        // What is tested is what is shipped.
+        let env = bring_up(&instance, Build::Shipped, reporter).await?;
         cargo_test(&instance, &env, &args.cargo_args).await
     })
     .await;

@@ -4,15 +4,15 @@
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::StackEnv;
 use super::aws_api::{AwsApi, Refusal};
+use super::stack_env::StackEnv;
 
 /// Satisfies the pool's policy.
 const PASSWORD: &str = "Local-password-1";
 
 /// Logs `name` in, making the user if there is none, and gives the id token.
 pub(super) async fn token(env: &StackEnv, name: &str) -> Result<String> {
-    let cognito = Cognito { api: AwsApi::new(&env.gateway_url)?, env };
+    let cognito = Cognito { api: AwsApi::new(&env.gateway_url, &env.gateway_key())?, env };
     match cognito.log_in(name).await {
         Ok(token) => Ok(token),
         Err(error) if is_unknown_user(&error) => {

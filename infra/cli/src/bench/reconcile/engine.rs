@@ -35,7 +35,7 @@ struct World {
     calls: Mutex<BTreeMap<String, u64>>,
 }
 
-/// The server.
+/// The server that the function takes for AWS.
 #[derive(Debug)]
 pub(super) struct Engine {
     world: Arc<World>,
@@ -115,9 +115,13 @@ fn refused(name: &str) -> Response {
 
 impl World {
     fn execution(&self, number: u32, status: &str) -> Value {
+        let executions = MACHINE.replacen(":stateMachine:", ":execution:", 1);
         json!({
-            "executionArn": format!("{}:{}", MACHINE.replacen(":stateMachine:", ":execution:", 1), id(number)),
-            "stateMachineArn": MACHINE, "name": id(number), "status": status, "startDate": self.started_at,
+            "executionArn": format!("{executions}:{}", id(number)),
+            "stateMachineArn": MACHINE,
+            "name": id(number),
+            "status": status,
+            "startDate": self.started_at,
         })
     }
 

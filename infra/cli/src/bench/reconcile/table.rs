@@ -13,7 +13,7 @@ pub(super) fn id(number: u32) -> uuid::Uuid {
     uuid::Uuid::from_u128(0x0193_e4a0_0000_7000_8000_0000_0000_0000 | u128::from(number))
 }
 
-/// The database.
+/// A database of its own with the table in it.
 pub(super) struct Table {
     server: PgConnectOptions,
     options: PgConnectOptions,
@@ -54,12 +54,27 @@ impl Table {
         execute(
             &mut connection,
             format!(
-                "INSERT INTO processing_state (id, user_id, type, status, target_id, params, progress, result, attempt, execution_arn, created_at, started_at, updated_at, completed_at)
-                 SELECT ('0193e4a0-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'user-' || n % 1000, 'SUBGOAL_GENERATION',
-                        CASE WHEN active THEN 'PROCESSING' WHEN n % 20 = 0 THEN 'FAILED' ELSE 'COMPLETED' END, gen_random_uuid(),
-                        jsonb_build_object('title', repeat('目', 40), 'description', repeat('説', 100)), CASE WHEN active THEN 50 WHEN n % 20 = 0 THEN 50 ELSE 100 END,
-                        CASE WHEN NOT active AND n % 20 <> 0 THEN jsonb_build_object('subGoals', repeat('文', 200)) END, 1, 'arn', at, at, at, CASE WHEN NOT active THEN at END
-                 FROM (SELECT n, n < {active} AS active, CASE WHEN n < {active} THEN now() - interval '10 minutes' ELSE now() - make_interval(secs => n) END AS at
+                "INSERT INTO processing_state
+                     (id, user_id, type, status, target_id, params, progress, result, attempt,
+                      execution_arn, created_at, started_at, updated_at, completed_at)
+                 SELECT ('0193e4a0-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
+                        'user-' || n % 1000,
+                        'SUBGOAL_GENERATION',
+                        CASE WHEN active THEN 'PROCESSING' WHEN fails THEN 'FAILED'
+                             ELSE 'COMPLETED' END,
+                        gen_random_uuid(),
+                        jsonb_build_object('title', repeat('目', 40),
+                                           'description', repeat('説', 100)),
+                        CASE WHEN active OR fails THEN 50 ELSE 100 END,
+                        CASE WHEN NOT active AND NOT fails
+                             THEN jsonb_build_object('subGoals', repeat('文', 200)) END,
+                        1, 'arn', at, at, at,
+                        CASE WHEN NOT active THEN at END
+                 FROM (SELECT n,
+                              n < {active} AS active,
+                              n % 20 = 0 AS fails,
+                              CASE WHEN n < {active} THEN now() - interval '10 minutes'
+                                   ELSE now() - make_interval(secs => n) END AS at
                        FROM generate_series(0, {rows} - 1) n) numbers",
                 active = args.active,
             ),

@@ -33,7 +33,7 @@ pub(crate) struct ReconcileArgs {
     /// The server to make the tables on, in databases of their own; by default the running stack's.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
-    /// The function as `cargo aigen up` builds and deploys it.
+    /// The function as `cargo aigen up --release` builds and deploys it.
     #[arg(long, default_value = ".aws-sam/build/Reconciler/bootstrap")]
     function: PathBuf,
 }
@@ -49,7 +49,7 @@ pub(super) async fn run(
     );
     ensure!(
         args.function.exists(),
-        "{} is not there: run `cargo aigen up`, or say --function",
+        "{} is not there: run `cargo aigen up --release`, or say --function",
         args.function.display()
     );
     let server = match &args.database_url {
@@ -57,7 +57,8 @@ pub(super) async fn run(
         None => stack::current(instance).context("no DATABASE_URL is given")?.database_url,
     };
     output::line(
-        "|  | List | Describe | other calls | wall (s) | own time (s) | CPU (s) | peak RSS (MB) | repaired |",
+        "|  | List | Describe | other calls | wall (s) | own time (s) | CPU (s) | peak RSS (MB) \
+         | repaired |",
     );
     output::line("|---|---|---|---|---|---|---|---|---|");
     for rows in [args.small, args.rows] {
@@ -96,7 +97,7 @@ async fn measure(args: &ReconcileArgs, table: &Table) -> Result<[Invoked; 2]> {
         ("AWS_ACCESS_KEY_ID", "test".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
         ("DATABASE_SECRET_ARN", "bench".to_owned()),
-        ("DATABASE_TLS", "disable".to_owned()),
+        ("DATABASE_TLS", "require".to_owned()),
         ("STATE_MACHINE_ARN", engine::MACHINE.to_owned()),
         ("WORKER_LOG_GROUP", "/aws/lambda/ai-generation-worker".to_owned()),
         ("LIST_EXECUTIONS_PER_SECOND", unlimited()),

@@ -3,6 +3,7 @@
 
 mod api;
 mod watch;
+mod world;
 
 use std::{
     path::{Path, PathBuf},
@@ -16,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     chart::{self, Chart, SubGoal},
-    stack::{self, Reporter},
+    stack::{self, Reporter, StackEnv},
 };
 use api::{Api, Process};
 
@@ -40,9 +41,22 @@ pub struct DemoArgs {
     /// Print one JSON document instead of the chart.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    build: stack::BuildArgs,
     /// Where to write the chart as a picture; by default .local/demo/chart.svg in the project.
     #[arg(long, value_name = "PATH")]
     svg: Option<PathBuf>,
+    /// The world that the model double lives in during the run: real has quotas, latency and texts
+    /// of a wrong length.
+    #[arg(long, value_name = "WORLD")]
+    world: Option<world::World>,
+}
+
+impl DemoArgs {
+    /// Whether something is left to do when the run is interrupted.
+    pub fn cleans_up(&self) -> bool {
+        self.world.is_some()
+    }
 }
 
 /// The last thing that is generated, by the API's own names.
@@ -86,10 +100,34 @@ struct Timings {
 /// COMPLETED.
 pub async fn run(args: &DemoArgs) -> Result<()> {
     let started = Instant::now();
-    let env = stack::up(&Reporter::to_stderr()).await?;
+    let reporter = Reporter::to_stderr();
+    let Some(world) = args.world else {
+        let (api, stack) = connect(args, &reporter, started).await?.1;
+        return show(args, &api, stack).await;
+    };
+    let (env, (api, stack)) = stack::interruptible(connect(args, &reporter, started)).await?;
+    let double = world::Double::at(&env.model_url)?;
+    // From here on the world is taken away again, whatever happens.
+    let outcome = stack::interruptible(async {
+        double.put(world).await?;
+        reporter.note(&world.told());
+        show(args, &api, stack).await
+    })
+    .await;
+    let cleared = double.clear().await;
+    outcome.and(cleared)
+}
+
+/// Brings the stack up, and says how long that took.
+async fn connect(
+    args: &DemoArgs,
+    reporter: &Reporter,
+    started: Instant,
+) -> Result<(StackEnv, (Api, Duration))> {
+    let env = stack::up(&args.build, reporter).await?;
     let token = stack::token(&env, USER).await?;
     let api = Api::new(&env.api_url, &token, is_english(&args.goal))?;
-    show(args, &api, started.elapsed()).await
+    Ok((env, (api, started.elapsed())))
 }
 
 /// The demo on a stack that is up; that took `stack`.
@@ -159,7 +197,13 @@ fn request(goal: &str, depth: Option<Depth>, id: Uuid, now: DateTime<Utc>) -> Va
         .checked_add_days(Days::new(365))
         .unwrap_or(now)
         .to_rfc3339_opts(SecondsFormat::Secs, true);
-    let mut params = json!({"goalId": id, "title": goal, "description": description, "deadline": deadline, "background": background});
+    let mut params = json!({
+        "goalId": id,
+        "title": goal,
+        "description": description,
+        "deadline": deadline,
+        "background": background,
+    });
     match depth {
         None => json!({"type": "SUBGOAL_GENERATION", "params": params}),
         Some(depth) => {
@@ -226,7 +270,8 @@ fn story(process: &Process, chart: &Chart, svg: &Path, timings: Timings, columns
     let page =
         if whole { format!("\nPage     {}", page_beside(svg).display()) } else { String::new() };
     format!(
-        "\n{picture}{hint}\nPicture  {}{page}\nProcess  {} {}\nTimes    job {job:.1} s, stack {stack:.1} s\n",
+        "\n{picture}{hint}\nPicture  {}{page}\nProcess  {} {}\n\
+         Times    job {job:.1} s, stack {stack:.1} s\n",
         svg.display(),
         process.id,
         process.status,
@@ -255,7 +300,8 @@ fn failure(process: &Process) -> anyhow::Error {
         _ => text("/cancelReason").map_or_else(String::new, |reason| format!(" ({reason})")),
     };
     anyhow!(
-        "process {id} ended {status}{why}; `cargo aigen status` shows the stack and where its logs are, and `cargo aigen demo` tries again"
+        "process {id} ended {status}{why}; `cargo aigen status` shows the stack and where its logs \
+         are, and `cargo aigen demo` tries again"
     )
 }
 
@@ -276,10 +322,12 @@ mod tests {
 
     #[test]
     fn the_request_has_a_deadline_a_year_ahead_and_the_goals_language() {
-        let request = request("英語を話す", None, Uuid::nil(), DateTime::UNIX_EPOCH);
-        assert_eq!(request["params"]["deadline"], "1971-01-01T00:00:00Z");
-        assert!(request["params"]["background"].as_str().unwrap().contains("仕事"));
-        assert!(super::request("Learn Rust", None, Uuid::nil(), DateTime::UNIX_EPOCH)["params"]["background"].as_str().unwrap().is_ascii());
+        let params =
+            |goal| request(goal, None, Uuid::nil(), DateTime::UNIX_EPOCH)["params"].clone();
+        let (japanese, english) = (params("英語を話す"), params("Learn Rust"));
+        assert_eq!(japanese["deadline"], "1971-01-01T00:00:00Z");
+        assert!(japanese["background"].as_str().unwrap().contains("仕事"));
+        assert!(english["background"].as_str().unwrap().is_ascii());
     }
 
     #[test]
@@ -294,7 +342,13 @@ mod tests {
 
     #[test]
     fn actions_stand_under_their_sub_goal() {
-        let rows = json!([{"position": 1, "title": "b"}, {"position": 0, "title": "a", "actions": [{"position": 1, "title": "y"}, {"position": 0, "title": "x"}]}]);
+        let rows = json!([
+            {"position": 1, "title": "b"},
+            {"position": 0, "title": "a", "actions": [
+                {"position": 1, "title": "y"},
+                {"position": 0, "title": "x"},
+            ]},
+        ]);
         let chart = chart_of(
             "g",
             &process(
@@ -337,9 +391,9 @@ mod tests {
 
     #[test]
     fn a_failure_names_the_code_the_message_and_what_to_do() {
-        let error = failure(&process(
-            json!({"processId": "p", "status": "FAILED", "error": {"code": "AI_THROTTLING", "message": "混み合っています"}}),
-        ));
+        let error = json!({"code": "AI_THROTTLING", "message": "混み合っています"});
+        let error =
+            failure(&process(json!({"processId": "p", "status": "FAILED", "error": error})));
         let text = error.to_string();
         assert!(
             ["p ended FAILED", "AI_THROTTLING", "混み合っています", "cargo aigen status"]
@@ -354,7 +408,13 @@ mod tests {
         let process = process(json!({"processId": "p", "status": "FAILED"}));
         let timings = Timings { stack: Duration::from_millis(5), job: Duration::from_secs(1) };
         let document = document(&process, None, Path::new("x.svg"), timings);
-        let expected = json!({"process": {"processId": "p", "status": "FAILED"}, "chart": null, "svg": null, "html": null, "timings": {"stackMs": 5, "jobMs": 1000}});
+        let expected = json!({
+            "process": {"processId": "p", "status": "FAILED"},
+            "chart": null,
+            "svg": null,
+            "html": null,
+            "timings": {"stackMs": 5, "jobMs": 1000},
+        });
         assert_eq!(document, expected);
     }
 }

