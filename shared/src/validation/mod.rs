@@ -2,6 +2,7 @@
 //! noted with the path of its field.
 
 mod reader;
+pub mod text;
 mod violation;
 
 pub use self::{

@@ -79,6 +79,29 @@ pub enum Rule {
     Truncated,
     /// A model answered without calling the tool.
     NoToolCall,
+    /// A model called the tool more than once, or another one too.
+    SeveralToolCalls {
+        /// How many calls there are.
+        actual: usize,
+    },
+    /// A model's answer did not come to its proper end.
+    Unfinished {
+        /// The stop reason in Bedrock's words.
+        stop_reason: String,
+    },
+    /// A model gave another kind of value than the one that is wanted.
+    Kind {
+        /// The kind it must have.
+        expected: &'static str,
+        /// The kind it has.
+        actual: &'static str,
+    },
+    /// A model's repair lacks the item that stands at this place, or has it twice.
+    NotRepaired,
+    /// It shows escapes, such as `\u82f1`, in the place of letters.
+    Escapes,
+    /// It holds the markup of a tool call.
+    ToolMarkup,
     /// The body is larger than allowed.
     Size {
         /// At most, in bytes.
@@ -165,6 +188,22 @@ impl Violation {
             Rule::Duplicate => "ほかの項目と重複しています。".into(),
             Rule::Truncated => "回答が途中で切れています。より短くまとめてください。".into(),
             Rule::NoToolCall => "ツールが呼び出されていません。".into(),
+            Rule::SeveralToolCalls { actual } => {
+                format!("ツールの呼び出しは1回だけにして、すべての項目をその中に入れてください(現在{actual}回)。")
+            }
+            Rule::Unfinished { stop_reason } => {
+                format!("回答が正常に終わっていません({stop_reason})。もう一度回答してください。")
+            }
+            Rule::Kind { expected, actual } => {
+                format!("{expected} で指定してください(現在は {actual})。")
+            }
+            Rule::NotRepaired => "この項目を1件だけ書き直してください。".into(),
+            Rule::Escapes => {
+                "文字は \\uXXXX のようなエスケープではなく、そのままの文字で書いてください。".into()
+            }
+            Rule::ToolMarkup => {
+                "ツール呼び出しのタグを含めず、本文だけを書いてください。".into()
+            }
             Rule::Size { max, actual } => format!("{max}バイト以内にしてください(現在{actual}バイト)。"),
             Rule::Utf8 => "UTF-8の文字列ではありません。".into(),
             Rule::ContentType => "application/json で送ってください。".into(),
@@ -200,6 +239,12 @@ impl Violation {
             Rule::Duplicate => "repeats another item".into(),
             Rule::Truncated => "was cut off; make it shorter".into(),
             Rule::NoToolCall => "does not call the tool".into(),
+            Rule::SeveralToolCalls { actual } => format!("must be one call of the tool, has {actual}"),
+            Rule::Unfinished { stop_reason } => format!("did not come to its end ({stop_reason})"),
+            Rule::Kind { expected, actual } => format!("must be a {expected}, is a {actual}"),
+            Rule::NotRepaired => "must be written anew exactly once".into(),
+            Rule::Escapes => "must hold letters, not their escapes such as \\uXXXX".into(),
+            Rule::ToolMarkup => "must not hold the markup of a tool call".into(),
             Rule::Size { max, actual } => format!("must have at most {max} bytes, has {actual}"),
             Rule::Utf8 => "is not UTF-8".into(),
             Rule::ContentType => "must be application/json".into(),
