@@ -1,17 +1,22 @@
-//! Asking a model for what is to be written for one target.
+//! Asking a model for what is to be written for one target, until it is right.
 
 use std::cell::RefCell;
 
+use chrono::{DateTime, Utc};
 use shared::{
+    aws::model::ModelAnswer,
+    clock::Clock,
     lambda::metrics::{Metric, emit, line},
     language::Language,
-    process::{ErrorCode, Failure, ModelUsage, Prompt},
+    process::{ErrorCode, Failure, Generation, ModelUsage, Prompt, Rejection},
     store::StoredGeneration,
     validation::Violation,
 };
 
 use crate::worker::Worker;
 
+/// How often what broke rules is asked for again.
+const MAX_REPAIRS: usize = 3;
 /// Violations that a log line names.
 const LOGGED_VIOLATIONS: usize = 5;
 
@@ -19,46 +24,29 @@ const LOGGED_VIOLATIONS: usize = 5;
 /// none has been paid for too.
 pub(crate) type Calls = RefCell<Vec<ModelUsage>>;
 
+/// Under which circumstances a target is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asking {
+    /// When the attempt's time is over.
+    pub(crate) until: DateTime<Utc>,
+    /// Whether others of the same chart are asked for at about the same time.
+    pub(crate) with_others: bool,
+}
+
 impl<G: StoredGeneration> Worker<G> {
-    /// Asks, and after an answer that broke rules asks once more, saying which.
+    /// Asks, and after an answer that broke rules asks again for what is wrong with it.
     pub(crate) async fn ask(
         &self,
         target: &G::Target,
         calls: &Calls,
+        asking: Asking,
     ) -> Result<G::Written, Failure> {
-        let prompt = G::prompt(target);
-        let violations = match self.ask_once(&prompt, target, calls).await? {
-            Ok(written) => return Ok(written),
-            Err(violations) => violations,
+        let paid = |usage: ModelUsage| {
+            self.measure(&usage);
+            calls.borrow_mut().push(usage);
         };
-        let described = describe(&violations);
-        tracing::warn!(
-            targetId = %G::id(target),
-            violations = described,
-            "the answer broke rules; asking once more"
-        );
-        self.ask_once(&G::repair_prompt(&prompt, &violations), target, calls).await?.map_err(
-            |violations| {
-                let cause = format!("twice in a row: {}", describe(&violations));
-                Failure::new(ErrorCode::AiResponseInvalid, cause)
-            },
-        )
-    }
-
-    async fn ask_once(
-        &self,
-        prompt: &Prompt,
-        target: &G::Target,
-        calls: &Calls,
-    ) -> Result<Result<G::Written, Vec<Violation>>, Failure> {
-        let answer = self.models.ask(prompt).await?;
-        self.measure(&answer.usage);
-        calls.borrow_mut().push(answer.usage);
-        let input = match answer.input {
-            Ok(input) => input,
-            Err(violation) => return Ok(Err(vec![violation])),
-        };
-        Ok(G::read_answer(target, &input, &mut || self.clock.new_id()))
+        let model = async |prompt: &Prompt| self.models.ask(prompt, &paid).await;
+        ask_until_right::<G>(target, model, &*self.clock, asking).await
     }
 
     /// What a call used, as metrics by model.
@@ -72,6 +60,55 @@ impl<G: StoredGeneration> Worker<G> {
     }
 }
 
+/// Asks `model` for `target`. What is right of an answer is kept, and only the rest is asked for
+/// again, as long as there is time for as long a call as the last one.
+///
+/// # Errors
+/// When the model fails; or when its answer still breaks rules, naming them.
+async fn ask_until_right<G: Generation>(
+    target: &G::Target,
+    model: impl AsyncFn(&Prompt) -> Result<ModelAnswer, Failure>,
+    clock: &dyn Clock,
+    asking: Asking,
+) -> Result<G::Written, Failure> {
+    // What has a schema of its own shares no beginning with other questions.
+    let with_others = |prompt: Prompt| Prompt {
+        context_recurs: asking.with_others && prompt.schema_recurs,
+        ..prompt
+    };
+    let mut prompt = with_others(G::prompt(target));
+    let mut draft = None;
+    let mut repairs = 0;
+    loop {
+        let began = clock.now();
+        let answer = model(&prompt).await?;
+        let answered = clock.now();
+        let read = |input| G::read_answer(target, &input, draft.take(), &mut || clock.new_id());
+        let rejection = match answer.map(read) {
+            Ok(Ok(written)) => return Ok(written),
+            Ok(Err(rejection)) => rejection,
+            Err(violation) => Rejection { violations: vec![violation], draft: draft.take() },
+        };
+        let violations = describe(&rejection.violations);
+        let in_time = answered + (answered - began) <= asking.until;
+        if repairs == MAX_REPAIRS || !in_time {
+            let why = if in_time { "" } else { ", and there is no time for another" };
+            let cause = format!("after {repairs} repairs{why}: {violations}");
+            return Err(Failure::new(ErrorCode::AiResponseInvalid, cause));
+        }
+        repairs += 1;
+        tracing::warn!(
+            targetId = %G::id(target),
+            violations,
+            repair = repairs,
+            partly = rejection.draft.is_some(),
+            "the answer broke rules; asking for a repair"
+        );
+        prompt = with_others(G::repair_prompt(target, &rejection));
+        draft = rejection.draft;
+    }
+}
+
 /// Which fields break which rules: never the texts themselves.
 fn describe(violations: &[Violation]) -> String {
     let describe = |violation: &Violation| {
@@ -79,3 +116,6 @@ fn describe(violations: &[Violation]) -> String {
     };
     violations.iter().take(LOGGED_VIOLATIONS).map(describe).collect::<Vec<_>>().join("; ")
 }
+
+#[cfg(test)]
+mod tests;

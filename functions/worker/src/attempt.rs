@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use shared::{
     process::{ErrorCode, Failure, ProcessId, Status, UserId},
     store::{Claim, Fence, Standing, StoredGeneration},
@@ -22,6 +23,8 @@ pub(crate) struct ClaimedProcess<G: StoredGeneration> {
     pub(crate) attempt: i32,
     pub(crate) user_id: UserId,
     pub(crate) params: G::Params,
+    /// When the attempt's time is over.
+    pub(crate) until: DateTime<Utc>,
 }
 
 impl<G: StoredGeneration> Worker<G> {
@@ -41,7 +44,11 @@ impl<G: StoredGeneration> Worker<G> {
         };
         let params = G::parse_stored(&process_type, &params)
             .map_err(|error| Failure::internal(error.to_string()))?;
-        let claimed = ClaimedProcess::<G> { id, attempt, user_id, params };
+        // Claiming may have taken its time: a cold connection, or a row that somebody holds.
+        let now = self.clock.now();
+        let lambda_time = lambda_time.saturating_sub((now - began).to_std().unwrap_or_default());
+        let time_left = self.limits.time_left(&process_type, started_at, now, lambda_time);
+        let claimed = ClaimedProcess::<G> { id, attempt, user_id, params, until: now + time_left };
         tracing::info!(
             processId = %id,
             userId = %claimed.user_id,
@@ -50,10 +57,6 @@ impl<G: StoredGeneration> Worker<G> {
             attempt,
             "claimed"
         );
-        // Claiming may have taken its time: a cold connection, or a row that somebody holds.
-        let now = self.clock.now();
-        let lambda_time = lambda_time.saturating_sub((now - began).to_std().unwrap_or_default());
-        let time_left = self.limits.time_left(&process_type, started_at, now, lambda_time);
         let work = async {
             if G::has_several_targets(&claimed.params) {
                 return self.plan(&claimed).await;

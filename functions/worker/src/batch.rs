@@ -17,7 +17,7 @@ use shared::{
 use uuid::Uuid;
 
 use crate::{
-    ask::Calls,
+    ask::{Asking, Calls},
     attempt::{missing, output_of_stopped},
     guard::Guarded,
     step::{CaughtError, StepInput, StepOutput},
@@ -91,10 +91,11 @@ impl<G: StoredGeneration> Worker<G> {
         } else {
             self.limits.time_left(&process_type, started_at, now, lambda_time)
         };
+        let asking = Asking { until: now + limit, with_others: true };
         let work = async {
             let progress = match &input.give_up {
                 Some(caught) => self.give_up(&batch, caught, progress).await?,
-                None => self.write(&batch, progress).await?,
+                None => self.write(&batch, asking, progress).await?,
             };
             let Some(progress) = progress else { return self.fenced(id, fence).await };
             if !progress.is_whole() {
@@ -126,13 +127,15 @@ impl<G: StoredGeneration> Worker<G> {
     async fn write(
         &self,
         batch: &ClaimedBatch<G>,
+        asking: Asking,
         mut progress: StagingProgress,
     ) -> Result<Option<StagingProgress>, Failure> {
         let mut failures = Vec::new();
         let mut level = self.open(batch, &mut progress).await?;
         while !level.is_empty() {
-            let mut asked = stream::iter(level.iter().map(|target| self.write_one(batch, target)))
-                .buffer_unordered(self.limits.calls_at_once);
+            let mut asked =
+                stream::iter(level.iter().map(|target| self.write_one(batch, asking, target)))
+                    .buffer_unordered(self.limits.calls_at_once);
             let mut next = Vec::new();
             while let Some(outcome) = asked.next().await {
                 match outcome {
@@ -156,10 +159,11 @@ impl<G: StoredGeneration> Worker<G> {
     async fn write_one(
         &self,
         batch: &ClaimedBatch<G>,
+        asking: Asking,
         target: &G::Target,
     ) -> TargetOutcome<G::Target> {
         let calls = Calls::default();
-        let written = self.ask(target, &calls).await;
+        let written = self.ask(target, &calls, asking).await;
         let attempt = batch.fence.batch.map_or(1, |(_, attempt)| attempt);
         let (output, settles) = match written {
             Ok(written) => (Ok(written), 1),

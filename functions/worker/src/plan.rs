@@ -12,7 +12,7 @@ use shared::{
 use uuid::Uuid;
 
 use crate::{
-    ask::Calls,
+    ask::{Asking, Calls},
     attempt::ClaimedProcess,
     step::StepOutput,
     worker::{StepError, Worker},
@@ -20,7 +20,7 @@ use crate::{
 
 impl<G: StoredGeneration> Worker<G> {
     pub(crate) async fn plan(&self, claimed: &ClaimedProcess<G>) -> Result<StepOutput, StepError> {
-        let ClaimedProcess { id, attempt, user_id, params } = claimed;
+        let ClaimedProcess { id, attempt, user_id, params, .. } = claimed;
         let fence = (*attempt).into();
         let found = self.store.find_roots::<G>(user_id, params).await?;
         if found.is_empty() {
@@ -71,7 +71,7 @@ impl<G: StoredGeneration> Worker<G> {
         claimed: &ClaimedProcess<G>,
         leading: &G::Target,
     ) -> Result<Option<Vec<G::Target>>, StepError> {
-        let ClaimedProcess { id, attempt, params, .. } = claimed;
+        let ClaimedProcess { id, attempt, params, until, .. } = claimed;
         if *attempt > 1
             && let Some(Output::Written(written)) =
                 self.store.outputs_to_go_on_from::<G>(*id).await?.get(&G::id(leading))
@@ -79,7 +79,8 @@ impl<G: StoredGeneration> Worker<G> {
             return Ok(Some(G::children(params, leading, written)));
         }
         let calls = Calls::default();
-        let written = self.ask(leading, &calls).await?;
+        let asking = Asking { until: *until, with_others: false };
+        let written = self.ask(leading, &calls, asking).await?;
         let usage = calls.into_inner();
         let staging =
             Staging { target_id: G::id(leading), output: Ok(&written), settles: 1, usage: &usage };

@@ -1,33 +1,47 @@
-//! Whether a model wrote what it was asked for.
+//! Whether a model wrote what it was asked for, item by item: what is right is kept, and a repair
+//! asks for the rest only.
 
 use std::{collections::HashSet, ops::RangeInclusive};
 
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use self::fields::{Fields, kind, unquoted, whole};
 use super::{
-    ACTIONS, Action, BACKGROUND_LENGTH, DESCRIPTION_LENGTH, Level, Row, Rows, SUB_GOALS, SubGoal,
-    TASK_DESCRIPTION_LENGTH, TASK_MINUTES, TASK_TITLE_LENGTH, TASKS, TITLE_LENGTH, Task,
+    ACTIONS, Action, ActionType, BACKGROUND_LENGTH, DESCRIPTION_LENGTH, Draft, Level, Row, Rows,
+    SUB_GOALS, SubGoal, TASK_DESCRIPTION_LENGTH, TASK_MINUTES, TASK_TITLE_LENGTH, TASKS,
+    TITLE_LENGTH, Task, draft::INDEX,
 };
-use crate::validation::{Rule, Text, Violation, check_text};
+use crate::{
+    process::Rejection,
+    validation::{Rule, Text, Violation, text},
+};
 
-/// Reads an answer of `level`, and gives each item an id and its position.
+mod fields;
+
+/// What is wrong with an answer of a chart, and what of it is right.
+pub type ChartRejection = Rejection<Draft>;
+
+/// Reads an answer of `level`, and gives each item an id and its position. With `draft`, the answer
+/// is that to the repair of `draft`: its items take the places of the broken ones.
 ///
 /// # Errors
-/// Every rule that the answer breaks, by field: nothing is cut or filled in silently.
+/// Every rule that the answer breaks, by item and field, with what is right: nothing is cut or
+/// filled in silently.
 pub fn parse_answer(
     level: Level,
     answer: &Value,
+    draft: Option<Draft>,
     new_id: &mut dyn FnMut() -> Uuid,
-) -> Result<Rows, Vec<Violation>> {
+) -> Result<Rows, ChartRejection> {
     match level {
-        Level::SubGoals => parse_items(level, answer, SUB_GOALS..=SUB_GOALS, check_sub_goal)
+        Level::SubGoals => parse_items(level, answer, draft, sub_goal)
             .map(|items| Rows::SubGoals(rows(items, new_id))),
-        Level::Actions => parse_items(level, answer, ACTIONS..=ACTIONS, check_action)
+        Level::Actions => parse_items(level, answer, draft, action)
             .map(|items| Rows::Actions(rows(items, new_id))),
-        Level::Tasks => parse_items(level, answer, TASKS, check_task)
-            .map(|items| Rows::Tasks(rows(items, new_id))),
+        Level::Tasks => {
+            parse_items(level, answer, draft, task).map(|items| Rows::Tasks(rows(items, new_id)))
+        }
     }
 }
 
@@ -35,81 +49,142 @@ fn rows<T>(items: Vec<T>, new_id: &mut dyn FnMut() -> Uuid) -> Vec<Row<T>> {
     (0..).zip(items).map(|(position, item)| Row { id: new_id(), position, item }).collect()
 }
 
-/// The texts of an item by field, the first of them its title, and what else is wrong with it.
-type Checked<'a> =
-    (Vec<(&'static str, &'a str, Text, RangeInclusive<usize>)>, Option<(&'static str, Rule)>);
-
-fn check_sub_goal(item: &SubGoal) -> Checked<'_> {
-    let texts = vec![
-        ("title", item.title.as_str(), Text::Line, TITLE_LENGTH),
-        ("description", item.description.as_str(), Text::Lines, DESCRIPTION_LENGTH),
-        ("background", item.background.as_str(), Text::Lines, BACKGROUND_LENGTH),
-    ];
-    (texts, None)
+/// How many items an answer of `level` has.
+pub(super) const fn count(level: Level) -> RangeInclusive<usize> {
+    match level {
+        Level::SubGoals => SUB_GOALS..=SUB_GOALS,
+        Level::Actions => ACTIONS..=ACTIONS,
+        Level::Tasks => TASKS,
+    }
 }
 
-fn check_action(item: &Action) -> Checked<'_> {
-    let texts = vec![
-        ("title", item.title.as_str(), Text::Line, TITLE_LENGTH),
-        ("description", item.description.as_str(), Text::Lines, DESCRIPTION_LENGTH),
-        ("background", item.background.as_str(), Text::Lines, BACKGROUND_LENGTH),
-    ];
-    (texts, None)
+/// Reads the fields of one item; `None` where one is missing that has no empty value.
+type ReadItem<T> = fn(&mut Fields<'_>) -> Option<T>;
+
+fn sub_goal(fields: &mut Fields<'_>) -> Option<SubGoal> {
+    Some(SubGoal {
+        title: fields.text("title", Text::Line, TITLE_LENGTH),
+        description: fields.text("description", Text::Lines, DESCRIPTION_LENGTH),
+        background: fields.text("background", Text::Lines, BACKGROUND_LENGTH),
+    })
 }
 
-fn check_task(item: &Task) -> Checked<'_> {
-    let texts = vec![
-        ("title", item.title.as_str(), Text::Line, TASK_TITLE_LENGTH),
-        ("description", item.description.as_str(), Text::Lines, TASK_DESCRIPTION_LENGTH),
-    ];
-    let (min, max, actual) = (*TASK_MINUTES.start(), *TASK_MINUTES.end(), item.estimated_minutes);
-    let minutes = (!TASK_MINUTES.contains(&actual))
-        .then_some(("estimatedMinutes", Rule::Range { min, max, actual }));
-    (texts, minutes)
+fn action(fields: &mut Fields<'_>) -> Option<Action> {
+    let SubGoal { title, description, background } = sub_goal(fields)?;
+    Some(Action { title, description, background, action_type: action_type(fields)? })
 }
 
-fn parse_items<T: DeserializeOwned>(
+fn task(fields: &mut Fields<'_>) -> Option<Task> {
+    let title = fields.text("title", Text::Line, TASK_TITLE_LENGTH);
+    let description = fields.text("description", Text::Lines, TASK_DESCRIPTION_LENGTH);
+    // Both are read before either can end the reading, so that every violation is found.
+    let task_type = action_type(fields);
+    let estimated_minutes = fields.whole("estimatedMinutes", TASK_MINUTES);
+    Some(Task { title, description, task_type: task_type?, estimated_minutes: estimated_minutes? })
+}
+
+fn action_type(fields: &mut Fields<'_>) -> Option<ActionType> {
+    fields.one_of("type", ActionType::NAMES, |name| name.parse().ok())
+}
+
+fn parse_items<T>(
     level: Level,
     answer: &Value,
-    count: RangeInclusive<usize>,
-    check: fn(&T) -> Checked<'_>,
-) -> Result<Vec<T>, Vec<Violation>> {
-    let field = level.field();
-    let expected = match level {
-        Level::SubGoals => "list of {title, description, background}",
-        Level::Actions => "list of {title, description, background, type}",
-        Level::Tasks => "list of {title, description, type, estimatedMinutes}",
+    draft: Option<Draft>,
+    read: ReadItem<T>,
+) -> Result<Vec<T>, ChartRejection> {
+    let list = match list(level, answer) {
+        Ok(list) => list,
+        // What was asked for is still to be written: all of it, or the draft's broken items.
+        Err(violation) => return Err(Rejection { violations: vec![violation], draft }),
     };
-    let list =
-        answer.as_object().filter(|answer| answer.len() == 1).and_then(|answer| answer.get(field));
-    let items: Vec<T> = list
-        .and_then(|list| Vec::deserialize(list).ok())
-        .ok_or_else(|| vec![Violation::new(field, Rule::Type { expected })])?;
-    let mut violations = Vec::new();
+    let (items, kept, mut open) = match draft {
+        None => (list, Vec::new(), Vec::new()),
+        Some(draft) => draft.merge(level, list),
+    };
+    let count = count(level);
     if !count.contains(&items.len()) {
-        violations.push(Violation::new(
-            field,
-            Rule::Count { min: *count.start(), max: *count.end(), actual: items.len() },
-        ));
+        let (min, max) = (*count.start(), *count.end());
+        let rule = Rule::Count { min, max, actual: items.len() };
+        return Err(Rejection {
+            violations: vec![Violation::new(level.field(), rule)],
+            draft: None,
+        });
     }
-    let mut titles = HashSet::new();
+    let mut parsed = Vec::new();
     for (index, item) in items.iter().enumerate() {
-        let (texts, other) = check(item);
-        let path = |name: &str| format!("{field}[{index}].{name}");
-        let title = texts.first().map_or("", |(_, title, ..)| title.trim());
-        for (name, text, text_kind, length) in &texts {
-            if let Some(rule) = check_text(text, *text_kind, length.clone()) {
-                violations.push(Violation::new(path(name), rule));
-            }
+        if open.iter().any(|(missing, _)| *missing == index) {
+            continue;
         }
-        if let Some((name, rule)) = other {
-            violations.push(Violation::new(path(name), rule));
-        }
-        if !titles.insert(title.to_owned()) {
-            violations.push(Violation::new(path("title"), Rule::Duplicate));
+        match parse_item(format!("{}[{index}]", level.field()), item, read) {
+            Ok(item) => parsed.push(item),
+            Err(violations) => open.push((index, violations)),
         }
     }
-    if violations.is_empty() { Ok(items) } else { Err(violations) }
+    for index in duplicates(&items, &kept, &open) {
+        let path = format!("{}[{index}].title", level.field());
+        open.push((index, vec![Violation::new(path, Rule::Duplicate)]));
+    }
+    if open.is_empty() {
+        return Ok(parsed);
+    }
+    open.sort_by_key(|(index, _)| *index);
+    let violations = open.iter().flat_map(|(_, violations)| violations.clone()).collect();
+    let broken: Vec<usize> = open.into_iter().map(|(index, _)| index).collect();
+    Err(Rejection { draft: Draft::new(items, &broken), violations })
+}
+
+/// The list that an answer is to consist of.
+fn list(level: Level, answer: &Value) -> Result<Vec<Value>, Violation> {
+    let field = level.field();
+    let answer = unquoted(answer);
+    let Some(object) = answer.as_object() else {
+        return Err(Violation::new("answer", kind("object", &answer)));
+    };
+    let value = object.get(field).ok_or_else(|| Violation::new(field, Rule::Required))?;
+    if object.len() > 1 {
+        return Err(Violation::new("answer", Rule::Unknown { known: field.to_owned() }));
+    }
+    match unquoted(value).into_owned() {
+        Value::Array(items) => Ok(items),
+        other => Err(Violation::new(field, kind("list", &other))),
+    }
+}
+
+fn parse_item<T>(path: String, item: &Value, read: ReadItem<T>) -> Result<T, Vec<Violation>> {
+    let mut fields = Fields::new(path, item).map_err(|violation| vec![violation])?;
+    let item = read(&mut fields);
+    let violations = fields.finish();
+    // An item that could not be read has a violation that says why.
+    item.filter(|_| violations.is_empty()).ok_or(violations)
+}
+
+/// The items whose title another one has, as people see it. Of two, the one is right that was right
+/// before, or else the first. Those that are broken anyway take no title from others.
+fn duplicates(items: &[Value], kept: &[usize], open: &[(usize, Vec<Violation>)]) -> Vec<usize> {
+    let is_open = |index: &usize| open.iter().any(|(broken, _)| broken == index);
+    let written = (0..items.len()).filter(|index| !kept.contains(index));
+    let mut titles = HashSet::new();
+    kept.iter()
+        .copied()
+        .chain(written)
+        .filter(|index| !is_open(index))
+        .filter(|index| !titles.insert(text::as_seen(&title(&items[*index]))))
+        .collect()
+}
+
+/// The title of an item that may be anything.
+pub(super) fn title(item: &Value) -> String {
+    let item = unquoted(item);
+    item.get("title").and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// Takes the place that an item of a repair is for out of it.
+pub(super) fn take_index(item: &Value) -> (Option<usize>, Value) {
+    let mut item = unquoted(item).into_owned();
+    let index = item.as_object_mut().and_then(|fields: &mut Map<_, _>| fields.remove(INDEX));
+    let index = index.and_then(|index| whole(&unquoted(&index)));
+    (index.and_then(|index| usize::try_from(index).ok()), item)
 }
 
 #[cfg(test)]

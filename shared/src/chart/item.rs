@@ -34,6 +34,7 @@ pub const TASK_MINUTES: RangeInclusive<i64> = 15..=120;
     Eq,
     Serialize,
     Deserialize,
+    strum::EnumString,
     strum::IntoStaticStr,
     strum::VariantNames,
 )]

@@ -8,7 +8,7 @@
 //! | `params`, `request` | what may be asked for, and reading it |
 //! | `target` | what is written for, with its ancestors |
 //! | `schema`, `prompt` | what a model is asked |
-//! | `answer` | whether it wrote that |
+//! | `answer`, `draft` | whether it wrote that, and what is kept while the rest is repaired |
 //! | `assembly` | the result, put together from what was written for each target |
 //!
 //! Only this room and [`crate::store`]'s `chart/` name sub-goals, actions and tasks. All else
@@ -16,6 +16,7 @@
 
 mod answer;
 mod assembly;
+mod draft;
 mod item;
 mod level;
 mod params;
@@ -29,7 +30,8 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 pub use self::{
-    answer::parse_answer,
+    answer::{ChartRejection, parse_answer},
+    draft::Draft,
     item::{
         ACTIONS, Action, ActionType, BACKGROUND_LENGTH, DESCRIPTION_LENGTH, Row, Rows, SUB_GOALS,
         SubGoal, TASK_DESCRIPTION_LENGTH, TASK_MINUTES, TASK_TITLE_LENGTH, TASKS, TITLE_LENGTH,
@@ -38,12 +40,12 @@ pub use self::{
     level::Level,
     params::{ChartParams, ChartType, GoalParams, Needs, Params, Part, PartParams},
     prompt::{DATA_BUDGET, repair_prompt, write_prompt},
-    schema::schema,
+    schema::{repair_schema, schema},
     target::{GoalText, PartText, Target},
 };
 use crate::{
     process::{Assembly, Generation, ModelUsage, Outputs, ProcessType, Prompt, UnreadableParams},
-    validation::{Reader, Violation},
+    validation::Reader,
 };
 
 /// The Mandala chart as a kind of generation.
@@ -54,6 +56,7 @@ impl Generation for Chart {
     type Params = Params;
     type Target = Target;
     type Written = Rows;
+    type Draft = Draft;
 
     const TYPE_NAMES: &'static [&'static str] = ChartType::NAMES;
     const LEAF: &'static str = "tasks";
@@ -122,16 +125,17 @@ impl Generation for Chart {
         write_prompt(target)
     }
 
-    fn repair_prompt(prompt: &Prompt, violations: &[Violation]) -> Prompt {
-        repair_prompt(prompt, violations)
+    fn repair_prompt(target: &Target, rejection: &ChartRejection) -> Prompt {
+        repair_prompt(target, rejection)
     }
 
     fn read_answer(
         target: &Target,
         answer: &Value,
+        draft: Option<Draft>,
         new_id: &mut dyn FnMut() -> Uuid,
-    ) -> Result<Rows, Vec<Violation>> {
-        parse_answer(target.level, answer, new_id)
+    ) -> Result<Rows, ChartRejection> {
+        parse_answer(target.level, answer, draft, new_id)
     }
 
     fn single_result(

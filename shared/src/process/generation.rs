@@ -26,16 +26,35 @@ use crate::validation::{Reader, Violation};
 pub struct Prompt {
     /// Who the model is and what rules hold.
     pub system: String,
-    /// The question with its data.
-    pub user: String,
+    /// What is asked, with the data that questions about other targets of the process have too.
+    pub context: String,
+    /// What this question alone is about. It may be empty.
+    pub question: String,
     /// Name of the tool that the model must call with its answer.
     pub tool: &'static str,
     /// What the tool is for.
     pub tool_description: &'static str,
     /// JSON Schema of the answer.
     pub schema: Value,
-    /// Tokens the answer may have at most: well above the longest valid answer.
+    /// Tokens the answer may have at most: above the longest valid answer, but not far above it,
+    /// because Bedrock reserves them from the quota.
     pub max_tokens: i32,
+    /// Whether other questions have the same schema. Bedrock compiles a schema that it is to
+    /// enforce and has not met yet, which takes time, so that only such a one is worth it.
+    pub schema_recurs: bool,
+    /// Whether questions with the same system, tool, schema and context follow soon. Whoever plans
+    /// the questions knows; to write a cache costs more than to read the same text once.
+    pub context_recurs: bool,
+}
+
+/// An answer that cannot be taken as it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rejection<D> {
+    /// Every rule that it breaks, by field. They hold no word that the model wrote, because the
+    /// next prompt and the log quote them.
+    pub violations: Vec<Violation>,
+    /// What of it is right, if anything: then a repair asks for the rest only.
+    pub draft: Option<D>,
 }
 
 /// What a target has come to.
@@ -116,6 +135,9 @@ pub trait Generation: Sized + 'static {
     type Target: Debug + Clone + PartialEq;
     /// What was written for one target.
     type Written: Debug + Clone + PartialEq + Serialize + DeserializeOwned;
+    /// What is kept of an answer while the rest of it is repaired. A kind that asks for whole
+    /// answers only has [`std::convert::Infallible`].
+    type Draft: Debug + Clone + PartialEq;
 
     /// The names of the process types that belong to this kind.
     const TYPE_NAMES: &'static [&'static str];
@@ -187,18 +209,23 @@ pub trait Generation: Sized + 'static {
     /// What a model is asked to write for `target`.
     fn prompt(target: &Self::Target) -> Prompt;
 
-    /// The same question once more, after an answer that broke rules.
-    fn repair_prompt(prompt: &Prompt, violations: &[Violation]) -> Prompt;
+    /// Asks again after an answer that was rejected: for what its draft leaves open, or without a
+    /// draft for all. It says which rules were broken, and quotes nothing of the answer except what
+    /// a new part must not repeat, as data.
+    fn repair_prompt(target: &Self::Target, rejection: &Rejection<Self::Draft>) -> Prompt;
 
-    /// Reads an answer and gives each of its rows an id.
+    /// Reads an answer and gives each of its rows an id. `draft` is that of the repair which was
+    /// asked for; the answer fills what it leaves open.
     ///
     /// # Errors
-    /// Every rule that the answer breaks, by field: nothing is cut or filled in silently.
+    /// Every rule that the answer breaks, by field, and what is right: nothing is cut or filled in
+    /// silently.
     fn read_answer(
         target: &Self::Target,
         answer: &Value,
+        draft: Option<Self::Draft>,
         new_id: &mut dyn FnMut() -> Uuid,
-    ) -> Result<Self::Written, Vec<Violation>>;
+    ) -> Result<Self::Written, Rejection<Self::Draft>>;
 
     /// The result of a process with one target.
     ///

@@ -43,7 +43,7 @@ pub use self::{
     evidence::Evidence,
     failure::Failure,
     generation::{
-        Assembly, FailedTarget, Generation, Output, Outputs, PlannedTarget, Prompt,
+        Assembly, FailedTarget, Generation, Output, Outputs, PlannedTarget, Prompt, Rejection,
         UnreadableParams,
     },
     id::{ProcessId, ProcessType, UserId},

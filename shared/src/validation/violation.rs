@@ -79,6 +79,8 @@ pub enum Rule {
     Truncated,
     /// A model answered without calling the tool.
     NoToolCall,
+    /// A model called a tool that is none of ours.
+    OtherTool,
     /// A model called the tool more than once, or another one too.
     SeveralToolCalls {
         /// How many calls there are.
@@ -188,6 +190,7 @@ impl Violation {
             Rule::Duplicate => "ほかの項目と重複しています。".into(),
             Rule::Truncated => "回答が途中で切れています。より短くまとめてください。".into(),
             Rule::NoToolCall => "ツールが呼び出されていません。".into(),
+            Rule::OtherTool => "指定されたツール以外は呼び出せません。".into(),
             Rule::SeveralToolCalls { actual } => {
                 format!("ツールの呼び出しは1回だけにして、すべての項目をその中に入れてください(現在{actual}回)。")
             }
@@ -239,6 +242,7 @@ impl Violation {
             Rule::Duplicate => "repeats another item".into(),
             Rule::Truncated => "was cut off; make it shorter".into(),
             Rule::NoToolCall => "does not call the tool".into(),
+            Rule::OtherTool => "calls a tool that there is not".into(),
             Rule::SeveralToolCalls { actual } => format!("must be one call of the tool, has {actual}"),
             Rule::Unfinished { stop_reason } => format!("did not come to its end ({stop_reason})"),
             Rule::Kind { expected, actual } => format!("must be a {expected}, is a {actual}"),

@@ -105,5 +105,11 @@ pub fn tasks(number: u128) -> Rows {
 /// One call of a model.
 #[must_use]
 pub fn usage() -> [ModelUsage; 1] {
-    [ModelUsage { model_id: "m".into(), input_tokens: 10, output_tokens: 20, latency_ms: 5 }]
+    [ModelUsage {
+        model_id: "m".into(),
+        input_tokens: 10,
+        output_tokens: 20,
+        latency_ms: 5,
+        ..ModelUsage::default()
+    }]
 }

@@ -23,6 +23,8 @@ pub enum Fault {
     TimedOut,
     /// It failed on the request.
     Failed,
+    /// A filter or a guardrail refused the request or the answer.
+    ContentRefused,
     /// The request or the permissions are wrong: another model, or another try, would not help.
     Configuration,
 }
@@ -34,6 +36,7 @@ impl fmt::Display for Fault {
             Self::Unavailable => "unavailable",
             Self::TimedOut => "timed out",
             Self::Failed => "failed",
+            Self::ContentRefused => "content refused",
             Self::Configuration => "wrongly configured",
         })
     }

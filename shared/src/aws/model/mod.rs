@@ -4,30 +4,32 @@
 //! protection is off too (see [`crate::aws`]): a model may think for a minute before the first
 //! byte, and the explicit limit of one call is what ends it.
 
+mod answer;
+mod capability;
 mod config;
 mod document;
 mod fault;
+mod request;
 
 use std::time::Duration;
 
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_bedrockruntime::{
     Client,
-    operation::converse::ConverseOutput,
-    types::{
-        ContentBlock, ConversationRole, InferenceConfiguration, Message, SpecificToolChoice,
-        StopReason, SystemContentBlock, Tool, ToolChoice, ToolConfiguration, ToolInputSchema,
-        ToolSpecification,
-    },
+    types::{ContentBlock, ConversationRole, InferenceConfiguration, Message},
 };
 use serde_json::Value;
 
+use self::answer::Ended;
 pub use self::config::ModelConfig;
 pub use self::fault::{Fault, ModelFault};
 use crate::{
     process::{Failure, ModelUsage, Prompt},
-    validation::{Rule, Violation},
+    validation::Violation,
 };
+
+/// The input of the tool, or what is wrong with the answer, so that another one may mend it.
+pub type ModelAnswer = Result<Value, Violation>;
 
 /// The models of the configuration, in order of preference.
 #[derive(Debug, Clone)]
@@ -35,15 +37,6 @@ pub struct Models {
     client: Client,
     ids: Vec<String>,
     timeout: Duration,
-}
-
-/// An answer: the input of the tool, or why there is none.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModelAnswer {
-    /// The tool's input, or what is wrong with the answer.
-    pub input: Result<Value, Violation>,
-    /// What it cost.
-    pub usage: ModelUsage,
 }
 
 impl Models {
@@ -58,20 +51,26 @@ impl Models {
         let config = aws_sdk_bedrockruntime::config::Builder::from(config)
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
+            .interceptor(request::PutInOrder)
             .build();
         Self { client: Client::from_conf(config), ids: model.ids.clone(), timeout: model.timeout }
     }
 
     /// Asks the models in turn until one answers: one that is throttled, unavailable or too slow is
-    /// passed over at once.
+    /// passed over at once, and so is one that refuses what it was asked, since the same question
+    /// would be refused again. `paid` hears of each call that has to be paid for, answer or not.
     ///
     /// # Errors
     /// When none answered, naming each with its fault; and at once for a fault of configuration,
     /// which the next model would only hide.
-    pub async fn ask(&self, prompt: &Prompt) -> Result<ModelAnswer, Failure> {
+    pub async fn ask(
+        &self,
+        prompt: &Prompt,
+        paid: &dyn Fn(ModelUsage),
+    ) -> Result<ModelAnswer, Failure> {
         let mut faults = Vec::new();
         for id in &self.ids {
-            match self.ask_one(id, prompt).await {
+            match self.ask_one(id, prompt, paid).await {
                 Ok(answer) => return Ok(answer),
                 Err(fault) => {
                     tracing::warn!(model = %id, fault = %fault.fault, "a model did not answer");
@@ -86,41 +85,24 @@ impl Models {
         Err(fault::combine(&faults))
     }
 
-    async fn ask_one(&self, id: &str, prompt: &Prompt) -> Result<ModelAnswer, ModelFault> {
-        let call = async {
-            let tool = ToolSpecification::builder()
-                .name(prompt.tool)
-                .description(prompt.tool_description)
-                .input_schema(ToolInputSchema::Json(document::from_json(&prompt.schema)))
-                .build()?;
-            let choice = ToolChoice::Tool(SpecificToolChoice::builder().name(prompt.tool).build()?);
-            let tools = ToolConfiguration::builder()
-                .tools(Tool::ToolSpec(tool))
-                .tool_choice(choice)
-                .build()?;
-            let message = Message::builder()
-                .role(ConversationRole::User)
-                .content(ContentBlock::Text(prompt.user.clone()))
-                .build()?;
-            Ok::<_, aws_sdk_bedrockruntime::error::BuildError>(
-                self.client
-                    .converse()
-                    .model_id(id)
-                    .system(SystemContentBlock::Text(prompt.system.clone()))
-                    .messages(message)
-                    .inference_config(
-                        InferenceConfiguration::builder().max_tokens(prompt.max_tokens).build(),
-                    )
-                    .tool_config(tools),
-            )
-        };
-        let call = call.await.map_err(|error| ModelFault {
-            model_id: id.to_owned(),
-            fault: Fault::Configuration,
-            words: error.to_string(),
-        })?;
+    async fn ask_one(
+        &self,
+        id: &str,
+        prompt: &Prompt,
+        paid: &dyn Fn(ModelUsage),
+    ) -> Result<ModelAnswer, ModelFault> {
+        let fault = |fault, words| ModelFault { model_id: id.to_owned(), fault, words };
+        let call = request::build(&self.client, id, capability::of(id), prompt)
+            .map_err(|error| fault(Fault::Configuration, error.to_string()))?;
         let output = call.send().await.map_err(|error| ModelFault::of(id, &error, self.timeout))?;
-        Ok(read(id, prompt.tool, &output))
+        paid(answer::usage(id, &output));
+        match answer::read(prompt.tool, &output) {
+            Ended::Called(input) => Ok(Ok(input)),
+            Ended::Unusable(violation) => Ok(Err(violation)),
+            Ended::Refused(reason) => {
+                Err(fault(Fault::ContentRefused, format!("stop reason {reason}")))
+            }
+        }
     }
 
     /// Asks each model for one token: proof that it is there and that we may use it. Returns the
@@ -155,28 +137,5 @@ impl Models {
     }
 }
 
-/// Takes the input of `tool` out of an answer.
-fn read(id: &str, tool: &str, output: &ConverseOutput) -> ModelAnswer {
-    let content = output
-        .output()
-        .and_then(|output| output.as_message().ok())
-        .map(Message::content)
-        .unwrap_or_default();
-    let call = content
-        .iter()
-        .find_map(|block| block.as_tool_use().ok().filter(|call| call.name() == tool));
-    let input = match (output.stop_reason(), call) {
-        (StopReason::MaxTokens, _) => Err(Violation::new("answer", Rule::Truncated)),
-        (_, Some(call)) => Ok(document::to_json(call.input())),
-        (_, None) => Err(Violation::new("answer", Rule::NoToolCall)),
-    };
-    let usage = ModelUsage {
-        model_id: id.to_owned(),
-        input_tokens: output.usage().map_or(0, |usage| usage.input_tokens().into()),
-        output_tokens: output.usage().map_or(0, |usage| usage.output_tokens().into()),
-        latency_ms: output
-            .metrics()
-            .map_or(0, aws_sdk_bedrockruntime::types::ConverseMetrics::latency_ms),
-    };
-    ModelAnswer { input, usage }
-}
+#[cfg(test)]
+mod loopback_tests;

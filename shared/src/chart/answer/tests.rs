@@ -1,8 +1,12 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Level, Rows, Violation};
-use crate::chart::schema;
+use super::{ChartRejection, Draft, Level, Rows};
+use crate::{
+    chart::{schema, schema::repair_schema},
+    language::Language,
+    validation::Rule,
+};
 
 fn item(level: Level, title: &str) -> Value {
     let mut item = json!({"title": title, "description": "説".repeat(50)});
@@ -25,12 +29,30 @@ fn answer(level: Level) -> Value {
     json!({level.field(): items})
 }
 
-fn parse(level: Level, answer: &Value) -> Result<Rows, Vec<Violation>> {
-    super::parse_answer(level, answer, &mut Uuid::nil)
+fn parse(level: Level, answer: &Value) -> Result<Rows, ChartRejection> {
+    super::parse_answer(level, answer, None, &mut Uuid::nil)
+}
+
+fn repair(level: Level, draft: &Draft, answer: &Value) -> Result<Rows, ChartRejection> {
+    super::parse_answer(level, answer, Some(draft.clone()), &mut Uuid::nil)
 }
 
 fn fields(level: Level, answer: &Value) -> Vec<String> {
-    parse(level, answer).unwrap_err().into_iter().map(|violation| violation.field).collect()
+    fields_of(parse(level, answer))
+}
+
+fn fields_of(parsed: Result<Rows, ChartRejection>) -> Vec<String> {
+    parsed.unwrap_err().violations.into_iter().map(|violation| violation.field).collect()
+}
+
+fn rules(level: Level, answer: &Value) -> Vec<Rule> {
+    let violations = parse(level, answer).unwrap_err().violations;
+    violations.into_iter().map(|violation| violation.rule).collect()
+}
+
+/// The fields of the row at `index`.
+fn row(rows: &Rows, level: Level, index: usize) -> Value {
+    serde_json::to_value(rows).unwrap()[level.field()][index].clone()
 }
 
 #[test]
@@ -52,7 +74,8 @@ fn eight_items_within_their_limits_are_accepted_in_order() {
 fn each_row_gets_an_id_of_its_own() {
     for level in Level::ALL.iter().copied() {
         let mut ids = (1..).map(Uuid::from_u128);
-        let rows = super::parse_answer(level, &answer(level), &mut || ids.next().unwrap()).unwrap();
+        let rows =
+            super::parse_answer(level, &answer(level), None, &mut || ids.next().unwrap()).unwrap();
         let shown = serde_json::to_value(&rows).unwrap();
         let given: Vec<Uuid> = (0..8)
             .map(|n| serde_json::from_value(shown[level.field()][n]["id"].clone()).unwrap())
@@ -120,38 +143,289 @@ fn minutes_out_of_range_and_an_unknown_type_are_refused() {
     }
     let mut action = answer(Level::Actions);
     action["actions"][0]["type"] = json!("SOMETIMES");
-    assert_eq!(fields(Level::Actions, &action), ["actions"]);
+    assert_eq!(fields(Level::Actions, &action), ["actions[0].type"]);
 }
 
 #[test]
-fn what_is_no_list_of_items_is_refused() {
+fn what_is_no_list_is_refused_by_its_kind() {
     for level in Level::ALL.iter().copied() {
         let field = level.field();
         let mut extra = answer(level);
         extra["extra"] = json!(1);
-        let mut unknown = answer(level);
-        unknown[field][0]["colour"] = json!("red");
-        for nonsense in [
-            json!("text"),
-            json!({}),
-            json!({field: "eight"}),
-            json!({field: [1]}),
-            Value::Null,
-            extra,
-            unknown,
+        for (nonsense, path) in [
+            (json!("text"), "answer"),
+            (Value::Null, "answer"),
+            (json!([1]), "answer"),
+            (json!({}), field),
+            (json!({field: "eight"}), field),
+            (json!({field: null}), field),
+            (json!({field: {}}), field),
+            (json!({field: "[{\"title\":"}), field),
+            (extra, "answer"),
         ] {
-            assert_eq!(fields(level, &nonsense), [field]);
+            assert_eq!(fields(level, &nonsense), [path], "{nonsense}");
+            assert_eq!(parse(level, &nonsense).unwrap_err().draft, None);
+        }
+    }
+    let kind = Rule::Kind { expected: "list", actual: "string" };
+    assert_eq!(rules(Level::Tasks, &json!({"tasks": "eight"})), [kind]);
+}
+
+#[test]
+fn what_is_wrong_is_named_field_by_field() {
+    let mut actions = answer(Level::Actions);
+    let items = actions["actions"].as_array_mut().unwrap();
+    items[0] = json!(["not", "an", "item"]);
+    items[1]["colour"] = json!("red");
+    items[2].as_object_mut().unwrap().remove("type");
+    items[3]["title"] = json!(3);
+    items[4]["title"] = json!("二\n行");
+    items[5]["description"] = Value::Null;
+    assert_eq!(
+        fields(Level::Actions, &actions),
+        [
+            "actions[0]",
+            "actions[1]",
+            "actions[2].type",
+            "actions[3].title",
+            "actions[4].title",
+            "actions[5].description",
+        ]
+    );
+    let mut task = answer(Level::Tasks);
+    task["tasks"][0] = json!({"title": "一", "type": "once", "estimatedMinutes": 30.5});
+    assert_eq!(
+        fields(Level::Tasks, &task),
+        ["tasks[0].description", "tasks[0].type", "tasks[0].estimatedMinutes"]
+    );
+    assert_eq!(rules(Level::Tasks, &task)[2], Rule::Kind { expected: "integer", actual: "number" });
+}
+
+// world.md row 7.
+#[test]
+fn a_type_in_small_letters_is_refused_by_its_place_and_the_allowed_names() {
+    let mut action = answer(Level::Actions);
+    action["actions"][5]["type"] = json!("habit");
+    let violation = parse(Level::Actions, &action).unwrap_err().violations.remove(0);
+    assert_eq!(violation.field, "actions[5].type");
+    for language in [Language::Japanese, Language::English] {
+        assert!(violation.message(language).contains("EXECUTION, HABIT"));
+    }
+}
+
+// world.md row 5.
+#[test]
+fn a_list_that_arrives_as_its_own_json_text_is_read() {
+    for level in Level::ALL.iter().copied() {
+        let plain = answer(level);
+        let list = plain[level.field()].to_string();
+        let items: Vec<_> =
+            plain[level.field()].as_array().unwrap().iter().map(Value::to_string).collect();
+        for quoted in [
+            json!({level.field(): list}),
+            json!({level.field(): format!("\n {list}\n")}),
+            json!({level.field(): items}),
+            json!(plain.to_string()),
+        ] {
+            assert_eq!(parse(level, &quoted), parse(level, &plain), "{quoted}");
+        }
+        let mut broken = plain.clone();
+        broken[level.field()][2]["title"] = json!("");
+        let list = broken[level.field()].to_string();
+        let quoted = json!({level.field(): list});
+        assert_eq!(fields(level, &quoted), [format!("{}[2].title", level.field())]);
+    }
+}
+
+#[test]
+fn a_whole_number_is_read_however_it_is_written() {
+    for minutes in [json!(30), json!(30.0), json!(3e1), json!("30"), json!("30.0")] {
+        let mut task = answer(Level::Tasks);
+        task["tasks"][1]["estimatedMinutes"] = minutes.clone();
+        let rows = parse(Level::Tasks, &task).unwrap();
+        assert_eq!(row(&rows, Level::Tasks, 1)["estimatedMinutes"], 30, "{minutes}");
+    }
+    for minutes in [json!(30.5), json!("thirty"), json!("30分"), json!(true), json!(1e300)] {
+        let mut task = answer(Level::Tasks);
+        task["tasks"][1]["estimatedMinutes"] = minutes.clone();
+        assert_eq!(fields(Level::Tasks, &task), ["tasks[1].estimatedMinutes"], "{minutes}");
+    }
+}
+
+#[test]
+fn a_text_is_never_taken_for_json() {
+    for title in ["30", "true", "[1]", "{}", "\"x\""] {
+        let mut tasks = answer(Level::Tasks);
+        tasks["tasks"][0]["title"] = json!(title);
+        let rows = parse(Level::Tasks, &tasks).unwrap();
+        assert_eq!(row(&rows, Level::Tasks, 0)["title"], title);
+    }
+}
+
+// world.md rows 3, 4 and 19; security.md S15.
+#[test]
+fn what_no_person_should_read_never_reaches_a_chart() {
+    let filled = |text: &str| format!("{text}{}", "説".repeat(60));
+    for (field, text, rule) in [
+        ("description", "\\u82f1".repeat(12), Rule::Escapes),
+        ("background", "</antml parameter>\n<parameter name=\"x\">".to_owned(), Rule::ToolMarkup),
+        ("title", "\u{200b}".to_owned(), Rule::Blank),
+        ("description", "\u{2060}".repeat(60), Rule::Blank),
+        ("title", "a\u{2028}b".to_owned(), Rule::ControlCharacter),
+        ("title", "a\u{202e}b".to_owned(), Rule::ControlCharacter),
+        ("description", filled("\u{e0041}\u{e0042}"), Rule::ControlCharacter),
+        ("description", filled("\u{0}"), Rule::ControlCharacter),
+    ] {
+        for level in [Level::SubGoals, Level::Actions] {
+            let mut wrong = answer(level);
+            wrong[level.field()][6][field] = json!(text);
+            assert_eq!(fields(level, &wrong), [format!("{}[6].{field}", level.field())]);
+            assert_eq!(rules(level, &wrong), [rule.clone()]);
         }
     }
 }
 
 #[test]
+fn html_emoji_and_more_than_one_line_survive() {
+    let mut good = answer(Level::SubGoals);
+    let page = "<p class=\"a\">を書く。\n<param name=\"b\"> と <form> の違いも説明する。".repeat(2);
+    good["subGoals"][0]["description"] = json!(page);
+    good["subGoals"][1]["title"] = json!("👨\u{200d}👩\u{200d}👧 と学ぶ");
+    good["subGoals"][2]["background"] = json!("C:\\users と \\u0041 を区別する");
+    let rows = parse(Level::SubGoals, &good).unwrap();
+    assert_eq!(row(&rows, Level::SubGoals, 0)["description"], page);
+}
+
+// world.md row 19.
+#[test]
+fn titles_are_compared_as_people_see_them() {
+    for (one, other) in
+        [("英語を話す", "英語\u{200b}を話す"), ("データ", "ﾃﾞｰﾀ"), ("Rust を学ぶ", "ＲＵＳＴを学ぶ")]
+    {
+        let mut repeated = answer(Level::Actions);
+        repeated["actions"][1]["title"] = json!(one);
+        repeated["actions"][4]["title"] = json!(other);
+        assert_eq!(fields(Level::Actions, &repeated), ["actions[4].title"]);
+    }
+}
+
+/// An answer whose items at `broken` have a description that is too long.
+fn broken(level: Level, broken: &[usize]) -> Value {
+    let mut answer = answer(level);
+    for index in broken {
+        answer[level.field()][*index]["description"] = json!("長".repeat(201));
+    }
+    answer
+}
+
+/// Items of a repair for `indexes`.
+fn repaired(level: Level, indexes: &[usize]) -> Value {
+    let item = |index: &usize| {
+        let mut item = item(level, &format!("直した題名{index}"));
+        item["index"] = json!(index);
+        item
+    };
+    json!({level.field(): indexes.iter().map(item).collect::<Vec<_>>()})
+}
+
+#[test]
+fn what_is_right_is_kept_and_what_is_repaired_takes_its_place() {
+    for level in Level::ALL.iter().copied() {
+        let rejection = parse(level, &broken(level, &[2, 5])).unwrap_err();
+        let draft = rejection.draft.unwrap();
+        assert_eq!(draft.open(), [2, 5]);
+        assert_eq!(draft.kept_titles(), [0, 1, 3, 4, 6, 7].map(|n| format!("題名{n}")));
+        // In any order, and as JSON text.
+        let list = repaired(level, &[5, 2])[level.field()].to_string();
+        for answer in [repaired(level, &[2, 5]), json!({level.field(): list})] {
+            let rows = repair(level, &draft, &answer).unwrap();
+            assert_eq!(row(&rows, level, 2)["title"], "直した題名2");
+            assert_eq!(row(&rows, level, 5)["title"], "直した題名5");
+            assert_eq!(row(&rows, level, 6)["title"], "題名6");
+            assert_eq!(row(&rows, level, 7)["position"], 7);
+        }
+    }
+}
+
+#[test]
+fn a_repair_that_is_wrong_again_leaves_open_only_what_is_still_wrong() {
+    let draft = parse(Level::Actions, &broken(Level::Actions, &[2, 5])).unwrap_err().draft.unwrap();
+    let mut again = repaired(Level::Actions, &[2, 5]);
+    again["actions"][1]["title"] = json!("");
+    let rejection = repair(Level::Actions, &draft, &again).unwrap_err();
+    assert_eq!(rejection.violations[0].field, "actions[5].title");
+    let draft = rejection.draft.unwrap();
+    assert_eq!(draft.open(), [5]);
+    assert!(repair(Level::Actions, &draft, &repaired(Level::Actions, &[5])).is_ok());
+}
+
+#[test]
+fn an_item_that_a_repair_lacks_or_has_twice_stays_open() {
+    let draft = parse(Level::Tasks, &broken(Level::Tasks, &[1, 3, 4])).unwrap_err().draft.unwrap();
+    let rejection = repair(Level::Tasks, &draft, &repaired(Level::Tasks, &[3, 4, 4])).unwrap_err();
+    assert_eq!(rejection.draft.unwrap().open(), [1, 4]);
+    let fields: Vec<_> = rejection.violations.iter().map(|v| v.field.as_str()).collect();
+    assert_eq!(fields, ["tasks[1]", "tasks[4]"]);
+    assert!(rejection.violations.iter().all(|violation| violation.rule == Rule::NotRepaired));
+}
+
+#[test]
+fn where_one_item_is_asked_for_and_one_comes_it_needs_no_index() {
+    let draft = parse(Level::Tasks, &broken(Level::Tasks, &[3])).unwrap_err().draft.unwrap();
+    for index in [None, Some(json!(0)), Some(json!("3")), Some(json!(3.0))] {
+        let mut answer = repaired(Level::Tasks, &[3]);
+        match index {
+            Some(index) => answer["tasks"][0]["index"] = index,
+            None => drop(answer["tasks"][0].as_object_mut().unwrap().remove("index")),
+        }
+        assert!(repair(Level::Tasks, &draft, &answer).is_ok(), "{answer}");
+    }
+}
+
+#[test]
+fn what_a_repair_writes_for_others_changes_nothing() {
+    let draft = parse(Level::Tasks, &broken(Level::Tasks, &[3])).unwrap_err().draft.unwrap();
+    let rows = repair(Level::Tasks, &draft, &repaired(Level::Tasks, &[3, 6, 40])).unwrap();
+    assert_eq!(rows.len(), 8);
+    assert_eq!(row(&rows, Level::Tasks, 6)["title"], "題名6");
+}
+
+#[test]
+fn a_repaired_title_must_not_repeat_one_that_is_kept() {
+    let draft = parse(Level::Tasks, &broken(Level::Tasks, &[1])).unwrap_err().draft.unwrap();
+    let mut answer = repaired(Level::Tasks, &[1]);
+    answer["tasks"][0]["title"] = json!("題名6\u{200b}");
+    let rejection = repair(Level::Tasks, &draft, &answer).unwrap_err();
+    assert_eq!(rejection.violations[0].field, "tasks[1].title", "the kept one was first");
+    assert_eq!(rejection.draft.unwrap().open(), [1]);
+}
+
+#[test]
+fn a_repair_that_cannot_be_read_keeps_the_draft() {
+    let draft = parse(Level::Tasks, &broken(Level::Tasks, &[1])).unwrap_err().draft.unwrap();
+    let rejection = repair(Level::Tasks, &draft, &json!({"tasks": "none"})).unwrap_err();
+    assert_eq!(rejection.draft, Some(draft));
+}
+
+#[test]
+fn a_wrong_number_of_items_or_none_that_is_right_is_asked_for_as_a_whole() {
+    let mut seven = answer(Level::Actions);
+    seven["actions"].as_array_mut().unwrap().pop();
+    assert_eq!(parse(Level::Actions, &seven).unwrap_err().draft, None);
+    let all: Vec<usize> = (0..8).collect();
+    let rejection = parse(Level::Actions, &broken(Level::Actions, &all)).unwrap_err();
+    assert_eq!((rejection.draft, rejection.violations.len()), (None, 8));
+}
+
+#[test]
 fn the_schema_requires_every_field_that_is_checked() {
     for level in Level::ALL.iter().copied() {
-        let schema = schema(level);
-        let items = &schema["properties"][level.field()]["items"];
-        let properties: Vec<_> = items["properties"].as_object().unwrap().keys().cloned().collect();
-        assert_eq!(items["required"], json!(properties));
-        assert_eq!(properties.len(), item(level, "x").as_object().unwrap().len());
+        for (schema, more) in [(schema(level), 0), (repair_schema(level, &[1]), 1)] {
+            let items = &schema["properties"][level.field()]["items"];
+            let properties: Vec<_> =
+                items["properties"].as_object().unwrap().keys().cloned().collect();
+            assert_eq!(items["required"], json!(properties));
+            assert_eq!(properties.len(), item(level, "x").as_object().unwrap().len() + more);
+        }
     }
 }

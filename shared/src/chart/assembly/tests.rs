@@ -231,7 +231,13 @@ fn nothing_written_is_told_with_the_first_failure() {
 }
 
 fn call(model: &str) -> ModelUsage {
-    ModelUsage { model_id: model.into(), input_tokens: 10, output_tokens: 20, latency_ms: 5 }
+    ModelUsage {
+        model_id: model.into(),
+        input_tokens: 10,
+        output_tokens: 20,
+        latency_ms: 5,
+        ..ModelUsage::default()
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! With a kind that is as small as a kind can be: a target is a number, and each number below the
 //! limit of the params brings forth two.
 
+use std::convert::Infallible;
+
 use serde_json::json;
 
 use super::*;
@@ -17,6 +19,7 @@ impl Generation for Doubling {
     type Params = u128;
     type Target = u128;
     type Written = [u128; 2];
+    type Draft = Infallible;
 
     const TYPE_NAMES: &'static [&'static str] = &["DOUBLING"];
     const LEAF: &'static str = "none";
@@ -81,23 +84,27 @@ impl Generation for Doubling {
     fn prompt(target: &u128) -> Prompt {
         Prompt {
             system: String::new(),
-            user: target.to_string(),
+            context: target.to_string(),
+            question: String::new(),
             tool: "double",
             tool_description: "",
             schema: json!({}),
             max_tokens: 1,
+            schema_recurs: true,
+            context_recurs: false,
         }
     }
 
-    fn repair_prompt(prompt: &Prompt, _: &[Violation]) -> Prompt {
-        prompt.clone()
+    fn repair_prompt(target: &u128, _: &Rejection<Infallible>) -> Prompt {
+        Self::prompt(target)
     }
 
     fn read_answer(
         target: &u128,
         _: &Value,
+        _: Option<Infallible>,
         _: &mut dyn FnMut() -> Uuid,
-    ) -> Result<[u128; 2], Vec<Violation>> {
+    ) -> Result<[u128; 2], Rejection<Infallible>> {
         Ok([2 * target, 2 * target + 1])
     }
 
