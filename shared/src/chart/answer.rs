@@ -35,7 +35,7 @@ pub fn parse_answer(
     new_id: &mut dyn FnMut() -> Uuid,
 ) -> Result<Rows, ChartRejection> {
     match level {
-        Level::SubGoals => parse_items(level, answer, draft, sub_goal)
+        Level::SubGoals => parse_items(level, answer, draft, |fields| Some(sub_goal(fields)))
             .map(|items| Rows::SubGoals(rows(items, new_id))),
         Level::Actions => parse_items(level, answer, draft, action)
             .map(|items| Rows::Actions(rows(items, new_id))),
@@ -61,16 +61,16 @@ pub(super) const fn count(level: Level) -> RangeInclusive<usize> {
 /// Reads the fields of one item; `None` where one is missing that has no empty value.
 type ReadItem<T> = fn(&mut Fields<'_>) -> Option<T>;
 
-fn sub_goal(fields: &mut Fields<'_>) -> Option<SubGoal> {
-    Some(SubGoal {
+fn sub_goal(fields: &mut Fields<'_>) -> SubGoal {
+    SubGoal {
         title: fields.text("title", Text::Line, TITLE_LENGTH),
         description: fields.text("description", Text::Lines, DESCRIPTION_LENGTH),
         background: fields.text("background", Text::Lines, BACKGROUND_LENGTH),
-    })
+    }
 }
 
 fn action(fields: &mut Fields<'_>) -> Option<Action> {
-    let SubGoal { title, description, background } = sub_goal(fields)?;
+    let SubGoal { title, description, background } = sub_goal(fields);
     Some(Action { title, description, background, action_type: action_type(fields)? })
 }
 
@@ -100,7 +100,7 @@ fn parse_items<T>(
     };
     let (items, kept, mut open) = match draft {
         None => (list, Vec::new(), Vec::new()),
-        Some(draft) => draft.merge(level, list),
+        Some(draft) => draft.merge(level, &list),
     };
     let count = count(level);
     if !count.contains(&items.len()) {

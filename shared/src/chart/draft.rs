@@ -48,14 +48,14 @@ impl Draft {
     /// which the repair has no item or several. A repair says by `index` which place an item is
     /// for; where one item is asked for and one is there, it cannot be for another. What a repair
     /// writes for a place that is kept is not needed, since what stands there is right.
-    pub(super) fn merge(self, level: Level, repair: Vec<Value>) -> (Vec<Value>, Vec<usize>, Open) {
+    pub(super) fn merge(self, level: Level, repair: &[Value]) -> (Vec<Value>, Vec<usize>, Open) {
         let open = self.open();
         let only = match (open.as_slice(), repair.len()) {
             ([only], 1) => Some(*only),
             _ => None,
         };
         let mut written = BTreeMap::<usize, Vec<Value>>::new();
-        for item in &repair {
+        for item in repair {
             let (index, item) = take_index(item);
             if let Some(index) = only.or(index) {
                 written.entry(index).or_default().push(item);

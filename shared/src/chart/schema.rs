@@ -12,7 +12,7 @@ use super::{
 /// JSON Schema of an answer of `level`.
 #[must_use]
 pub fn schema(level: Level) -> Value {
-    list_schema(level, &count(level), item_properties(level))
+    list_schema(level, &count(level), &item_properties(level))
 }
 
 /// JSON Schema of a repair: an item for each of the `open` places, which it names.
@@ -24,10 +24,10 @@ pub fn repair_schema(level: Level, open: &[usize]) -> Value {
         "enum": open,
         "description": "どの項目を書き直したか。それぞれ1件だけ。",
     });
-    list_schema(level, &(open.len()..=open.len()), properties)
+    list_schema(level, &(open.len()..=open.len()), &properties)
 }
 
-fn list_schema(level: Level, count: &RangeInclusive<usize>, properties: Value) -> Value {
+fn list_schema(level: Level, count: &RangeInclusive<usize>, properties: &Value) -> Value {
     let (min, max) = (count.start(), count.end());
     let required: Vec<String> =
         properties.as_object().into_iter().flat_map(serde_json::Map::keys).cloned().collect();

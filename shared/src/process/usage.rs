@@ -88,8 +88,7 @@ mod tests {
             cache_write_input_tokens: 30,
             ..plain.clone()
         };
-        let total =
-            serde_json::to_value(&total_by_model(&[cached.clone(), plain, cached])).unwrap();
+        let total = serde_json::to_value(total_by_model(&[cached.clone(), plain, cached])).unwrap();
         assert_eq!(total[0]["cacheReadInputTokens"], 1_800);
         assert_eq!(total[0]["cacheWriteInputTokens"], 60);
     }

@@ -3,7 +3,7 @@
 
 use aws_sdk_bedrockruntime::{
     operation::converse::ConverseOutput,
-    types::{ContentBlock, ConverseMetrics, Message, StopReason},
+    types::{ContentBlock, ConverseMetrics, Message, StopReason, TokenUsage},
 };
 use serde_json::Value;
 
@@ -85,8 +85,8 @@ pub(super) fn usage(id: &str, output: &ConverseOutput) -> ModelUsage {
         model_id: id.to_owned(),
         input_tokens: tokens.map_or(0, |tokens| tokens.input_tokens().into()),
         output_tokens: tokens.map_or(0, |tokens| tokens.output_tokens().into()),
-        cache_read_input_tokens: cached(tokens.and_then(|t| t.cache_read_input_tokens())),
-        cache_write_input_tokens: cached(tokens.and_then(|t| t.cache_write_input_tokens())),
+        cache_read_input_tokens: cached(tokens.and_then(TokenUsage::cache_read_input_tokens)),
+        cache_write_input_tokens: cached(tokens.and_then(TokenUsage::cache_write_input_tokens)),
         latency_ms: output.metrics().map_or(0, ConverseMetrics::latency_ms),
     }
 }

@@ -13,7 +13,6 @@ use aws_smithy_http_client::Builder;
 use serde_json::json;
 
 use super::*;
-use crate::chart::{Level, schema};
 
 /// Answers each of `replies` to one connection, and returns what was asked: the path and the body.
 fn serve(replies: Vec<Value>) -> (String, JoinHandle<Vec<(String, String)>>) {
@@ -61,7 +60,16 @@ fn prompt() -> Prompt {
         question: String::new(),
         tool: "write_tasks",
         tool_description: "書き込む",
-        schema: schema(Level::Tasks),
+        schema: json!({
+            "type": "object",
+            "required": ["tasks"],
+            "properties": {"tasks": {
+                "type": "array",
+                "maxItems": 8,
+                "description": "8件まで。",
+                "items": {"type": "string", "maxLength": 9},
+            }},
+        }),
         max_tokens: 100,
         schema_recurs: true,
         context_recurs: false,

@@ -70,9 +70,10 @@ fn content(capability: Capability, prompt: &Prompt) -> Result<Vec<ContentBlock>,
     Ok(content)
 }
 
-/// Whether a cache point pays: others with the same beginning follow, and it is long enough. The
-/// tool, the system text and the context are what is cached, in this order. System text and schema
-/// alone are below every model's minimum; with a goal that is told at some length they are not.
+/// Whether a cache point pays: others with the same beginning follow soon, and it is long enough.
+/// What is cached is the tool, the system text and the context, in this order. To read it costs a
+/// tenth, to write it a quarter more, so that it pays when more than a fifth of the calls find it
+/// there. Those that begin together do not: an entry can be read once its first answer begins.
 fn is_cached(capability: Capability, prompt: &Prompt) -> bool {
     let Some(minimum) = capability.cacheable_from.filter(|_| prompt.context_recurs) else {
         return false;
