@@ -21,7 +21,6 @@ use shared::{
     },
     store::{BatchClaim, Claim, Completion, NewRows, Retry, Staging, Submission, Submitted},
     use_case::{Finish, finish},
-    validation::Violation,
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use test_kit::{Fixture, at, id, usage, user, uuid};
@@ -119,12 +118,12 @@ async fn one_page_is_submitted_claimed_written_and_completed(
     assert!(roots.is_empty() && !root.occupied, "{roots:?} and {root:?}");
 
     let prompt = Haiku::prompt(&root.target);
-    assert!(prompt.user.contains("rain") && prompt.user.contains("spring"), "{}", prompt.user);
+    assert!(prompt.context.contains("rain") && prompt.question.contains("spring"), "{prompt:?}");
     let mut no_id = || panic!("a poem has no rows of its own");
-    let short = Haiku::read_answer(&root.target, &json!({"lines": ["one"]}), &mut no_id);
-    let violations: Vec<Violation> = short.unwrap_err();
-    assert!(Haiku::repair_prompt(&prompt, &violations).user.ends_with("Mend: lines"));
-    let written = Haiku::read_answer(&root.target, &answer(), &mut no_id).unwrap();
+    let short = Haiku::read_answer(&root.target, &json!({"lines": ["one"]}), None, &mut no_id);
+    let repair = Haiku::repair_prompt(&root.target, &short.unwrap_err());
+    assert!(repair.question.ends_with("Mend: lines"));
+    let written = Haiku::read_answer(&root.target, &answer(), None, &mut no_id).unwrap();
 
     let result = Haiku::single_result(&root.target, &written, &usage()).unwrap();
     let parts = [(Haiku::id(&root.target), written)];

@@ -1,12 +1,15 @@
 //! The kind itself: pages of a book, and a poem of three lines for each.
 
+use std::convert::Infallible;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::{
     process::{
         Assembly, ErrorCode, FailedTarget, Generation, ModelUsage, Output, Outputs, ProcessError,
-        ProcessType, Prompt, UnreadableParams, generation::parse_failed_targets, total_by_model,
+        ProcessType, Prompt, Rejection, UnreadableParams, generation::parse_failed_targets,
+        total_by_model,
     },
     validation::{Reader, Rule, Text, Violation, check_text},
 };
@@ -52,6 +55,8 @@ impl Generation for Haiku {
     type Params = Params;
     type Target = Page;
     type Written = Poem;
+    // A poem is written anew as a whole.
+    type Draft = Infallible;
 
     const TYPE_NAMES: &'static [&'static str] = &["HAIKU_GENERATION"];
     const LEAF: &'static str = "lines";
@@ -137,27 +142,36 @@ impl Generation for Haiku {
         let lines = json!({"type": "array", "minItems": 3, "maxItems": 3, "items": line});
         Prompt {
             system: "You write haiku.".to_owned(),
-            user: json!({"theme": target.theme, "season": target.season}).to_string(),
+            context: json!({"theme": target.theme}).to_string(),
+            question: json!({"season": target.season}).to_string(),
             tool: "write_haiku",
             tool_description: "Writes three lines",
             schema: json!({"type": "object", "properties": {"lines": lines}}),
             max_tokens: 200,
+            schema_recurs: true,
+            context_recurs: false,
         }
     }
 
-    fn repair_prompt(prompt: &Prompt, violations: &[Violation]) -> Prompt {
-        let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
-        Prompt { user: format!("{}\nMend: {}", prompt.user, fields.join(", ")), ..prompt.clone() }
+    fn repair_prompt(target: &Page, rejection: &Rejection<Infallible>) -> Prompt {
+        let violations = rejection.violations.iter();
+        let fields: Vec<_> = violations.map(|violation| violation.field.as_str()).collect();
+        let prompt = Self::prompt(target);
+        let question = format!("{}\nMend: {}", prompt.question, fields.join(", "));
+        Prompt { question, ..prompt }
     }
 
     fn read_answer(
         _: &Page,
         answer: &Value,
+        _: Option<Infallible>,
         _: &mut dyn FnMut() -> Uuid,
-    ) -> Result<Poem, Vec<Violation>> {
+    ) -> Result<Poem, Rejection<Infallible>> {
         let expected = Rule::Type { expected: "list of three texts" };
-        let poem =
-            Poem::deserialize(answer).map_err(|_| vec![Violation::new("lines", expected)])?;
+        let poem = Poem::deserialize(answer).map_err(|_| Rejection {
+            violations: vec![Violation::new("lines", expected)],
+            draft: None,
+        })?;
         let mut violations = Vec::new();
         if poem.lines.len() != 3 {
             let rule = Rule::Count { min: 3, max: 3, actual: poem.lines.len() };
@@ -167,7 +181,7 @@ impl Generation for Haiku {
             let rule = check_text(line, Text::Line, 1..=20);
             violations.extend(rule.map(|rule| Violation::new(format!("lines[{index}]"), rule)));
         }
-        if violations.is_empty() { Ok(poem) } else { Err(violations) }
+        if violations.is_empty() { Ok(poem) } else { Err(Rejection { violations, draft: None }) }
     }
 
     fn single_result(
