@@ -59,9 +59,9 @@ pub(super) fn read(tool: &str, output: &ConverseOutput) -> Ended {
     let reason = output.stop_reason();
     match meaning(reason) {
         Meaning::Cut => return unusable(Rule::Truncated),
-        Meaning::Refused => return Ended::Refused(reason.as_str().to_owned()),
+        Meaning::Refused => return Ended::Refused(name_of(reason)),
         Meaning::Unfinished => {
-            return unusable(Rule::Unfinished { stop_reason: reason.as_str().to_owned() });
+            return unusable(Rule::Unfinished { stop_reason: name_of(reason) });
         }
         Meaning::Whole => {}
     }
@@ -75,6 +75,13 @@ pub(super) fn read(tool: &str, output: &ConverseOutput) -> Ended {
         [_] => unusable(Rule::OtherTool),
         calls => unusable(Rule::SeveralToolCalls { actual: calls.len() }),
     }
+}
+
+/// A stop reason as a prompt and a log may quote it: one that nobody here knows could be any text.
+fn name_of(reason: &StopReason) -> String {
+    const LONGEST: usize = 64;
+    let in_names = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    reason.as_str().chars().take_while(in_names).take(LONGEST).collect()
 }
 
 /// What the call cost, whatever it brought.
