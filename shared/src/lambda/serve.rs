@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::telemetry;
-use crate::process::Failure;
+use crate::process::{Failure, engine_retry};
 
 /// One invocation.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,10 +50,12 @@ where
     .await
 }
 
-/// The Lambda error name is the code, so that the state machine's Retry and Catch can choose by it.
+/// The Lambda error name is the code (or the name of a failure that is not to be repeated), so that
+/// the state machine's Retry and Catch can choose by it.
 impl From<Failure> for Diagnostic {
     fn from(failure: Failure) -> Self {
-        Self { error_type: failure.code.as_str().to_owned(), error_message: failure.cause }
+        let error_type = engine_retry::error_name(&failure).to_owned();
+        Self { error_type, error_message: failure.cause }
     }
 }
 
@@ -68,5 +70,7 @@ mod tests {
             Diagnostic::from(Failure::new(ErrorCode::AiThrottling, "every model was throttled"));
         assert_eq!(diagnostic.error_type, "AI_THROTTLING");
         assert_eq!(diagnostic.error_message, "every model was throttled");
+        let refused = Diagnostic::from(Failure::content_refused("every model refused the text"));
+        assert_eq!(refused.error_type, "CONTENT_REFUSED", "a name that no retrier has");
     }
 }

@@ -3,7 +3,10 @@
 
 use serde::Deserialize;
 
-use super::{ErrorCode, ProcessError, Status};
+use super::{
+    ErrorCode, ProcessError, Status,
+    engine_retry::{self, Retrier},
+};
 
 /// How a process ends when it does not complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,12 +70,24 @@ fn code_of_foreign_name(name: &str) -> ErrorCode {
         "States.Timeout" | "States.HeartbeatTimeout" => ErrorCode::StepFunctionsTimeout,
         // Lambda killed the worker at its limit.
         "Sandbox.Timedout" => ErrorCode::TimeoutError,
+        engine_retry::CONTENT_REFUSED => ErrorCode::AiResponseInvalid,
+        // Nothing is wrong with the process: whoever tries again later finds a worker.
+        engine_retry::OVERTAKEN => ErrorCode::LambdaUnavailable,
+        _ if is_named(&WAITED_FOR, name) => ErrorCode::LambdaUnavailable,
         _ if name.starts_with("States.") && name != "States.TaskFailed" => {
             ErrorCode::StepFunctionsError
         }
         // Lambda.*, Runtime.* (a dead or unstartable worker), and every name nobody knows yet.
         _ => ErrorCode::LambdaError,
     }
+}
+
+/// What the state machine waits for in vain is no fault of the worker's.
+const WAITED_FOR: [Retrier; 3] =
+    [engine_retry::NO_FREE_WORKER, engine_retry::NOT_READY, engine_retry::ENGINE_FAILED];
+
+fn is_named(retriers: &[Retrier], name: &str) -> bool {
+    retriers.iter().any(|retrier| retrier.errors.contains(&name))
 }
 
 /// What Lambda puts into the cause.
@@ -87,7 +102,8 @@ struct LambdaCause {
 /// and a cause that cannot be stored would keep its process from ever ending.
 fn readable(cause: Option<&str>) -> String {
     const LIMIT: usize = 1_000;
-    let cause = cause.unwrap_or("no cause given");
+    // Step Functions gives a timeout an empty cause.
+    let cause = cause.filter(|cause| !cause.trim().is_empty()).unwrap_or("no cause given");
     let message = serde_json::from_str::<LambdaCause>(cause).ok().map(|cause| cause.error_message);
     message
         .as_deref()
@@ -101,6 +117,7 @@ fn readable(cause: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::engine_retry::Task;
 
     #[test]
     fn every_error_name_has_its_end() {
@@ -113,7 +130,24 @@ mod tests {
             ("States.Runtime", Status::Failed, ErrorCode::StepFunctionsError),
             ("States.Permissions", Status::Failed, ErrorCode::StepFunctionsError),
             ("States.TaskFailed", Status::Failed, ErrorCode::LambdaError),
-            ("Lambda.ServiceException", Status::Failed, ErrorCode::LambdaError),
+            ("Lambda.ServiceException", Status::Failed, ErrorCode::LambdaUnavailable),
+            ("Lambda.AWSLambdaException", Status::Failed, ErrorCode::LambdaUnavailable),
+            ("Lambda.TooManyRequestsException", Status::Failed, ErrorCode::LambdaUnavailable),
+            (
+                "Lambda.CodeArtifactUserPendingException",
+                Status::Failed,
+                ErrorCode::LambdaUnavailable,
+            ),
+            ("Lambda.ENILimitReachedException", Status::Failed, ErrorCode::LambdaUnavailable),
+            ("ATTEMPT_OVERTAKEN", Status::Failed, ErrorCode::LambdaUnavailable),
+            ("CONTENT_REFUSED", Status::Failed, ErrorCode::AiResponseInvalid),
+            ("Lambda.Unknown", Status::Failed, ErrorCode::LambdaError),
+            ("Lambda.KMSAccessDeniedException", Status::Failed, ErrorCode::LambdaError),
+            ("Lambda.InvalidSubnetIDException", Status::Failed, ErrorCode::LambdaError),
+            ("Lambda.EFSMountFailureException", Status::Failed, ErrorCode::LambdaError),
+            ("Runtime.OutOfMemory", Status::Failed, ErrorCode::LambdaError),
+            ("States.DataLimitExceeded", Status::Failed, ErrorCode::StepFunctionsError),
+            ("States.HeartbeatTimeout", Status::Timeout, ErrorCode::StepFunctionsTimeout),
             ("Runtime.ExitError", Status::Failed, ErrorCode::LambdaError),
             ("SomethingNew", Status::Failed, ErrorCode::LambdaError),
         ] {
@@ -146,6 +180,29 @@ mod tests {
         let cause = r#"{"errorType":"AI_THROTTLING","errorMessage":"every model was throttled"}"#;
         assert_eq!(cause_of("AI_THROTTLING", cause), "AI_THROTTLING: every model was throttled");
         assert_eq!(cause_of("X", "plain"), "X: plain");
+    }
+
+    // world.md 11, aws.md 7
+    #[test]
+    fn a_user_may_retry_whatever_the_state_machine_waited_for() {
+        for task in Task::ALL {
+            for name in engine_retry::retriers(task).iter().flat_map(|retrier| retrier.errors) {
+                let code = of_execution_error(name, None).error().unwrap().code;
+                // A worker that keeps dying is for an operator to look at.
+                let dies = ["Lambda.Unknown", "Runtime.ExitError", "Runtime.OutOfMemory"];
+                assert_eq!(code.retryable(), !dies.contains(name), "{name}: {code}");
+            }
+        }
+    }
+
+    // aws.md 24, interpreter.md 4
+    #[test]
+    fn an_empty_cause_is_told_as_none() {
+        for cause in [None, Some(""), Some(" ")] {
+            let ending = of_execution_error("States.Timeout", cause);
+            let told = ending.error().unwrap().cause.clone();
+            assert_eq!(told.as_deref(), Some("States.Timeout: no cause given"), "{cause:?}");
+        }
     }
 
     #[test]

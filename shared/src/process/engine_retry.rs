@@ -1,6 +1,16 @@
 //! Which errors the state machine tries again, how often and after what wait. The state machine
-//! waits for free, a Lambda does not, so this is the only layer that retries; a test proves that
-//! the state machine's definition says the same.
+//! waits for free, a Lambda does not, so this is the only layer that retries.
+//!
+//! The list stands here once, task by task, in the order of the definition; a test proves that the
+//! state machine's definition says exactly the same.
+//!
+//! | what | is waited for | because |
+//! |---|---|---|
+//! | a quota of the model, a free worker | as long as the process has time | it passes by waiting alone |
+//! | the database | a minute and a half | a failover takes up to a minute |
+//! | the worker's network or code | up to nine minutes | Lambda makes it anew after a long idle time |
+//! | Lambda itself | two minutes | AWS asks for it |
+//! | a model that failed, a worker that died | seconds | what does not pass at once seldom passes |
 
 use crate::process::{ErrorCode, Failure};
 
@@ -16,31 +26,174 @@ pub struct Backoff {
     pub max_delay: u64,
 }
 
-/// Throttling passes by waiting, so it waits longer than the rest.
-pub const THROTTLED: Backoff = Backoff { interval: 4, max_attempts: 3, max_delay: 60 };
-/// What usually passes at once.
-pub const TRANSIENT: Backoff = Backoff { interval: 1, max_attempts: 3, max_delay: 30 };
+impl Backoff {
+    /// Seconds that all waits take together when each is as long as it can be. On average it is
+    /// half of that.
+    #[must_use]
+    pub fn longest_wait(self) -> u64 {
+        let waits = (0..self.max_attempts).map(|retry| {
+            let factor = u32::try_from(retry).ok().and_then(|retry| 1_u64.checked_shl(retry));
+            factor.map_or(self.max_delay, |factor| {
+                self.interval.saturating_mul(factor).min(self.max_delay)
+            })
+        });
+        waits.sum()
+    }
+}
 
-/// What passes when the worker is simply invoked anew: Lambda failed, or the worker's process died.
-pub const LOST: Backoff = Backoff { interval: 2, max_attempts: 2, max_delay: 30 };
+/// A task of the state machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// The first step of a process: the whole of it, or its plan.
+    Generate,
+    /// One batch of a process with several targets.
+    Batch,
+    /// Naming what is left of a batch as failed.
+    GiveUp,
+    /// Writing the final status of a process that did not complete.
+    Settle,
+}
+
+impl Task {
+    /// Every task.
+    pub const ALL: [Self; 4] = [Self::Generate, Self::Batch, Self::GiveUp, Self::Settle];
+}
+
+/// Errors that are retried together, each with its own count of attempts in every execution of a
+/// state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retrier {
+    /// Why they are, in words.
+    pub reason: &'static str,
+    /// The names of the errors.
+    pub errors: &'static [&'static str],
+    /// How.
+    pub backoff: Backoff,
+}
+
 /// The Lambda error name of an attempt that a newer one has overtaken. It is for the state machine
 /// alone, which retries it like a lost worker; no process ends with it unless attempts overtake
-/// each other again and again, and then as `LAMBDA_ERROR`.
+/// each other again and again, and then as `LAMBDA_UNAVAILABLE`.
 pub const OVERTAKEN: &str = "ATTEMPT_OVERTAKEN";
+/// The Lambda error name of a failure that is final although its code is one that is retried: no
+/// retrier names it. A process ends with it as `AI_RESPONSE_INVALID`.
+pub const CONTENT_REFUSED: &str = "CONTENT_REFUSED";
+
+/// The longest life of a process, in seconds; `ProcessTimeLimitSeconds` may not be above it.
+pub const LONGEST_PROCESS: u64 = 3_600;
+
+/// Longer than any process lives: what ends the waiting is the time limit of the process, by the
+/// worker's hand or the reconciler's.
+const WHILE_THERE_IS_TIME: Backoff = Backoff { interval: 5, max_attempts: 240, max_delay: 60 };
+
+/// Throttling passes by waiting alone.
+pub const MODEL_BUSY: Retrier = Retrier {
+    reason: "The quota of the models is used up: wait as long as the process has time. The worker \
+             ends the process when its time is over.",
+    errors: &[ErrorCode::AiThrottling.as_str()],
+    backoff: WHILE_THERE_IS_TIME,
+};
+/// What usually passes at once.
+pub const MODEL_FAILED: Retrier = Retrier {
+    reason: "The models had a bad moment.",
+    errors: &[ErrorCode::AiError.as_str(), ErrorCode::AiResponseInvalid.as_str()],
+    backoff: Backoff { interval: 1, max_attempts: 3, max_delay: 30 },
+};
+/// A failover, or a password that is being changed.
+pub const DATABASE: Retrier = Retrier {
+    reason: "The database fails over, or its password is being changed.",
+    errors: &[ErrorCode::DatabaseError.as_str(), ErrorCode::DatabaseConnectionError.as_str()],
+    backoff: Backoff { interval: 2, max_attempts: 6, max_delay: 30 },
+};
+/// The account's concurrency is used up.
+pub const NO_FREE_WORKER: Retrier = Retrier {
+    reason: "No free worker in the account: nothing has run, and waiting here costs nothing.",
+    errors: &["Lambda.TooManyRequestsException"],
+    backoff: WHILE_THERE_IS_TIME,
+};
+/// As [`NO_FREE_WORKER`], for the step after which the sweep settles the process.
+pub const NO_FREE_RECONCILER: Retrier = Retrier {
+    reason: "No free reconciler in the account. When the waits are over, the next sweep settles \
+             the process.",
+    errors: NO_FREE_WORKER.errors,
+    backoff: Backoff { interval: 5, max_attempts: 6, max_delay: 60 },
+};
+/// Lambda takes the network and the code of a function away that was idle for long, and makes them
+/// anew with the next call, which fails. Reports name 40 to 106 s until it is ready.
+pub const NOT_READY: Retrier = Retrier {
+    reason: "Lambda makes the function's network or code ready, after a long idle time or a \
+             change: nothing has run. Reports name up to 106 s.",
+    errors: &[
+        "Lambda.ResourceNotReadyException",
+        "Lambda.ENINotReadyException",
+        "Lambda.ResourceConflictException",
+        "Lambda.CodeArtifactUserPendingException",
+        "Lambda.EC2ThrottledException",
+        "Lambda.EC2UnexpectedException",
+        "Lambda.SubnetIPAddressLimitReachedException",
+        "Lambda.ENILimitReachedException",
+    ],
+    backoff: Backoff { interval: 15, max_attempts: 10, max_delay: 60 },
+};
+/// Lambda itself failed
+/// (<https://docs.aws.amazon.com/step-functions/latest/dg/bp-lambda-serviceexception.html>).
+pub const ENGINE_FAILED: Retrier = Retrier {
+    reason: "Lambda itself failed. The worker may have run: the next attempt fences the lost one \
+             off.",
+    errors: &[
+        "Lambda.ServiceException",
+        "Lambda.AWSLambdaException",
+        "Lambda.SdkClientException",
+        "Lambda.ClientExecutionTimeoutException",
+    ],
+    backoff: Backoff { interval: 2, max_attempts: 6, max_delay: 60 },
+};
+/// What passes when the function is simply invoked anew.
+pub const LOST: Retrier = Retrier {
+    reason: "The function's process died or was overtaken. The next attempt fences the lost one \
+             off.",
+    errors: &[
+        "Lambda.Unknown",
+        "Runtime.ExitError",
+        "Runtime.OutOfMemory",
+        "Sandbox.Timedout",
+        OVERTAKEN,
+    ],
+    backoff: Backoff { interval: 2, max_attempts: 2, max_delay: 30 },
+};
+
+/// The retriers of a task, in the order of the definition. An error that stands in none of them
+/// ends the task.
+#[must_use]
+pub const fn retriers(task: Task) -> &'static [Retrier] {
+    match task {
+        Task::Generate | Task::Batch => {
+            &[MODEL_BUSY, MODEL_FAILED, DATABASE, NO_FREE_WORKER, NOT_READY, ENGINE_FAILED, LOST]
+        }
+        Task::GiveUp => &[DATABASE, NO_FREE_WORKER, NOT_READY, ENGINE_FAILED, LOST],
+        Task::Settle => &[DATABASE, NO_FREE_RECONCILER, NOT_READY, ENGINE_FAILED, LOST],
+    }
+}
+
+/// How a task retries the error `name`; `None`: the task ends.
+#[must_use]
+pub fn backoff(task: Task, name: &str) -> Option<Backoff> {
+    let retrier = retriers(task).iter().find(|retrier| retrier.errors.contains(&name));
+    retrier.map(|retrier| retrier.backoff)
+}
 
 /// How the state machine retries a worker that failed with `code`; `None`: the process ends.
+/// `TIMEOUT_ERROR` is retryable for a person, but the process has used up its time: trying again
+/// inside it cannot help.
 #[must_use]
-pub const fn of_worker_error(code: ErrorCode) -> Option<Backoff> {
-    match code {
-        ErrorCode::AiThrottling => Some(THROTTLED),
-        ErrorCode::AiError
-        | ErrorCode::AiResponseInvalid
-        | ErrorCode::DatabaseError
-        | ErrorCode::DatabaseConnectionError => Some(TRANSIENT),
-        // TIMEOUT_ERROR is retryable for a person, but the process has used up its time: trying
-        // again inside it cannot help.
-        _ => None,
-    }
+pub fn of_worker_error(code: ErrorCode) -> Option<Backoff> {
+    backoff(Task::Generate, code.as_str())
+}
+
+/// The Lambda error name by which the state machine chooses.
+#[must_use]
+pub const fn error_name(failure: &Failure) -> &'static str {
+    if failure.is_final { CONTENT_REFUSED } else { failure.code.as_str() }
 }
 
 /// How often a target of a batch is tried whose answers keep breaking the rules. The others of its
@@ -54,8 +207,16 @@ pub const fn gives_up_target(code: ErrorCode, attempt: i32) -> bool {
     matches!(code, ErrorCode::AiResponseInvalid) && attempt >= TRIES_FOR_INVALID_ANSWERS
 }
 
+/// Whether a target of a batch is given up for `failure` in this attempt at the batch (from 1): at
+/// once when asking again would be asking for the same.
+#[must_use]
+pub const fn gives_up(failure: &Failure, attempt: i32) -> bool {
+    failure.is_final || gives_up_target(failure.code, attempt)
+}
+
 /// Whether an error that ended a batch ends the whole process: a fault of configuration or of the
-/// engine would meet every other target too, and must not pass for a partial success.
+/// engine would meet every other target too, and must not pass for a partial success. What is about
+/// the content of one target has none of these codes.
 #[must_use]
 pub const fn ends_process(code: ErrorCode) -> bool {
     matches!(
@@ -73,93 +234,11 @@ pub const fn ends_process(code: ErrorCode) -> bool {
 pub fn worst(failures: Vec<Failure>) -> Option<Failure> {
     failures.into_iter().max_by_key(|failure| match of_worker_error(failure.code) {
         _ if ends_process(failure.code) => u64::MAX,
+        _ if failure.is_final => 0,
         Some(backoff) => backoff.interval,
         None => 0,
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::Value;
-
-    use super::*;
-
-    const DEFINITION: &str = include_str!("../../../infra/statemachine/ai-generation.asl.json");
-    /// The two states that call a model.
-    const STATES: [&str; 2] = ["/States/Generate", "/States/Batches/ItemProcessor/States/Batch"];
-
-    /// The Retry that a state of the state machine's definition applies to `error`: the first whose
-    /// `ErrorEquals` names it.
-    fn in_definition(state: &str, error: &str) -> Option<Backoff> {
-        let definition: Value = serde_json::from_str(DEFINITION).unwrap();
-        let retriers = definition.pointer(state).unwrap()["Retry"].as_array().unwrap();
-        let retrier = retriers.iter().find(|retrier| {
-            retrier["ErrorEquals"].as_array().unwrap().iter().any(|name| name == error)
-        })?;
-        assert_eq!(
-            (&retrier["BackoffRate"], &retrier["JitterStrategy"]),
-            (&Value::from(2), &Value::from("FULL")),
-            "{error}"
-        );
-        Some(Backoff {
-            interval: retrier["IntervalSeconds"].as_u64().unwrap(),
-            max_attempts: retrier["MaxAttempts"].as_u64().unwrap(),
-            max_delay: retrier["MaxDelaySeconds"].as_u64().unwrap(),
-        })
-    }
-
-    #[test]
-    fn the_state_machine_retries_exactly_what_the_policy_says() {
-        for code in ErrorCode::ALL {
-            for state in STATES {
-                assert_eq!(
-                    in_definition(state, code.as_str()),
-                    of_worker_error(*code),
-                    "{state}: {code}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_lost_and_an_overtaken_worker_are_invoked_anew() {
-        for state in STATES {
-            for name in ["Runtime.ExitError", "Sandbox.Timedout", OVERTAKEN] {
-                assert_eq!(in_definition(state, name), Some(LOST), "{state}: {name}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_batch_has_attempts_left_when_a_target_is_given_up() {
-        let tries = (1..10)
-            .find(|attempt| gives_up_target(ErrorCode::AiResponseInvalid, *attempt))
-            .unwrap();
-        let backoff = of_worker_error(ErrorCode::AiResponseInvalid).unwrap();
-        assert!(u64::try_from(tries).unwrap() <= backoff.max_attempts + 1);
-        assert!((1..10).all(|attempt| !gives_up_target(ErrorCode::AiThrottling, attempt)));
-    }
-
-    #[test]
-    fn a_batch_is_tried_again_by_the_failure_that_waits_longest() {
-        let failures = |codes: &[ErrorCode]| {
-            codes.iter().map(|code| Failure::new(*code, "test")).collect::<Vec<_>>()
-        };
-        assert_eq!(
-            worst(failures(&[ErrorCode::AiError, ErrorCode::AiThrottling])).unwrap().code,
-            ErrorCode::AiThrottling
-        );
-        assert_eq!(
-            worst(failures(&[ErrorCode::AiThrottling, ErrorCode::InternalError])).unwrap().code,
-            ErrorCode::InternalError
-        );
-        assert_eq!(worst(Vec::new()), None);
-    }
-
-    #[test]
-    fn only_retryable_errors_are_retried() {
-        for code in ErrorCode::ALL {
-            assert!(code.retryable() || of_worker_error(*code).is_none(), "{code}");
-        }
-    }
-}
+mod tests;

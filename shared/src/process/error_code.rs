@@ -169,6 +169,10 @@ error_codes! {
     LambdaError "LAMBDA_ERROR" 500 false Error
         "処理プログラムが異常終了しました。"
         "The worker ended abnormally.";
+    /// The worker could not be started, or Lambda failed: throttled, pending, without network.
+    LambdaUnavailable "LAMBDA_UNAVAILABLE" 503 true Error
+        "処理プログラムを起動できませんでした。しばらくしてから再試行してください。"
+        "The worker could not be started. Retry in a while.";
     /// A defect or a wrong configuration of ours; `errorId` finds it in the logs.
     InternalError "INTERNAL_ERROR" 500 false Error
         "内部エラーが発生しました。errorId を添えてお問い合わせください。"

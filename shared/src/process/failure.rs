@@ -12,12 +12,21 @@ pub struct Failure {
     pub code: ErrorCode,
     /// What happened, for logs and operators. Holds no user text, token or secret.
     pub cause: String,
+    /// Whether trying again with the same input cannot help, although the code is one that is
+    /// retried.
+    pub is_final: bool,
 }
 
 impl Failure {
     /// A failure with its cause.
     pub fn new(code: ErrorCode, cause: impl Into<String>) -> Self {
-        Self { code, cause: cause.into() }
+        Self { code, cause: cause.into(), is_final: false }
+    }
+
+    /// Every model refused what it was asked to write or read: a fault of this one target, and
+    /// asking the same again is asking for the same refusal.
+    pub fn content_refused(cause: impl Into<String>) -> Self {
+        Self { is_final: true, ..Self::new(ErrorCode::AiResponseInvalid, cause) }
     }
 
     /// A defect or a wrong configuration of ours.

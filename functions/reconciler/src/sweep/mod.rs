@@ -90,7 +90,7 @@ impl Reconciler {
     ) -> Result<(), Failure> {
         let (complete, kept) = match concluded {
             Ok(report) => (report.complete, serde_json::to_value(report)),
-            Err(Failure { code, cause }) => {
+            Err(Failure { code, cause, .. }) => {
                 (false, serde_json::to_value(FailedSweep { failed: *code, cause }))
             }
         };
