@@ -20,6 +20,7 @@ use aws_config::{
     retry::RetryConfig, stalled_stream_protection::StalledStreamProtectionConfig,
     timeout::TimeoutConfig,
 };
+use aws_sdk_sfn::config::SharedHttpClient;
 use aws_sdk_sfn::{
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
@@ -35,11 +36,7 @@ use aws_smithy_http_client::{Builder, tls};
 /// limits.
 pub async fn load_config() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
-        .http_client(
-            Builder::new()
-                .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-                .build_https(),
-        )
+        .http_client(http_client())
         .credentials_provider(EnvironmentVariableCredentialsProvider::new())
         .retry_config(
             RetryConfig::standard()
@@ -56,6 +53,20 @@ pub async fn load_config() -> SdkConfig {
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .load()
         .await
+}
+
+/// How long a connection is kept that nobody uses. Lambda freezes an environment between two
+/// invocations, and what the other side closes meanwhile is noticed only by its use, as a lost
+/// connection. Within one invocation calls follow each other faster than this.
+const CONNECTION_IDLE: Duration = Duration::from_secs(20);
+
+/// The HTTP client that all clients share.
+#[must_use]
+pub fn http_client() -> SharedHttpClient {
+    Builder::new()
+        .pool_idle_timeout(CONNECTION_IDLE)
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .build_https()
 }
 
 /// What an error of the SDK says, in words for operators. Not by `DisplayErrorContext`, which also

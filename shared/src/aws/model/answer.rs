@@ -42,12 +42,14 @@ enum Meaning {
 /// (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>). We set no
 /// stop sequence, so that an answer that ends at one is not whole. A reason that comes to be after
 /// this is never taken for success.
-const fn meaning(reason: &StopReason) -> Meaning {
+fn meaning(reason: &StopReason) -> Meaning {
     match reason {
         // Forced to call a tool, most models end with `tool_use`, and some with `end_turn`.
         StopReason::ToolUse | StopReason::EndTurn => Meaning::Whole,
         StopReason::MaxTokens | StopReason::ModelContextWindowExceeded => Meaning::Cut,
         StopReason::ContentFiltered | StopReason::GuardrailIntervened => Meaning::Refused,
+        // Anthropic's own name, which this version of the SDK does not know.
+        reason if reason.as_str() == "refusal" => Meaning::Refused,
         // `MalformedModelOutput`, `MalformedToolUse`, `StopSequence`, and whatever is new.
         _ => Meaning::Unfinished,
     }

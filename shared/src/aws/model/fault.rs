@@ -1,42 +1,124 @@
-//! The ways in which a model does not answer, and what they mean together.
+//! The ways in which a model does not answer, what each calls for, and what they mean together.
+//!
+//! Nothing of what Bedrock writes is passed on but the exception's name and the request's id: a
+//! message may quote the request, and with it a user's text. The message is only compared with the
+//! few that are known, and our own advice stands for it.
 
 use std::{fmt, time::Duration};
 
 use aws_sdk_bedrockruntime::{
+    config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
-    operation::converse::ConverseError,
+    operation::{RequestId, converse::ConverseError},
 };
 
+use aws_smithy_types::retry::ErrorKind;
+
+use super::diagnosis::{self, Diagnosis};
 use crate::{
     aws,
     process::{ErrorCode, Failure},
 };
 
+/// Characters that are kept of a name or an id that comes from Bedrock.
+const NAME_LENGTH: usize = 64;
+
 /// Why a model did not answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// Too many requests or tokens for our quota.
     Throttled,
+    /// The account's subscription to the model is not complete; Bedrock says to try again in some
+    /// minutes.
+    AccessPending,
     /// Out of service, not ready, or not reachable.
     Unavailable,
     /// No answer within the time limit of one call.
     TimedOut,
     /// It failed on the request.
     Failed,
+    /// It failed in a way that nobody here knows.
+    Unknown,
     /// A filter or a guardrail refused the request or the answer.
     ContentRefused,
-    /// The request or the permissions are wrong: another model, or another try, would not help.
+    /// The request is wrong, and it is not known whether for all prompts or for this one.
+    RequestRejected,
+    /// We may not use it.
+    AccessDenied,
+    /// There is no such model, or no longer.
+    Gone,
+    /// The request or the permissions are wrong, whatever the prompt.
     Configuration,
+}
+
+/// What helps against a fault, the most hopeful first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Remedy {
+    /// Waiting, as long as there is time.
+    Wait,
+    /// A few more tries.
+    TryAgain,
+    /// Nothing but another text: a fault of one target alone.
+    OtherContent,
+    /// An operator: a fault that meets every target.
+    Operator,
+}
+
+impl Fault {
+    /// Every fault.
+    pub const ALL: [Self; 11] = [
+        Self::Throttled,
+        Self::AccessPending,
+        Self::Unavailable,
+        Self::TimedOut,
+        Self::Failed,
+        Self::Unknown,
+        Self::ContentRefused,
+        Self::RequestRejected,
+        Self::AccessDenied,
+        Self::Gone,
+        Self::Configuration,
+    ];
+
+    const fn remedy(self) -> Remedy {
+        match self {
+            Self::Throttled | Self::AccessPending => Remedy::Wait,
+            Self::Unavailable | Self::TimedOut | Self::Failed | Self::Unknown => Remedy::TryAgain,
+            Self::ContentRefused | Self::RequestRejected => Remedy::OtherContent,
+            Self::AccessDenied | Self::Gone | Self::Configuration => Remedy::Operator,
+        }
+    }
+
+    /// Whether it does not pass by itself, or is not understood: then it is logged as an error even
+    /// when the next model answers.
+    #[must_use]
+    pub const fn needs_attention(self) -> bool {
+        match self {
+            Self::Throttled | Self::Unavailable | Self::TimedOut | Self::Failed => false,
+            Self::AccessPending
+            | Self::Unknown
+            | Self::ContentRefused
+            | Self::RequestRejected
+            | Self::AccessDenied
+            | Self::Gone
+            | Self::Configuration => true,
+        }
+    }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Throttled => "throttled",
+            Self::AccessPending => "access not ready yet",
             Self::Unavailable => "unavailable",
             Self::TimedOut => "timed out",
             Self::Failed => "failed",
+            Self::Unknown => "failed in an unknown way",
             Self::ContentRefused => "content refused",
+            Self::RequestRejected => "request rejected",
+            Self::AccessDenied => "access denied",
+            Self::Gone => "gone",
             Self::Configuration => "wrongly configured",
         })
     }
@@ -49,12 +131,16 @@ pub struct ModelFault {
     pub model_id: String,
     /// What kind of fault.
     pub fault: Fault,
-    /// In Bedrock's words, and what to do.
+    /// The exception's name, the request's id, and what to do: for logs and operators.
     pub words: String,
 }
 
 impl ModelFault {
-    pub(super) fn of(model_id: &str, error: &SdkError<ConverseError>, timeout: Duration) -> Self {
+    pub(super) fn of(
+        model_id: &str,
+        error: &SdkError<ConverseError, HttpResponse>,
+        timeout: Duration,
+    ) -> Self {
         let (fault, words) = match error {
             SdkError::TimeoutError(_) => {
                 (Fault::TimedOut, format!("no answer within {} s", timeout.as_secs()))
@@ -63,124 +149,73 @@ impl ModelFault {
                 (Fault::TimedOut, "no connection in time".to_owned())
             }
             SdkError::ServiceError(service) => {
-                let name = service.err().code().unwrap_or("unknown error");
-                (
-                    of_exception(name),
-                    format!(
-                        "{name}: {}{}",
-                        service.err().message().unwrap_or("no message"),
-                        advice(name)
-                    ),
-                )
+                let exception = service.err();
+                let Diagnosis { fault, advice } = diagnosis::of_exception(
+                    exception.code(),
+                    exception.message(),
+                    service.raw().status().as_u16(),
+                );
+                (fault, describe(exception.code(), error.request_id(), advice))
             }
             other => (Fault::Unavailable, format!("no answer: {}", aws::describe_error(other))),
         };
         Self { model_id: model_id.to_owned(), fault, words }
     }
-}
 
-/// By the exception's name on the wire
-/// (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>).
-fn of_exception(name: &str) -> Fault {
-    match name {
-        "ThrottlingException" => Fault::Throttled,
-        "ServiceUnavailableException" | "ModelNotReadyException" => Fault::Unavailable,
-        "ModelTimeoutException" => Fault::TimedOut,
-        "ValidationException"
-        | "AccessDeniedException"
-        | "ResourceNotFoundException"
-        | "UnrecognizedClientException"
-        | "ExpiredTokenException" => Fault::Configuration,
-        _ => Fault::Failed,
+    /// A request that cannot be built. The builder names the field that is missing.
+    pub(super) fn unbuilt(
+        model_id: &str,
+        error: &aws_sdk_bedrockruntime::error::BuildError,
+    ) -> Self {
+        let words = format!("the request cannot be built: {error}");
+        Self { model_id: model_id.to_owned(), fault: Fault::Configuration, words }
+    }
+
+    /// An answer that ended with `stop`, by which its content was refused.
+    pub(super) fn refused(model_id: &str, stop: &str) -> Self {
+        let words = format!("stop reason {}: {}", name_of(stop), diagnosis::of_refusal(stop));
+        Self { model_id: model_id.to_owned(), fault: Fault::ContentRefused, words }
     }
 }
 
-fn advice(name: &str) -> &'static str {
-    match name {
-        "AccessDeniedException" => {
-            " (allow the worker bedrock:InvokeModel on this model or inference profile, and enable model access for it in the Bedrock console)"
-        }
-        "ResourceNotFoundException" => {
-            " (MODEL_IDS names a model or inference profile that this region does not have)"
-        }
-        "ValidationException" => {
-            " (check that MODEL_IDS names models that support Converse with tools in this region)"
-        }
-        _ => "",
-    }
+/// Whether the connection ended before an answer came: one that was kept open may have been closed
+/// by the other side, for example while Lambda had frozen this environment.
+pub(super) fn connection_was_lost(error: &SdkError<ConverseError, HttpResponse>) -> bool {
+    let SdkError::DispatchFailure(failure) = error else { return false };
+    failure.is_io() || failure.as_other() == Some(ErrorKind::TransientError)
 }
 
-/// What the faults of all models mean together, with each named.
+fn describe(code: Option<&str>, request: Option<&str>, advice: &str) -> String {
+    let name = code.map(name_of).filter(|name| !name.is_empty());
+    let name = name.unwrap_or_else(|| "an answer without an error name".to_owned());
+    let request = request.map(name_of).filter(|id| !id.is_empty());
+    let request = request.map(|id| format!(" (request {id})")).unwrap_or_default();
+    format!("{name}{request}: {advice}")
+}
+
+/// Of a text that should be a name or an id, what can be part of one.
+fn name_of(text: &str) -> String {
+    let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    text.chars().take_while(allowed).take(NAME_LENGTH).collect()
+}
+
+/// What the faults of all models mean together, with each named. The most hopeful decides: one
+/// model that may answer later is enough to wait for, and a fault of configuration ends the process
+/// only when every model has one.
 pub(super) fn combine(faults: &[ModelFault]) -> Failure {
     let words: Vec<_> = faults
         .iter()
         .map(|fault| format!("{} {}: {}", fault.model_id, fault.fault, fault.words))
         .collect();
-    let code = if faults.iter().any(|fault| fault.fault == Fault::Configuration) {
-        ErrorCode::InternalError
-    } else if faults.iter().any(|fault| fault.fault == Fault::Throttled) {
-        // One throttled model is enough: waiting longer, as throttling asks for, helps the others
-        // too.
-        ErrorCode::AiThrottling
-    } else {
-        ErrorCode::AiError
-    };
-    Failure::new(code, words.join("; "))
+    let cause = words.join("; ");
+    match faults.iter().map(|fault| fault.fault.remedy()).min() {
+        Some(Remedy::Wait) => Failure::new(ErrorCode::AiThrottling, cause),
+        Some(Remedy::TryAgain) => Failure::new(ErrorCode::AiError, cause),
+        Some(Remedy::OtherContent) => Failure::content_refused(cause),
+        Some(Remedy::Operator) => Failure::internal(cause),
+        None => Failure::internal("no model was asked"),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn combined(faults: &[Fault]) -> ErrorCode {
-        combine(
-            &faults
-                .iter()
-                .map(|fault| ModelFault { model_id: "m".into(), fault: *fault, words: "w".into() })
-                .collect::<Vec<_>>(),
-        )
-        .code
-    }
-
-    #[test]
-    fn a_fault_of_configuration_is_not_retryable_whatever_else_failed() {
-        assert_eq!(combined(&[Fault::Throttled, Fault::Configuration]), ErrorCode::InternalError);
-    }
-
-    #[test]
-    fn throttling_waits_longer_than_the_rest() {
-        assert_eq!(combined(&[Fault::Unavailable, Fault::Throttled]), ErrorCode::AiThrottling);
-        assert_eq!(
-            combined(&[Fault::Unavailable, Fault::TimedOut, Fault::Failed]),
-            ErrorCode::AiError
-        );
-    }
-
-    #[test]
-    fn every_model_is_named_with_its_fault() {
-        let failure = combine(&[
-            ModelFault {
-                model_id: "first".into(),
-                fault: Fault::Throttled,
-                words: "too many".into(),
-            },
-            ModelFault {
-                model_id: "second".into(),
-                fault: Fault::TimedOut,
-                words: "no answer within 120 s".into(),
-            },
-        ]);
-        assert_eq!(
-            failure.cause,
-            "first throttled: too many; second timed out: no answer within 120 s"
-        );
-    }
-
-    #[test]
-    fn exceptions_are_told_apart() {
-        assert_eq!(of_exception("ThrottlingException"), Fault::Throttled);
-        assert_eq!(of_exception("AccessDeniedException"), Fault::Configuration);
-        assert_eq!(of_exception("ModelErrorException"), Fault::Failed);
-        assert_eq!(of_exception("SomethingNew"), Fault::Failed);
-    }
-}
+mod tests;

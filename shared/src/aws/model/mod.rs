@@ -1,12 +1,15 @@
 //! Bedrock: asking a model through Converse and reading its answer.
 //!
-//! The SDK's retries are off: the state machine is the one layer that retries. Its stalled-stream
+//! The SDK's retries are off: the state machine is the one layer that retries. Only a call whose
+//! connection was lost before an answer came is made once more at once: a connection that was kept
+//! open dies while Lambda has frozen this environment, and that is no fault of the model's. Its stalled-stream
 //! protection is off too (see [`crate::aws`]): a model may think for a minute before the first
 //! byte, and the explicit limit of one call is what ends it.
 
 mod answer;
 mod capability;
 mod config;
+mod diagnosis;
 mod document;
 mod fault;
 mod request;
@@ -16,6 +19,7 @@ use std::time::Duration;
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_bedrockruntime::{
     Client,
+    operation::converse::{ConverseOutput, builders::ConverseFluentBuilder},
     types::{ContentBlock, ConversationRole, InferenceConfiguration, Message},
 };
 use serde_json::Value;
@@ -56,13 +60,14 @@ impl Models {
         Self { client: Client::from_conf(config), ids: model.ids.clone(), timeout: model.timeout }
     }
 
-    /// Asks the models in turn until one answers: one that is throttled, unavailable or too slow is
-    /// passed over at once, and so is one that refuses what it was asked, since the same question
-    /// would be refused again. `paid` hears of each call that has to be paid for, answer or not.
+    /// Asks the models in turn until one answers; one that does not is passed over at once, and so
+    /// is one that refuses what it was asked, since the same question would be refused again. What
+    /// does not pass by itself is logged as an error, although the next model may answer. `paid`
+    /// hears of each call that has to be paid for, answer or not.
     ///
     /// # Errors
-    /// When none answered, naming each with its fault; and at once for a fault of configuration,
-    /// which the next model would only hide.
+    /// When none answered, naming each with its fault. The code is that of the most hopeful fault:
+    /// one of configuration only when every model has one.
     pub async fn ask(
         &self,
         prompt: &Prompt,
@@ -73,12 +78,8 @@ impl Models {
             match self.ask_one(id, prompt, paid).await {
                 Ok(answer) => return Ok(answer),
                 Err(fault) => {
-                    tracing::warn!(model = %id, fault = %fault.fault, "a model did not answer");
-                    let configuration = fault.fault == Fault::Configuration;
+                    log(&fault);
                     faults.push(fault);
-                    if configuration {
-                        break;
-                    }
                 }
             }
         }
@@ -91,18 +92,31 @@ impl Models {
         prompt: &Prompt,
         paid: &dyn Fn(ModelUsage),
     ) -> Result<ModelAnswer, ModelFault> {
-        let fault = |fault, words| ModelFault { model_id: id.to_owned(), fault, words };
         let call = request::build(&self.client, id, capability::of(id), prompt)
-            .map_err(|error| fault(Fault::Configuration, error.to_string()))?;
-        let output = call.send().await.map_err(|error| ModelFault::of(id, &error, self.timeout))?;
+            .map_err(|error| ModelFault::unbuilt(id, &error))?;
+        let output = self.send(id, call).await?;
         paid(answer::usage(id, &output));
         match answer::read(prompt.tool, &output) {
             Ended::Called(input) => Ok(Ok(input)),
             Ended::Unusable(violation) => Ok(Err(violation)),
-            Ended::Refused(reason) => {
-                Err(fault(Fault::ContentRefused, format!("stop reason {reason}")))
-            }
+            Ended::Refused(reason) => Err(ModelFault::refused(id, &reason)),
         }
+    }
+
+    /// Makes the call, and once more when its connection was lost.
+    async fn send(
+        &self,
+        id: &str,
+        call: ConverseFluentBuilder,
+    ) -> Result<ConverseOutput, ModelFault> {
+        let sent = match call.clone().send().await {
+            Err(error) if fault::connection_was_lost(&error) => {
+                tracing::info!(model = %id, "the connection was lost; asking on a new one");
+                call.send().await
+            }
+            sent => sent,
+        };
+        sent.map_err(|error| ModelFault::of(id, &error, self.timeout))
     }
 
     /// Asks each model for one token: proof that it is there and that we may use it. Returns the
@@ -120,20 +134,23 @@ impl Models {
                         self.client.converse().model_id(id).messages(message).inference_config(
                             InferenceConfiguration::builder().max_tokens(1).build(),
                         );
-                    call.send()
-                        .await
-                        .map(drop)
-                        .map_err(|error| ModelFault::of(id, &error, self.timeout))
+                    self.send(id, call).await.map(drop)
                 }
-                Err(error) => Err(ModelFault {
-                    model_id: id.clone(),
-                    fault: Fault::Configuration,
-                    words: error.to_string(),
-                }),
+                Err(error) => Err(ModelFault::unbuilt(id, &error)),
             };
             results.push((id.clone(), result));
         }
         results
+    }
+}
+
+/// Tells of a model that did not answer: as an error what does not pass by itself.
+fn log(fault: &ModelFault) {
+    let ModelFault { model_id, fault: kind, words } = fault;
+    if kind.needs_attention() {
+        tracing::error!(model = %model_id, fault = %kind, cause = words, "a model did not answer");
+    } else {
+        tracing::warn!(model = %model_id, fault = %kind, cause = words, "a model did not answer");
     }
 }
 
