@@ -22,6 +22,8 @@ use crate::config::ReconcilerConfig;
 
 /// Longest time that a repair waits for its evidence.
 const EVIDENCE_PATIENCE: Duration = Duration::from_secs(5);
+/// How much of it the search has, so that it ends with what it has found before it is given up.
+const SEARCH_PATIENCE: Duration = Duration::from_secs(4);
 
 /// How often each API was called.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -156,7 +158,7 @@ impl Engine {
         until: DateTime<Utc>,
     ) -> Vec<Evidence> {
         let Some(logs) = &self.logs else { return Vec::new() };
-        let search = self.filter.call(logs.last_errors(id, from, until));
+        let search = self.filter.call(logs.last_errors(id, from, until, SEARCH_PATIENCE));
         match tokio::time::timeout(EVIDENCE_PATIENCE, search).await {
             Ok(Ok(found)) => {
                 // One search reads several pages, and each of them is a call.

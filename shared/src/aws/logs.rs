@@ -1,7 +1,7 @@
 //! CloudWatch Logs: the last errors that the worker logged for one process, as evidence for
 //! operators.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatchlogs::Client;
@@ -18,8 +18,6 @@ use crate::{
 const KEPT: usize = 5;
 /// Characters that are kept of one text.
 const TEXT: usize = 500;
-/// Pages that are read of one search, each with up to a hundred matches.
-const PAGES: usize = 5;
 
 /// The part of a log line that we read.
 #[derive(Deserialize)]
@@ -83,21 +81,25 @@ impl Logs {
         Self { client: Client::new(config), group }
     }
 
-    /// The last ERROR lines about `id` between `from` and `until`.
+    /// The last ERROR lines about `id` between `from` and `until`, as many as are found within
+    /// `patience`. A page may be empty although others follow it, so pages are read until there is
+    /// no other or the time is over; what was found by then counts.
     ///
     /// # Errors
-    /// When the log cannot be read, as for want of permission.
+    /// When the log cannot be read, as for want of permission, or when it has not answered once.
     pub async fn last_errors(
         &self,
         id: ProcessId,
         from: DateTime<Utc>,
         until: DateTime<Utc>,
+        patience: Duration,
     ) -> Result<Found, Failure> {
+        let deadline = tokio::time::Instant::now() + patience;
         let mut kept = VecDeque::with_capacity(KEPT);
         let (mut token, mut calls) = (None, 0);
-        for _ in 0..PAGES {
+        loop {
             calls += 1;
-            let page = self
+            let search = self
                 .client
                 .filter_log_events()
                 .log_group_name(&self.group)
@@ -106,14 +108,18 @@ impl Logs {
                 .end_time(until.timestamp_millis())
                 .limit(100)
                 .set_next_token(token)
-                .send()
-                .await
-                .map_err(|error| {
-                    Failure::new(
-                        ErrorCode::InternalError,
-                        format!("FilterLogEvents: {}", aws::describe_error(&error)),
-                    )
-                })?;
+                .send();
+            let page = match tokio::time::timeout_at(deadline, search).await {
+                Ok(page) => page.map_err(|error| {
+                    let cause = format!("FilterLogEvents: {}", aws::describe_error(&error));
+                    Failure::new(ErrorCode::InternalError, cause)
+                })?,
+                Err(_) if calls > 1 => break,
+                Err(_) => {
+                    let cause = format!("FilterLogEvents: no answer within {patience:?}");
+                    return Err(Failure::new(ErrorCode::InternalError, cause));
+                }
+            };
             for evidence in page.events().iter().filter_map(|event| read_line(id, event.message()?))
             {
                 if kept.len() == KEPT {

@@ -7,6 +7,7 @@
 )]
 
 mod lines;
+mod logs;
 mod models;
 mod stub;
 
