@@ -24,25 +24,6 @@ async fn three_throttles_are_waited_out_and_the_process_completes() {
 }
 
 #[tokio::test]
-async fn endless_throttling_ends_the_process_as_throttled_and_changes_nothing() {
-    let stack = Stack::up().await;
-    let user = stack.new_user().await;
-    let goal = Goal::new("宇宙飛行士になる");
-    stack.fault(&goal, json!({"throttle": 1_000})).await;
-    let id = user.submit(&goal).await;
-    let process = user.wait_for_end(&id).await;
-    assert_eq!(
-        (&process["status"], &process["error"]["code"]),
-        (&"FAILED".into(), &"AI_THROTTLING".into()),
-        "{process}"
-    );
-    assert_eq!((&process["error"]["retryable"], &process["progress"]), (&true.into(), &50.into()));
-    assert!(stack.sub_goals(&goal).await.is_empty());
-    let failed = user.wait_until(&id, "failed", |process| process["status"] == "FAILED").await;
-    assert!(failed["error"].get("cause").is_none(), "the cause is for operators: {failed}");
-}
-
-#[tokio::test]
 async fn a_nonsense_answer_is_repaired_in_the_same_attempt() {
     let stack = Stack::up().await;
     let user = stack.new_user().await;
@@ -112,7 +93,7 @@ async fn a_model_that_always_throttles_gives_way_to_one_that_answers() {
 }
 
 #[tokio::test]
-async fn a_model_that_we_may_not_use_is_not_passed_over_in_silence() {
+async fn a_model_that_we_may_not_use_gives_way_to_the_next() {
     let stack = Stack::up().await;
     let user = stack.new_user().await;
     let models = models(&stack).await;
@@ -123,11 +104,27 @@ async fn a_model_that_we_may_not_use_is_not_passed_over_in_silence() {
             json!({"error": 1_000, "errorType": "AccessDeniedException", "onlyModel": models[0]}),
         )
         .await;
+    let process = user.wait_for_end(&user.submit(&goal).await).await;
+    assert_eq!(
+        (&process["status"], &process["attempt"]),
+        (&"COMPLETED".into(), &1.into()),
+        "{process}"
+    );
+    assert_eq!(process["result"]["usage"][0]["modelId"], models[1].as_str());
+}
+
+#[tokio::test]
+async fn models_that_we_may_not_use_at_all_are_named_with_what_to_do() {
+    let stack = Stack::up().await;
+    let user = stack.new_user().await;
+    let models = models(&stack).await;
+    let goal = Goal::new("狂言を舞う");
+    stack.fault(&goal, json!({"error": 1_000, "errorType": "AccessDeniedException"})).await;
     let id = user.submit(&goal).await;
     let process = user.wait_for_end(&id).await;
     assert_eq!(
-        (&process["status"], &process["attempt"]),
-        (&"FAILED".into(), &1.into()),
+        (&process["status"], &process["error"]["code"], &process["attempt"]),
+        (&"FAILED".into(), &"INTERNAL_ERROR".into(), &1.into()),
         "{process}"
     );
     let cause: String =
@@ -136,7 +133,10 @@ async fn a_model_that_we_may_not_use_is_not_passed_over_in_silence() {
             .fetch_one(&stack.database)
             .await
             .unwrap();
-    assert!(cause.contains(&models[0]) && cause.contains("bedrock:InvokeModel"), "{cause}");
+    for model in &models {
+        assert!(cause.contains(model), "{cause}");
+    }
+    assert!(cause.contains("bedrock:InvokeModel"), "{cause}");
 }
 
 /// The models that the worker is deployed with, in order.

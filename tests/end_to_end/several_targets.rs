@@ -150,33 +150,6 @@ async fn progress_rises_by_target_and_never_falls() {
 }
 
 #[tokio::test]
-async fn a_batch_that_is_throttled_for_good_leaves_the_rest_standing() {
-    let stack = Stack::up().await;
-    let user = stack.new_user().await;
-    let goal = Goal::new("蕎麦を打つ");
-    let sub_goals = stack.plant(&goal, &user.sub().await, false).await;
-    stack.fault_at(&sub_goals[5].1, json!({"throttle": 1_000})).await;
-    let id = user.submit_type("ACTION_GENERATION", json!({"goalId": goal.id})).await;
-    let process = user.wait_for_end(&id).await;
-    assert_eq!(process["status"], "COMPLETED", "{process}");
-    let failed = process["result"]["failedTargets"].as_array().unwrap();
-    assert_eq!(
-        (failed.len(), &failed[0]["code"], &failed[0]["retryable"]),
-        (1, &json!("AI_THROTTLING"), &json!(true)),
-        "{process}"
-    );
-    assert_eq!(stack.count(ACTIONS_OF_GOAL, &goal).await, 56);
-    // Seven were asked for once, although their batch was tried four times.
-    let written = stack.history(&id).await;
-    assert_eq!(written.iter().filter(|(kind, _)| kind == "progressed").count(), 7, "{written:?}");
-    assert_eq!(
-        written.iter().filter(|(kind, _)| kind == "batch-claimed").count(),
-        5,
-        "four attempts and the giving up: {written:?}"
-    );
-}
-
-#[tokio::test]
 async fn a_failing_model_costs_nothing_that_was_to_be_replaced() {
     let stack = Stack::up().await;
     let user = stack.new_user().await;

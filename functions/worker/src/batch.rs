@@ -20,6 +20,7 @@ use crate::{
     ask::{Asking, Calls},
     attempt::{missing, output_of_stopped},
     guard::Guarded,
+    limits::TimeLeft,
     step::{CaughtError, StepInput, StepOutput},
     worker::{StepError, Worker},
 };
@@ -87,7 +88,7 @@ impl<G: StoredGeneration> Worker<G> {
         let limit = if input.give_up.is_some() {
             // Giving up asks no model, so that it must not be ended by the very limit for which it
             // gives up.
-            lambda_time
+            TimeLeft::of_invocation(lambda_time)
         } else {
             self.limits.time_left(&process_type, started_at, now, lambda_time)
         };
@@ -167,7 +168,7 @@ impl<G: StoredGeneration> Worker<G> {
         let attempt = batch.fence.batch.map_or(1, |(_, attempt)| attempt);
         let (output, settles) = match written {
             Ok(written) => (Ok(written), 1),
-            Err(failure) if engine_retry::gives_up_target(failure.code, attempt) => {
+            Err(failure) if engine_retry::gives_up(&failure, attempt) => {
                 tracing::warn!(
                     processId = %batch.id,
                     targetId = %G::id(target),

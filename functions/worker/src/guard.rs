@@ -9,13 +9,17 @@ use shared::{
     store::{Fence, Standing, StoredGeneration},
 };
 
-use crate::worker::{StepError, Worker};
+use crate::{
+    limits::TimeLeft,
+    worker::{StepError, Worker},
+};
 
 /// How often the worker looks at its process, so that a cancel stops it within two seconds.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
-/// What an attempt ends with that has run out of time.
-const OUT_OF_TIME: &str = "the worker's time was over before the model had answered";
+/// The time in which a model may still answer. A throttled attempt of a process that has less left
+/// is its last.
+const LEAST_TIME_TO_ANSWER: Duration = Duration::from_secs(10);
 
 /// How guarded work ended.
 #[derive(Debug)]
@@ -32,14 +36,19 @@ impl<G: StoredGeneration> Worker<G> {
         &self,
         id: ProcessId,
         fence: Fence,
-        time_left: Duration,
+        time_left: TimeLeft,
         work: impl Future<Output = Result<T, StepError>>,
     ) -> Result<Guarded<T>, StepError> {
+        let began = self.clock.now();
         tokio::select! {
-            done = work => done.map(Guarded::Done),
+            done = work => done.map(Guarded::Done).map_err(|error| {
+                let taken = (self.clock.now() - began).to_std().unwrap_or_default();
+                end_by_time(error, time_left.process.saturating_sub(taken))
+            }),
             standing = self.stopped(id, fence) => Ok(Guarded::Stopped(standing)),
-            () = tokio::time::sleep(time_left) => {
-                Err(Failure::new(ErrorCode::TimeoutError, OUT_OF_TIME).into())
+            () = tokio::time::sleep(time_left.of_attempt()) => {
+                let attempt = fence.batch.map_or(fence.attempt, |(_, attempt)| attempt);
+                Err(out_of_time(time_left, attempt).into())
             }
         }
     }
@@ -62,5 +71,85 @@ impl<G: StoredGeneration> Worker<G> {
                 }
             }
         }
+    }
+}
+
+/// The error of an attempt that has run out of time.
+fn out_of_time(time_left: TimeLeft, attempt: i32) -> Failure {
+    let cause = if time_left.process.is_zero() && attempt > 1 {
+        format!(
+            "the process's time was over when attempt {attempt} began; the worker's log names the \
+             error of each attempt before it"
+        )
+    } else {
+        "the worker's time was over before the model had answered".to_owned()
+    };
+    Failure::new(ErrorCode::TimeoutError, cause)
+}
+
+/// The error of an attempt when the process has `process_left` after it. Throttling never fails a
+/// process that has time left; when there is none, the process ends by its time limit, and the
+/// cause names what the time went by with.
+fn end_by_time(error: StepError, process_left: Duration) -> StepError {
+    match error {
+        StepError::Failed(failure)
+            if failure.code == ErrorCode::AiThrottling && process_left < LEAST_TIME_TO_ANSWER =>
+        {
+            let cause = format!("throttled until the process's time was over: {}", failure.cause);
+            Failure::new(ErrorCode::TimeoutError, cause).into()
+        }
+        error => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::process::engine_retry;
+
+    use super::*;
+
+    fn failed(code: ErrorCode, left: u64) -> Failure {
+        let error = StepError::Failed(Failure::new(code, "first throttled: too many"));
+        match end_by_time(error, Duration::from_secs(left)) {
+            StepError::Failed(failure) => failure,
+            StepError::Overtaken => panic!("overtaken"),
+        }
+    }
+
+    // design.md, invariant 14; aws.md 5
+    #[test]
+    fn throttling_is_waited_out_while_the_process_has_time() {
+        for left in [10, 60, 3_000] {
+            let failure = failed(ErrorCode::AiThrottling, left);
+            assert_eq!(failure.code, ErrorCode::AiThrottling, "{left}");
+            assert!(engine_retry::of_worker_error(failure.code).is_some());
+        }
+    }
+
+    #[test]
+    fn a_process_that_was_throttled_until_its_time_was_over_says_so() {
+        let failure = failed(ErrorCode::AiThrottling, 9);
+        assert_eq!(failure.code, ErrorCode::TimeoutError);
+        assert_eq!(
+            failure.cause,
+            "throttled until the process's time was over: first throttled: too many"
+        );
+        assert_eq!(engine_retry::of_worker_error(failure.code), None);
+    }
+
+    #[test]
+    fn other_errors_keep_their_name_when_the_time_is_over() {
+        for code in [ErrorCode::AiError, ErrorCode::DatabaseError, ErrorCode::InternalError] {
+            assert_eq!(failed(code, 0).code, code);
+        }
+    }
+
+    #[test]
+    fn an_attempt_that_begins_too_late_points_to_those_before_it() {
+        let late = TimeLeft { process: Duration::ZERO, invocation: Duration::from_secs(295) };
+        assert!(out_of_time(late, 7).cause.contains("attempt 7"));
+        let slow = TimeLeft { process: Duration::from_secs(20), ..late };
+        assert!(out_of_time(slow, 7).cause.contains("before the model had answered"));
+        assert!(out_of_time(late, 1).cause.contains("before the model had answered"));
     }
 }

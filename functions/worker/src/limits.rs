@@ -25,6 +25,27 @@ pub(crate) struct WorkLimits {
     pub(crate) by_type: Vec<(ProcessType, Duration)>,
 }
 
+/// The time that an attempt has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TimeLeft {
+    /// Until the process's own time limit.
+    pub(crate) process: Duration,
+    /// Until the invocation has to end.
+    pub(crate) invocation: Duration,
+}
+
+impl TimeLeft {
+    /// Of an attempt that the time limit of its process does not end.
+    pub(crate) const fn of_invocation(invocation: Duration) -> Self {
+        Self { process: Duration::MAX, invocation }
+    }
+
+    /// Until the attempt has to end.
+    pub(crate) fn of_attempt(self) -> Duration {
+        self.process.min(self.invocation)
+    }
+}
+
 impl WorkLimits {
     /// Reads them. `known_types` are the names that `TYPE_TIME_LIMITS` may hold.
     ///
@@ -57,14 +78,15 @@ impl WorkLimits {
         started_at: DateTime<Utc>,
         now: DateTime<Utc>,
         lambda_time: Duration,
-    ) -> Duration {
+    ) -> TimeLeft {
         let own = self
             .by_type
             .iter()
             .find(|(name, _)| name == process_type)
             .map_or(self.process, |(_, limit)| *limit);
         let age = (now - started_at).to_std().unwrap_or_default();
-        own.min(self.process).saturating_sub(age).min(lambda_time)
+        let process = own.min(self.process).saturating_sub(age);
+        TimeLeft { process, invocation: lambda_time }
     }
 }
 
@@ -105,7 +127,7 @@ mod tests {
             let began = DateTime::UNIX_EPOCH;
             let now = began + TimeDelta::seconds(age);
             let lambda_time = Duration::from_secs(298);
-            limits.time_left(&chart_type.into(), began, now, lambda_time).as_secs()
+            limits.time_left(&chart_type.into(), began, now, lambda_time).of_attempt().as_secs()
         };
         assert_eq!(left(ChartType::SubgoalGeneration, 0), 298);
         assert_eq!(left(ChartType::SubgoalGeneration, 500), 100);

@@ -79,8 +79,10 @@ impl<G: StoredGeneration> Worker<G> {
     /// By which the state machine tries again, or ends the process.
     pub(crate) async fn handle(&self, invocation: Invocation) -> Result<StepOutput, StepError> {
         let lambda_time = invocation.time_left(self.clock.now()).saturating_sub(MARGIN);
-        let input: StepInput = serde_json::from_value(invocation.payload).map_err(|error| {
-            Failure::internal(format!("not a step of the state machine: {error}"))
+        // serde's words quote values, and a value may be a user's.
+        let input: StepInput = serde_json::from_value(invocation.payload).map_err(|_| {
+            let cause = "not a step of the state machine: a field is missing or of a wrong kind";
+            Failure::internal(cause)
         })?;
         let result = match input.batch_id {
             Some(batch) => Box::pin(self.batch(&input, batch, lambda_time)).await,
