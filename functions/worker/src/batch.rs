@@ -92,7 +92,7 @@ impl<G: StoredGeneration> Worker<G> {
         } else {
             self.limits.time_left(&process_type, started_at, now, lambda_time)
         };
-        let asking = Asking { until: now + limit, with_others: true };
+        let asking = Asking { until: now + limit.of_attempt(), with_others: true };
         let work = async {
             let progress = match &input.give_up {
                 Some(caught) => self.give_up(&batch, caught, progress).await?,
