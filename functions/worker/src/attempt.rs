@@ -39,6 +39,10 @@ impl<G: StoredGeneration> Worker<G> {
             Claim::Claimed { attempt, user_id, process_type, params, started_at } => {
                 (attempt, user_id, process_type, params, started_at)
             }
+            Claim::Planned(batches) => {
+                tracing::info!(processId = %id, batches = batches.len(), "planned before");
+                return Ok(StepOutput::planned(id, batches, self.limits.batches_at_once));
+            }
             Claim::Ended(status) => return Ok(StepOutput::ended(id, status)),
             Claim::Missing => return Err(missing().into()),
         };

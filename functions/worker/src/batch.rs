@@ -8,10 +8,12 @@ use futures_util::{StreamExt, stream};
 use shared::{
     process::{
         Actor, Ending, ErrorCode, Failure, Generation, Output, Outputs, PlannedTarget,
-        ProcessError, ProcessId, Status, UserId, ending::of_execution_error, engine_retry,
-        generation::open_targets,
+        ProcessError, ProcessId, Status, UserId,
+        ending::of_execution_error,
+        engine_retry,
+        generation::{open_in_plan, open_targets},
     },
-    store::{BatchClaim, Fence, Staging, StagingProgress, StoredGeneration},
+    store::{BatchClaim, Fence, Staging, StagingProgress, Standing, StoredGeneration},
     use_case::{Finish, finish},
 };
 use uuid::Uuid;
@@ -24,6 +26,9 @@ use crate::{
     step::{CaughtError, StepInput, StepOutput},
     worker::{StepError, Worker},
 };
+
+/// How often a batch is claimed in order to give it up.
+const MAX_GIVING_UP: u32 = 3;
 
 /// A batch that this attempt has claimed.
 struct ClaimedBatch<G: Generation> {
@@ -46,6 +51,23 @@ enum TargetOutcome<T> {
 
 impl<G: StoredGeneration> Worker<G> {
     pub(crate) async fn batch(
+        &self,
+        input: &StepInput,
+        batch_id: Uuid,
+        lambda_time: Duration,
+    ) -> Result<StepOutput, StepError> {
+        for _ in 1..MAX_GIVING_UP {
+            match self.attempt_at_batch(input, batch_id, lambda_time).await {
+                // The state machine waits for nothing else any more, so that whoever has overtaken
+                // this is a message that came late.
+                Err(StepError::Overtaken) if input.give_up.is_some() => {}
+                done => return done,
+            }
+        }
+        self.attempt_at_batch(input, batch_id, lambda_time).await
+    }
+
+    async fn attempt_at_batch(
         &self,
         input: &StepInput,
         batch_id: Uuid,
@@ -104,7 +126,11 @@ impl<G: StoredGeneration> Worker<G> {
             }
             match finish::<G>(&self.store, id, Actor::Worker, self.clock.now()).await? {
                 Finish::Ended(status) => Ok(StepOutput::ended(id, status)),
-                Finish::NotYet => self.fenced(id, fence).await,
+                Finish::NotYet => match self.store.standing(id, fence).await? {
+                    // Other batches are still at it.
+                    Standing::Current => Ok(StepOutput::ended(id, Status::Processing)),
+                    standing => output_of_stopped(id, standing),
+                },
             }
         };
         let output = match self.guard(id, fence, limit, Box::pin(work)).await? {
@@ -132,7 +158,7 @@ impl<G: StoredGeneration> Worker<G> {
         mut progress: StagingProgress,
     ) -> Result<Option<StagingProgress>, Failure> {
         let mut failures = Vec::new();
-        let mut level = self.open(batch, &mut progress).await?;
+        let Some(mut level) = self.open(batch, &mut progress).await? else { return Ok(None) };
         while !level.is_empty() {
             let mut asked =
                 stream::iter(level.iter().map(|target| self.write_one(batch, asking, target)))
@@ -184,12 +210,24 @@ impl<G: StoredGeneration> Worker<G> {
         let usage = calls.into_inner();
         let staging =
             Staging { target_id: G::id(target), output: output.as_ref(), settles, usage: &usage };
-        match self.store.stage(batch.id, batch.fence, &staging, self.clock.now()).await {
+        let now = self.clock.now();
+        let staged = self.store.stage_or_read_back(batch.id, batch.fence, &staging, now).await;
+        let children = |output: Option<&G::Written>| match output {
+            Some(written) => G::children(&batch.params, target, written),
+            None => Vec::new(),
+        };
+        match staged {
             Err(failure) => TargetOutcome::Failed(failure),
             Ok(None) => TargetOutcome::Fenced,
-            Ok(Some(progress)) => {
-                let children = output.map(|written| G::children(&batch.params, target, &written));
-                TargetOutcome::Staged(children.unwrap_or_default(), progress)
+            Ok(Some((progress, None))) => {
+                TargetOutcome::Staged(children(output.as_ref().ok()), progress)
+            }
+            // Somebody was first: what they wrote is what is stored.
+            Ok(Some((progress, Some(Output::Written(written))))) => {
+                TargetOutcome::Staged(children(Some(&written)), progress)
+            }
+            Ok(Some((progress, Some(Output::GivenUp(_))))) => {
+                TargetOutcome::Staged(Vec::new(), progress)
             }
         }
     }
@@ -206,14 +244,16 @@ impl<G: StoredGeneration> Worker<G> {
             Ending::Failed(error) | Ending::TimedOut(error) => error,
             Ending::Cancelled => return Ok(None),
         };
-        if engine_retry::ends_process(error.code) {
+        if engine_retry::ends_process(error.code)
+            && !self.is_about_this_batch(batch, &error).await?
+        {
             return Err(Failure::new(error.code, error.cause.unwrap_or_default()));
         }
-        for target in self.open(batch, &mut progress).await? {
-            let (target_id, settles) = (G::id(&target), G::weight(&batch.params, &target));
-            let staging =
-                Staging::<G::Written> { target_id, output: Err(&error), settles, usage: &[] };
-            match self.store.stage(batch.id, batch.fence, &staging, self.clock.now()).await? {
+        let Some(open) = self.open(batch, &mut progress).await? else { return Ok(None) };
+        for target in open {
+            let target =
+                PlannedTarget { id: G::id(&target), weight: G::weight(&batch.params, &target) };
+            match self.settle(batch, target, &error).await? {
                 None => return Ok(None),
                 Some(staged) => progress.done = progress.done.max(staged.done),
             }
@@ -221,32 +261,57 @@ impl<G: StoredGeneration> Worker<G> {
         Ok(Some(progress))
     }
 
-    /// What is open in the batch. A target that has gone from the tables is settled here, because
-    /// nothing can be written for it.
+    /// Whether an error that would meet every other target too has met only this batch: another
+    /// target of the process has been written, so that it lies in what was asked here.
+    async fn is_about_this_batch(
+        &self,
+        batch: &ClaimedBatch<G>,
+        error: &ProcessError,
+    ) -> Result<bool, Failure> {
+        if error.code != ErrorCode::InternalError {
+            return Ok(false);
+        }
+        let outputs = self.store.outputs_to_go_on_from::<G>(batch.id).await?;
+        Ok(outputs.values().any(|output| matches!(output, Output::Written(_))))
+    }
+
+    /// Gives `target` up, with all that would follow from it. `None`: fenced.
+    async fn settle(
+        &self,
+        batch: &ClaimedBatch<G>,
+        target: PlannedTarget,
+        error: &ProcessError,
+    ) -> Result<Option<StagingProgress>, Failure> {
+        let staging = Staging::<G::Written> {
+            target_id: target.id,
+            output: Err(error),
+            settles: target.weight,
+            usage: &[],
+        };
+        self.store.stage(batch.id, batch.fence, &staging, self.clock.now()).await
+    }
+
+    /// What is open in the batch. What belongs to a target that has gone from the tables is settled
+    /// here, because nothing can be stored for it: the target itself or, where it was written before
+    /// it went, what is open below it. `None`: fenced.
     async fn open(
         &self,
         batch: &ClaimedBatch<G>,
         progress: &mut StagingProgress,
-    ) -> Result<Vec<G::Target>, Failure> {
+    ) -> Result<Option<Vec<G::Target>>, Failure> {
         let outputs = self.store.outputs_to_go_on_from::<G>(batch.id).await?;
         let members = self.members(batch, &outputs).await?;
-        let is_there = |id: Uuid| {
-            outputs.contains_key(&id) || members.iter().any(|member| G::id(member) == id)
-        };
-        for gone in batch.targets.iter().filter(|target| !is_there(target.id)) {
-            let error = ProcessError::new(ErrorCode::TargetNotFound, "it has gone from the tables");
-            let staging = Staging::<G::Written> {
-                target_id: gone.id,
-                output: Err(&error),
-                settles: gone.weight,
-                usage: &[],
-            };
-            let now = self.clock.now();
-            if let Some(staged) = self.store.stage(batch.id, batch.fence, &staging, now).await? {
-                progress.done = progress.done.max(staged.done);
+        let is_there = |id: Uuid| members.iter().any(|member| G::id(member) == id);
+        let gone: Vec<PlannedTarget> =
+            batch.targets.iter().filter(|target| !is_there(target.id)).copied().collect();
+        let error = ProcessError::new(ErrorCode::TargetNotFound, "it has gone from the tables");
+        for target in open_in_plan::<G>(&batch.params, &gone, &outputs) {
+            match self.settle(batch, target, &error).await? {
+                None => return Ok(None),
+                Some(staged) => progress.done = progress.done.max(staged.done),
             }
         }
-        Ok(open_targets::<G>(&batch.params, &members, &outputs))
+        Ok(Some(open_targets::<G>(&batch.params, &members, &outputs)))
     }
 
     /// The batch's own targets: from the tables or, where all follow from a leading root, from what

@@ -22,13 +22,18 @@ impl<G: StoredGeneration> Worker<G> {
     pub(crate) async fn plan(&self, claimed: &ClaimedProcess<G>) -> Result<StepOutput, StepError> {
         let ClaimedProcess { id, attempt, user_id, params, .. } = claimed;
         let fence = (*attempt).into();
-        let found = self.store.find_roots::<G>(user_id, params).await?;
+        let mut found = self.store.find_roots::<G>(user_id, params).await?;
         if found.is_empty() {
             return Err(Failure::new(ErrorCode::TargetNotFound, "the targets have gone").into());
         }
-        if found.iter().any(|root| root.occupied) && !G::replace(params) {
-            let cause = "a target has come to have children";
-            return Err(Failure::new(ErrorCode::TargetNotEmpty, cause).into());
+        if !G::replace(params) {
+            if G::only_what_is_open(params) {
+                found.retain(|root| !root.occupied);
+            }
+            if found.is_empty() || found.iter().any(|root| root.occupied) {
+                let cause = "a target has come to have children";
+                return Err(Failure::new(ErrorCode::TargetNotEmpty, cause).into());
+            }
         }
         let roots: Vec<G::Target> = found.into_iter().map(|root| root.target).collect();
         let targets = total_weight::<G>(params, &roots);

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Action, Chart, Level, Params, Row, Rows, SubGoal, Target, Task};
 use crate::process::{
     Assembly, ErrorCode, FailedTarget, Generation, ModelTotal, ModelUsage, Output, Outputs,
-    ProcessError, total_by_model,
+    PlannedTarget, ProcessError, total_by_model,
 };
 
 /// The result of a process with several targets.
@@ -91,10 +91,11 @@ pub(super) fn single_result(
     })
 }
 
-/// Puts together what was staged for `roots`.
+/// Puts together what was staged for `roots`, and names those that have `gone` from the tables.
 pub(super) fn assemble(
     params: &Params,
     roots: &[Target],
+    gone: &[PlannedTarget],
     outputs: &Outputs<Chart>,
     usage: &[ModelUsage],
 ) -> Assembly<Rows> {
@@ -115,6 +116,9 @@ pub(super) fn assemble(
                 actions.get_or_insert_default().push(node);
             }
         }
+    }
+    for root in gone {
+        walk.gone(*root);
     }
     let Walk { parts, failed, first, .. } = walk;
     let result = serde_json::to_value(ChartResult {
@@ -163,17 +167,33 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Nothing can be written for what has gone. Its title went with it; what was to be written for
+    /// it shows in its weight.
+    fn gone(&mut self, root: PlannedTarget) {
+        let error = match self.outputs.get(&root.id) {
+            Some(Output::GivenUp(error)) => error.clone(),
+            _ => ProcessError::new(ErrorCode::TargetNotFound, "it has gone from the tables"),
+        };
+        let depth = self.params.depth();
+        let level = Level::ALL.iter().find(|level| level.targets_to(depth) == root.weight);
+        self.name(root.id, String::new(), level.copied().unwrap_or(depth), error);
+    }
+
     fn fail(&mut self, target: &Target, error: ProcessError) -> Option<Written<'a>> {
+        self.name(target.id, target.title().to_owned(), target.level, error);
+        None
+    }
+
+    fn name(&mut self, target_id: Uuid, title: String, level: Level, error: ProcessError) {
         self.failed.push(FailedTarget {
-            target_id: target.id,
-            title: target.title().to_owned(),
-            missing: target.level.field().to_owned(),
+            target_id,
+            title,
+            missing: level.field().to_owned(),
             code: error.code,
             message: error.message.clone(),
             retryable: error.code.retryable(),
         });
         self.first.get_or_insert(error);
-        None
     }
 }
 

@@ -44,7 +44,10 @@ pub use self::{
     target::{GoalText, PartText, Target},
 };
 use crate::{
-    process::{Assembly, Generation, ModelUsage, Outputs, ProcessType, Prompt, UnreadableParams},
+    process::{
+        Assembly, Generation, ModelUsage, Outputs, PlannedTarget, ProcessType, Prompt,
+        UnreadableParams,
+    },
     validation::Reader,
 };
 
@@ -97,6 +100,10 @@ impl Generation for Chart {
         params.replace()
     }
 
+    fn only_what_is_open(params: &Params) -> bool {
+        params.only_what_is_open()
+    }
+
     fn has_several_targets(params: &Params) -> bool {
         params.has_several_targets()
     }
@@ -119,6 +126,19 @@ impl Generation for Chart {
 
     fn children(params: &Params, target: &Target, written: &Rows) -> Vec<Target> {
         if target.level < params.depth() { target.children(written) } else { Vec::new() }
+    }
+
+    fn planned_children(params: &Params, written: &Rows) -> Vec<PlannedTarget> {
+        let (level, ids): (_, Vec<Uuid>) = match written {
+            Rows::SubGoals(rows) => (Level::Actions, rows.iter().map(|row| row.id).collect()),
+            Rows::Actions(rows) => (Level::Tasks, rows.iter().map(|row| row.id).collect()),
+            Rows::Tasks(_) => return Vec::new(),
+        };
+        if level > params.depth() {
+            return Vec::new();
+        }
+        let weight = level.targets_to(params.depth());
+        ids.into_iter().map(|id| PlannedTarget { id, weight }).collect()
     }
 
     fn prompt(target: &Target) -> Prompt {
@@ -149,9 +169,10 @@ impl Generation for Chart {
     fn assemble(
         params: &Params,
         roots: &[Target],
+        gone: &[PlannedTarget],
         outputs: &Outputs<Self>,
         usage: &[ModelUsage],
     ) -> Assembly<Rows> {
-        assembly::assemble(params, roots, outputs, usage)
+        assembly::assemble(params, roots, gone, outputs, usage)
     }
 }

@@ -220,6 +220,17 @@ impl Params {
         }
     }
 
+    /// Whether the process is for what an earlier one left open: what has been filled or has gone
+    /// since is left out, instead of standing in the way of the rest.
+    #[must_use]
+    pub const fn only_what_is_open(&self) -> bool {
+        match self {
+            Self::SubGoals(_) => false,
+            Self::Actions(part) | Self::Tasks(part) => part.only.is_some(),
+            Self::Chart(chart) => chart.only.is_some(),
+        }
+    }
+
     /// Which rows must be there.
     #[must_use]
     pub fn needs(&self) -> Needs {

@@ -183,6 +183,10 @@ pub trait Generation: Sized + 'static {
     /// Whether what the targets have already gives way.
     fn replace(params: &Self::Params) -> bool;
 
+    /// Whether the process is for what an earlier one left open, so that targets which hold
+    /// something by now are left out instead of standing in the way.
+    fn only_what_is_open(params: &Self::Params) -> bool;
+
     /// Whether there may be several targets, so that what is written is staged first.
     fn has_several_targets(params: &Self::Params) -> bool;
 
@@ -205,6 +209,9 @@ pub trait Generation: Sized + 'static {
         target: &Self::Target,
         written: &Self::Written,
     ) -> Vec<Self::Target>;
+
+    /// The same by id and weight alone, for which nothing of the target itself need be known.
+    fn planned_children(params: &Self::Params, written: &Self::Written) -> Vec<PlannedTarget>;
 
     /// What a model is asked to write for `target`.
     fn prompt(target: &Self::Target) -> Prompt;
@@ -237,10 +244,11 @@ pub trait Generation: Sized + 'static {
         usage: &[ModelUsage],
     ) -> Result<Value, serde_json::Error>;
 
-    /// Puts together what was staged for `roots`.
+    /// Puts together what was staged for `roots`. Those that have `gone` are named as failed.
     fn assemble(
         params: &Self::Params,
         roots: &[Self::Target],
+        gone: &[PlannedTarget],
         outputs: &Outputs<Self>,
         usage: &[ModelUsage],
     ) -> Assembly<Self::Written>;
@@ -274,6 +282,29 @@ pub fn batches<G: Generation>(
         roots.iter().map(plan).partition(|planned| planned.weight > 1);
     let alone = deep.into_iter().map(|planned| vec![planned]);
     alone.chain(flat.chunks(size.max(1)).map(<[PlannedTarget]>::to_vec)).collect()
+}
+
+/// What is planned and not settled yet, by id: neither staged nor given up, nor below what was given
+/// up. Below what is not staged nothing is known, so that its own weight stands for all of it. When
+/// nothing is open, a process is whole, whatever has become of its targets in the tables.
+#[must_use]
+pub fn open_in_plan<G: Generation>(
+    params: &G::Params,
+    planned: &[PlannedTarget],
+    outputs: &Outputs<G>,
+) -> Vec<PlannedTarget> {
+    let mut open = Vec::new();
+    for target in planned {
+        match outputs.get(&target.id) {
+            None => open.push(*target),
+            Some(Output::Written(written)) => {
+                let children = G::planned_children(params, written);
+                open.extend(open_in_plan::<G>(params, &children, outputs));
+            }
+            Some(Output::GivenUp(_)) => {}
+        }
+    }
+    open
 }
 
 /// The targets that can be written for next and are not staged yet.

@@ -37,7 +37,8 @@ pub enum BatchClaim {
 
 impl Store {
     /// Plans the batches of a process that this attempt has claimed, in place of any planned
-    /// before, and sets how many targets it has in all. `None`: fenced.
+    /// before, and sets how many targets it has in all. Without batches it is not planned yet, and
+    /// only the count is set. `false`: fenced.
     ///
     /// # Errors
     /// When the database fails.
@@ -56,12 +57,16 @@ impl Store {
         let batch_of: Vec<Uuid> = members.iter().map(|(batch, _)| *batch).collect();
         let target_ids: Vec<Uuid> = members.iter().map(|(_, target)| target.id).collect();
         let weights: Vec<i16> = members.iter().map(|(_, target)| target.weight).collect();
+        let batch_ids: Vec<Uuid> = batches.iter().map(|(batch, _)| *batch).collect();
         let mut connection = self.database.connection().await?;
         let row = sqlx::query!(
             r#"
             WITH planned AS (
                 UPDATE processing_state
-                SET targets = $3, progress = LEAST(GREATEST(progress, 5), 99), updated_at = $7
+                SET targets = $3,
+                    batch_ids = NULLIF($8::uuid[], '{}'),
+                    progress = LEAST(GREATEST(progress, 5), 99),
+                    updated_at = $7
                 WHERE id = $1 AND attempt = $2 AND status = 'PROCESSING'
                 RETURNING id
             ), dropped AS (
@@ -88,6 +93,7 @@ impl Store {
             &target_ids,
             &weights,
             now,
+            &batch_ids,
         )
         .fetch_one(&mut *connection)
         .await?;

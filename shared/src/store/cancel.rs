@@ -49,8 +49,6 @@ impl Store {
                 SELECT $4, before.id, before.attempt, 'cancelled', before.status, 'CANCELLED', $5
                 FROM before
                 JOIN ended USING (id)
-            ), dropped AS (
-                DELETE FROM processing_output WHERE process_id IN (SELECT id FROM ended)
             ), seen AS (
                 SELECT true AS changed, ended.* FROM ended
                 UNION ALL

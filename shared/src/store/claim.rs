@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{Store, find::parse_stored_name};
 use crate::process::{Failure, ProcessId, ProcessType, Status, UserId};
@@ -22,6 +23,8 @@ pub enum Claim {
         /// When its first attempt began.
         started_at: DateTime<Utc>,
     },
+    /// The current attempt has planned these batches already, and goes on.
+    Planned(Vec<Uuid>),
     /// It has ended before: there is nothing to do.
     Ended(Status),
     /// There is no such process.
@@ -30,7 +33,9 @@ pub enum Claim {
 
 impl Store {
     /// Begins an attempt on the process: it is PROCESSING from now on, and older attempts are
-    /// fenced off.
+    /// fenced off. If the current attempt has planned batches, this is a repeat, by a message that
+    /// came late or by hand: it gets the same plan and changes nothing, because a new attempt would
+    /// fence off the batches that are running.
     ///
     /// # Errors
     /// When the database fails.
@@ -44,7 +49,7 @@ impl Store {
         let row = sqlx::query!(
             r#"
             WITH before AS (
-                SELECT id, status, attempt, user_id, type, params
+                SELECT id, status, attempt, user_id, type, params, batch_ids
                 FROM processing_state
                 WHERE id = $1
                 FOR UPDATE
@@ -56,7 +61,9 @@ impl Store {
                     updated_at = $3,
                     execution_arn = COALESCE(process.execution_arn, $2)
                 FROM before
-                WHERE process.id = before.id AND before.status IN ('PENDING', 'PROCESSING')
+                WHERE process.id = before.id
+                  AND before.status IN ('PENDING', 'PROCESSING')
+                  AND before.batch_ids IS NULL
                 RETURNING process.id, process.attempt, process.started_at
             ), event AS (
                 INSERT INTO processing_event (
@@ -68,7 +75,7 @@ impl Store {
                 JOIN before USING (id)
             )
             SELECT status AS "status!", user_id AS "user_id!", type AS "process_type!",
-                   params AS "params!", (SELECT attempt FROM claimed) AS claimed_attempt,
+                   params AS "params!", batch_ids, (SELECT attempt FROM claimed) AS claimed_attempt,
                    (SELECT started_at FROM claimed) AS started_at
             FROM before
             "#,
@@ -80,7 +87,11 @@ impl Store {
         .await?;
         let Some(row) = row else { return Ok(Claim::Missing) };
         let Some(attempt) = row.claimed_attempt else {
-            return Ok(Claim::Ended(parse_stored_name(&row.status)?));
+            let status: Status = parse_stored_name(&row.status)?;
+            return Ok(match row.batch_ids {
+                Some(batches) if !status.is_terminal() => Claim::Planned(batches),
+                _ => Claim::Ended(status),
+            });
         };
         Ok(Claim::Claimed {
             attempt,

@@ -1,4 +1,5 @@
-//! Ending a process other than by completing it.
+//! Ending a process other than by completing it. What it has staged goes with it, by a trigger
+//! (migration 9), which holds for every hand.
 
 use chrono::{DateTime, Utc};
 
@@ -49,8 +50,6 @@ impl Store {
                 SELECT $4, before.id, attempt, $6, status, $2, $5, $3
                 FROM before
                 JOIN ended USING (id)
-            ), dropped AS (
-                DELETE FROM processing_output WHERE process_id IN (SELECT id FROM ended)
             )
             SELECT before.status AS "status!", EXISTS (SELECT FROM ended) AS "ended!" FROM before
             "#,

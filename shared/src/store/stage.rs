@@ -2,15 +2,17 @@
 //! batches in which its workers go on.
 //!
 //! A target is staged once, whoever does it first; what is staged outlives the worker that made it,
-//! so that no attempt writes it again. Race accepted: a worker whose batch was claimed anew in the
-//! very moment may still stage an answer that is as good.
+//! so that no attempt writes it again. Whoever comes second goes on with what was staged, and not
+//! with their own answer: what follows from that exists nowhere.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use super::{Fence, Store};
-use crate::process::{Failure, ModelUsage, ProcessError, ProcessId};
+use crate::process::{
+    Failure, ModelUsage, Output, ProcessError, ProcessId, generation::parse_output,
+};
 
 /// How far a process with several targets has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub struct StagingProgress {
 }
 
 impl StagingProgress {
-    /// Whether everything is there and only needs to be applied.
+    /// Whether it is worth while to look whether everything is there. What decides is the plan.
     #[must_use]
     pub const fn is_whole(self) -> bool {
         self.targets > 0 && self.done >= self.targets
@@ -60,6 +62,63 @@ impl Store {
         staging: &Staging<'_, W>,
         now: DateTime<Utc>,
     ) -> Result<Option<StagingProgress>, Failure> {
+        Ok(self.try_stage(id, fence, staging, now).await?.map(|(progress, _)| progress))
+    }
+
+    /// Stages a target like [`Self::stage`], and returns besides what holds for it: `None` when
+    /// that is this output, else the output that was staged before.
+    ///
+    /// # Errors
+    /// When the database fails, or holds for the target what is no output.
+    pub async fn stage_or_read_back<W: Serialize + DeserializeOwned>(
+        &self,
+        id: ProcessId,
+        fence: Fence,
+        staging: &Staging<'_, W>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<(StagingProgress, Option<Output<W>>)>, Failure> {
+        match self.try_stage(id, fence, staging, now).await? {
+            None => Ok(None),
+            Some((progress, true)) => Ok(Some((progress, None))),
+            Some((progress, false)) => {
+                // `None`: the process has ended meanwhile, and dropped it.
+                let staged = self.staged_output(id, staging.target_id).await?;
+                Ok(staged.map(|output| (progress, Some(output))))
+            }
+        }
+    }
+
+    /// What is staged for one target.
+    async fn staged_output<W: DeserializeOwned>(
+        &self,
+        id: ProcessId,
+        target: Uuid,
+    ) -> Result<Option<Output<W>>, Failure> {
+        let mut connection = self.database.connection().await?;
+        let row = sqlx::query!(
+            r#"
+            SELECT payload, error FROM processing_output WHERE process_id = $1 AND target_id = $2
+            "#,
+            id.0,
+            target,
+        )
+        .fetch_optional(&mut *connection)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        match parse_output(row.payload.as_ref(), row.error.as_ref()) {
+            Some(output) => Ok(Some(output)),
+            None => Err(Failure::internal("what is staged for a target cannot be read")),
+        }
+    }
+
+    /// Stages a target; besides the progress, whether it was not staged before.
+    async fn try_stage<W: Serialize>(
+        &self,
+        id: ProcessId,
+        fence: Fence,
+        staging: &Staging<'_, W>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<(StagingProgress, bool)>, Failure> {
         let (payload, error) = match staging.output {
             Ok(rows) => (Some(to_json(rows)?), None),
             Err(error) => (None, Some(to_json(error)?)),
@@ -68,15 +127,21 @@ impl Store {
         let mut connection = self.database.connection().await?;
         let row = sqlx::query!(
             r#"
-            WITH current AS (
+            WITH process AS (
                 SELECT id, attempt, targets, targets_done
                 FROM processing_state
                 WHERE id = $1 AND attempt = $2 AND status = 'PROCESSING'
-                  AND ($3::uuid IS NULL OR EXISTS (
-                      SELECT FROM processing_batch batch
-                      WHERE batch.id = $3 AND batch.process_id = $1 AND batch.attempt = $4
-                  ))
                 FOR UPDATE
+            ), batch AS (
+                -- Locked too: of a row that is not, a statement that has waited for the process
+                -- would see what was there when it began.
+                SELECT batch.id
+                FROM process
+                JOIN processing_batch batch ON batch.process_id = process.id
+                WHERE batch.id = $3 AND batch.attempt = $4
+                FOR SHARE OF batch
+            ), current AS (
+                SELECT * FROM process WHERE $3::uuid IS NULL OR EXISTS (SELECT FROM batch)
             ), staged AS (
                 INSERT INTO processing_output (
                     process_id, target_id, payload, error, usage, created_at
@@ -105,7 +170,8 @@ impl Store {
                 FROM current, staged
             )
             SELECT COALESCE((SELECT targets_done FROM raised), targets_done) AS "done!",
-                   COALESCE(targets, 0::smallint) AS "targets!"
+                   COALESCE(targets, 0::smallint) AS "targets!",
+                   EXISTS (SELECT FROM staged) AS "new!"
             FROM current
             "#,
             id.0,
@@ -121,6 +187,6 @@ impl Store {
         )
         .fetch_optional(&mut *connection)
         .await?;
-        Ok(row.map(|row| StagingProgress { done: row.done, targets: row.targets }))
+        Ok(row.map(|row| (StagingProgress { done: row.done, targets: row.targets }, row.new)))
     }
 }

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{StagingProgress, Store};
+use super::Store;
 use crate::process::{
-    Failure, Generation, ModelUsage, Output, Outputs, ProcessId, ProcessType, UserId,
-    generation::parse_output,
+    Failure, Generation, ModelUsage, Output, Outputs, PlannedTarget, ProcessId, ProcessType,
+    UserId, generation::parse_output,
 };
 
 /// Everything that is staged of an active process, and how to apply it.
@@ -22,8 +22,8 @@ pub struct Staged<W> {
     pub process_type: ProcessType,
     /// As the row keeps them.
     pub params: Value,
-    /// How far it is.
-    pub progress: StagingProgress,
+    /// What its batches begin with.
+    pub planned: Vec<PlannedTarget>,
     /// By target.
     pub outputs: HashMap<Uuid, Output<W>>,
     /// All calls.
@@ -62,8 +62,9 @@ impl Store {
             .collect())
     }
 
-    /// Whether everything of an active process with several targets is staged, so that only
-    /// applying it is left; `None`: it has no such targets, or is not active, or not there.
+    /// Whether, by the count, everything of an active process with several targets is staged, so
+    /// that [`crate::use_case::finish()`] is worth trying; `None`: it has no such targets, or is not
+    /// active, or not there.
     ///
     /// # Errors
     /// When the database fails.
@@ -94,10 +95,17 @@ impl Store {
         let rows = sqlx::query!(
             r#"
             SELECT process.attempt, process.user_id, process.type AS process_type, process.params,
-                   process.targets, process.targets_done,
+                   plan.target_ids AS "planned_ids!", plan.weights AS "planned_weights!",
                    output.target_id AS "target_id?", output.payload AS "payload?",
                    output.error AS "error?", output.usage AS "usage?"
             FROM processing_state process
+            CROSS JOIN LATERAL (
+                SELECT COALESCE(array_agg(planned.id), '{}') AS target_ids,
+                       COALESCE(array_agg(planned.weight), '{}') AS weights
+                FROM processing_batch batch,
+                     UNNEST(batch.target_ids, batch.weights) AS planned (id, weight)
+                WHERE batch.process_id = process.id AND batch.process_attempt = process.attempt
+            ) plan
             LEFT JOIN processing_output output ON output.process_id = process.id
             WHERE process.id = $1 AND process.status = 'PROCESSING'
             ORDER BY output.created_at
@@ -114,10 +122,12 @@ impl Store {
                     user_id: UserId(row.user_id),
                     process_type: ProcessType::new(row.process_type),
                     params: row.params,
-                    progress: StagingProgress {
-                        done: row.targets_done,
-                        targets: row.targets.unwrap_or_default(),
-                    },
+                    planned: row
+                        .planned_ids
+                        .into_iter()
+                        .zip(row.planned_weights)
+                        .map(|(id, weight)| PlannedTarget { id, weight })
+                        .collect(),
                     outputs: HashMap::new(),
                     usage: Vec::new(),
                 });

@@ -5,7 +5,8 @@
 //! many requests with one idempotency key, only the one that inserts is to be counted, and the
 //! unique index makes the others wait until it is known which one that is. When the count then
 //! turns out to be too high, a constraint of `rate_limit` undoes the whole statement. A user who is
-//! visibly at the limit is refused before anything is inserted.
+//! visibly at the limit is refused before anything is inserted. A trigger undoes it likewise when
+//! somebody else was accepted meanwhile for what overlaps.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -65,13 +66,14 @@ pub enum Submitted {
     KeyReused,
     /// The user has used up the minute.
     RateLimited,
-    /// The target belongs to another user.
+    /// The target belongs to another user, or is being generated for another user.
     Forbidden,
     /// There is no such target, or the goal has none of the kind.
     TargetNotFound,
     /// The target has children and must not lose them.
     TargetNotEmpty,
-    /// Another process of this user is active on the target.
+    /// Another process of this user is active on the target, on a part of it, or on what it is a
+    /// part of.
     AlreadyRunning {
         /// That process.
         process_id: ProcessId,
@@ -104,9 +106,13 @@ pub struct Observed {
     pub exhausted: bool,
     /// Whose the target is; `None`: it is not there.
     pub target_user: Option<String>,
+    /// Whether the process that is retried had a target that has gone since: it must not be
+    /// stored again.
+    pub target_gone: bool,
     /// Whether the target holds something already.
     pub occupied: bool,
-    /// An active process that works on the target.
+    /// An active process that works on the target, on a part of it, or on what it is a part of; or
+    /// another user's on whatever both belong to.
     pub running_id: Option<Uuid>,
     /// Whose that is.
     pub running_user: Option<String>,
@@ -149,7 +155,9 @@ impl Observed {
             Some(Submitted::KeyReused)
         } else if foreign(&self.target_user) || foreign(&self.running_user) {
             Some(Submitted::Forbidden)
-        } else if self.target_user.is_none() && G::target_must_exist(&submission.params) {
+        } else if self.target_gone
+            || (self.target_user.is_none() && G::target_must_exist(&submission.params))
+        {
             Some(Submitted::TargetNotFound)
         } else if let (Some(id), Some(status), Some(created_at)) =
             (self.retry_id, &self.retry_status, self.retry_created_at)
@@ -179,8 +187,9 @@ impl Observed {
     }
 }
 
-/// The constraint that breaks when a process is one too many for the minute.
-const EXCEEDED: &str = "rate_limit_exceeded";
+/// The constraints that break when others were accepted between our snapshot and our insert: so
+/// many that the minute is used up, or one on the same target.
+const LOST_RACE: [&str; 2] = ["rate_limit_exceeded", "processing_state_no_overlap"];
 /// One to lose a race for the target, one to lose a race for the minute, one to be told.
 const MAX_ATTEMPTS: u32 = 3;
 
@@ -205,9 +214,9 @@ impl Store {
                         return Ok((submitted, observed.quota(submission)));
                     }
                 }
-                // Others used up the minute between our snapshot and our count: now it is visible
-                // that they did.
-                Err(sqlx::Error::Database(error)) if error.constraint() == Some(EXCEEDED) => {}
+                // Nothing of this statement is stored. Now it is visible who was first.
+                Err(sqlx::Error::Database(error))
+                    if error.constraint().is_some_and(|name| LOST_RACE.contains(&name)) => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -1,6 +1,10 @@
 //! Finishing a process with several targets: what was staged is applied to the tables of its kind,
 //! and the process completes, in one statement. Whoever staged the last target does it; if they die
 //! before, the next attempt at their batch does, and at last the reconciler.
+//!
+//! Whether it is whole is decided by the plan and never by a count: each planned target, and each
+//! one that follows from a written one, is written or given up. Of the planned targets, those that
+//! have gone from the tables since are named as failed like the rest.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,8 +12,8 @@ use uuid::Uuid;
 
 use crate::{
     process::{
-        Actor, Ending, ErrorCode, Failure, Generation, ModelTotal, Output, Outputs, ProcessError,
-        ProcessId, Status, UserId, total_by_model,
+        Actor, Ending, ErrorCode, Failure, Generation, ModelTotal, Output, Outputs, PlannedTarget,
+        ProcessError, ProcessId, Status, UserId, generation::open_in_plan, total_by_model,
     },
     store::{Completion, Ended, FoundTarget, NewRows, Staged, Standing, Store, StoredGeneration},
 };
@@ -57,15 +61,19 @@ pub async fn finish<G: StoredGeneration>(
                 Standing::Current | Standing::Overtaken => Ok(Finish::NotYet),
             };
         };
-        if !staged.progress.is_whole() {
-            return Ok(Finish::NotYet);
-        }
-        let Staged { attempt, user_id, process_type, params, mut outputs, usage, .. } = staged;
+        let Staged { attempt, user_id, process_type, params, planned, mut outputs, usage } = staged;
         let params = G::parse_stored(&process_type, &params)
             .map_err(|error| Failure::internal(error.to_string()))?;
-        let found = staged_roots::<G>(store, &user_id, &params, &outputs).await?;
+        let planned = planned_roots::<G>(&params, planned);
+        if planned.is_empty() || !open_in_plan::<G>(&params, &planned, &outputs).is_empty() {
+            return Ok(Finish::NotYet);
+        }
+        let found = find_planned::<G>(store, &user_id, &params, &planned).await?;
         let roots = give_up_occupied::<G>(&params, found, &mut outputs);
-        let assembly = G::assemble(&params, &roots, &outputs, &usage);
+        let is_there = |id| roots.iter().any(|root| G::id(root) == id);
+        let gone: Vec<PlannedTarget> =
+            planned.into_iter().filter(|root| !is_there(root.id)).collect();
+        let assembly = G::assemble(&params, &roots, &gone, &outputs, &usage);
         if let Some(error) = assembly.nothing_written {
             return end(error).await;
         }
@@ -92,6 +100,10 @@ pub async fn finish<G: StoredGeneration>(
                 let cause = "the target is occupied by now, and replace was not asked for";
                 return end(ProcessError::new(ErrorCode::TargetNotEmpty, cause)).await;
             }
+            Completion::TargetNotFound if !G::target_must_exist(&params) => {
+                let cause = "the target was there when it was asked for, and has gone";
+                return end(ProcessError::new(ErrorCode::TargetNotFound, cause)).await;
+            }
             // The tables or the process have changed since the look: look again.
             Completion::Fenced | Completion::TargetNotFound | Completion::TargetNotEmpty => {}
         }
@@ -100,18 +112,29 @@ pub async fn finish<G: StoredGeneration>(
     Err(Failure::new(ErrorCode::DatabaseError, cause))
 }
 
-/// The roots that outputs were staged for. One that has gone since is left out, and so named
-/// nowhere: it is not missed.
-async fn staged_roots<G: StoredGeneration>(
+/// What the process is whole by: the root that all others follow from, or else what its batches
+/// begin with.
+fn planned_roots<G: Generation>(
+    params: &G::Params,
+    in_batches: Vec<PlannedTarget>,
+) -> Vec<PlannedTarget> {
+    match G::leading_root(params) {
+        Some(root) => vec![PlannedTarget { id: G::id(&root), weight: G::weight(params, &root) }],
+        None => in_batches,
+    }
+}
+
+/// The planned roots that are there.
+async fn find_planned<G: StoredGeneration>(
     store: &Store,
     user: &UserId,
     params: &G::Params,
-    outputs: &Outputs<G>,
+    planned: &[PlannedTarget],
 ) -> Result<Vec<FoundTarget<G::Target>>, Failure> {
     if G::leading_root(params).is_some() {
         return store.find_roots::<G>(user, params).await;
     }
-    let ids: Vec<Uuid> = outputs.keys().copied().collect();
+    let ids: Vec<Uuid> = planned.iter().map(|root| root.id).collect();
     store.find_targets::<G>(user, params, &ids).await
 }
 

@@ -204,7 +204,9 @@ async fn a_newer_attempt_at_the_batch_or_the_process_fences_off_the_older(
     assert_eq!(fixture.store.standing(id(2), old).await.unwrap(), Standing::Overtaken);
     assert_eq!(fixture.store.standing(id(2), new).await.unwrap(), Standing::Current);
     assert!(stage(&fixture, 2, new, SUB_GOALS, &actions(2_000)).await.is_some());
-    fixture.store.claim(id(2), None, at(5)).await.unwrap();
+    fixture
+        .sql("UPDATE processing_state SET attempt = attempt + 1 WHERE completed_at IS NULL")
+        .await;
     assert_eq!(stage(&fixture, 2, new, SUB_GOALS + 1, &actions(2_100)).await, None);
     assert_eq!(
         fixture.store.claim_batch(id(2), batch, at(6)).await.unwrap(),
@@ -325,8 +327,9 @@ async fn a_target_that_goes_or_fills_meanwhile_does_not_stop_the_others(
         Finish::Ended(Status::Completed)
     );
     let result = fixture.process(2).await.result.unwrap();
-    assert_eq!(result["failedTargets"].as_array().unwrap().len(), 1);
+    assert_eq!(result["failedTargets"].as_array().unwrap().len(), 2);
     assert_eq!(result["failedTargets"][0]["code"], "TARGET_NOT_EMPTY");
+    assert_eq!(result["failedTargets"][1]["code"], "TARGET_NOT_FOUND");
     assert_eq!(fixture.count("actions").await, 6 * 8 + 1);
 }
 

@@ -92,7 +92,7 @@ fn given_up(code: ErrorCode) -> Output {
 }
 
 fn assembled(params: &Params, roots: &[Target], outputs: &Outputs<Chart>) -> Assembly<Rows> {
-    assemble(params, roots, outputs, &[])
+    assemble(params, roots, &[], outputs, &[])
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn usage_is_summed_by_model() {
     let usage = [call("a"), call("b"), call("a")];
     let outputs = Outputs::<Chart>::from([(id(1), tasks(100))]);
     let roots = [target(1, Level::Tasks)];
-    let result = assemble(&of_goal(Level::Tasks), &roots, &outputs, &usage).result;
+    let result = assemble(&of_goal(Level::Tasks), &roots, &[], &outputs, &usage).result;
     let expected = json!([
         {"modelId": "a", "inputTokens": 20, "outputTokens": 40, "latencyMs": 10, "calls": 2},
         {"modelId": "b", "inputTokens": 10, "outputTokens": 20, "latencyMs": 5, "calls": 1},

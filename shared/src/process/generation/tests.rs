@@ -57,6 +57,10 @@ impl Generation for Doubling {
         false
     }
 
+    fn only_what_is_open(_: &u128) -> bool {
+        false
+    }
+
     fn has_several_targets(_: &u128) -> bool {
         true
     }
@@ -79,6 +83,14 @@ impl Generation for Doubling {
 
     fn children(limit: &u128, target: &u128, written: &[u128; 2]) -> Vec<u128> {
         if target < limit { written.to_vec() } else { Vec::new() }
+    }
+
+    fn planned_children(limit: &u128, written: &[u128; 2]) -> Vec<PlannedTarget> {
+        // What brings forth `written` is half of it, and brings forth nothing beyond the limit.
+        if written[0] / 2 >= *limit {
+            return Vec::new();
+        }
+        written.iter().map(|id| planned(*limit, *id)).collect()
     }
 
     fn prompt(target: &u128) -> Prompt {
@@ -116,13 +128,23 @@ impl Generation for Doubling {
         serde_json::to_value(written)
     }
 
-    fn assemble(_: &u128, _: &[u128], _: &Outputs<Self>, _: &[ModelUsage]) -> Assembly<[u128; 2]> {
+    fn assemble(
+        _: &u128,
+        _: &[u128],
+        _: &[PlannedTarget],
+        _: &Outputs<Self>,
+        _: &[ModelUsage],
+    ) -> Assembly<[u128; 2]> {
         Assembly { parts: Vec::new(), failed: Vec::new(), result: json!({}), nothing_written: None }
     }
 }
 
 fn written(number: u128) -> (Uuid, Output<[u128; 2]>) {
     (Uuid::from_u128(number), Output::Written([2 * number, 2 * number + 1]))
+}
+
+fn planned(limit: u128, number: u128) -> PlannedTarget {
+    PlannedTarget { id: Uuid::from_u128(number), weight: weight(limit, number) }
 }
 
 fn ids(numbers: &[u128]) -> Vec<Uuid> {
@@ -134,8 +156,7 @@ fn leaves_share_batches_in_their_order_and_others_have_one_each() {
     let leaves: Vec<u128> = (10..74).collect();
     let batches_of_64 = batches::<Doubling>(&10, &leaves, 8);
     assert_eq!(batches_of_64.iter().map(Vec::len).collect::<Vec<_>>(), [8; 8]);
-    let planned =
-        |number: &u128| PlannedTarget { id: Uuid::from_u128(*number), weight: weight(10, *number) };
+    let planned = |number: &u128| planned(10, *number);
     assert_eq!(batches_of_64.concat(), leaves.iter().map(planned).collect::<Vec<_>>());
     let mixed = batches::<Doubling>(&10, &[20, 5, 21, 6, 22], 2);
     let expected: [&[u128]; 4] = [&[5], &[6], &[20, 21], &[22]];
@@ -166,6 +187,23 @@ fn what_is_staged_is_not_open_and_what_it_brings_forth_is() {
     outputs.insert(Uuid::from_u128(2), Output::GivenUp(error));
     assert_eq!(open(&outputs), [6, 7], "nothing follows from what was given up");
     outputs.extend([written(6), written(7)]);
+    assert!(open(&outputs).is_empty());
+}
+
+#[test]
+fn a_plan_is_whole_when_every_target_of_it_is_written_or_given_up() {
+    let plan = [planned(4, 1), planned(4, 9)];
+    let mut outputs = Outputs::<Doubling>::new();
+    let open = |outputs: &Outputs<Doubling>| open_in_plan::<Doubling>(&4, &plan, outputs);
+    assert_eq!(open(&outputs), plan);
+    // Whatever else is staged is nothing of this plan.
+    outputs.extend([written(1), written(9), written(100), written(101), written(102)]);
+    assert_eq!(open(&outputs), [planned(4, 2), planned(4, 3)]);
+    let error = ProcessError::new(ErrorCode::AiError, "test");
+    outputs.insert(Uuid::from_u128(2), Output::GivenUp(error));
+    outputs.extend([written(3), written(6)]);
+    assert_eq!(open(&outputs), [planned(4, 7)]);
+    outputs.extend([written(7)]);
     assert!(open(&outputs).is_empty());
 }
 

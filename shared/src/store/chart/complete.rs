@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     chart::{Action, Chart, Row, Rows, SubGoal, Task},
-    process::{Actor, Failure, ProcessId},
+    process::{Actor, ErrorCode, Failure, ProcessId},
     store::{Completion, NewRows},
 };
 
@@ -63,6 +63,13 @@ fn parents<T>(rows: &Children<'_, T>) -> Vec<Uuid> {
     rows.iter().map(|(parent, _)| *parent).collect()
 }
 
+/// Others can store something while the statement runs, and then it is run again, so often.
+const MAX_ATTEMPTS: u32 = 5;
+
+/// The foreign keys of what is inserted.
+const OWN_FOREIGN_KEYS: [&str; 3] =
+    ["sub_goals_goal_id_fkey", "actions_sub_goal_id_fkey", "tasks_action_id_fkey"];
+
 pub(super) async fn complete(
     connection: &mut PgConnection,
     id: ProcessId,
@@ -72,6 +79,26 @@ pub(super) async fn complete(
     now: DateTime<Utc>,
 ) -> Result<Completion, Failure> {
     let rows = Sorted::of(new.parts);
+    for _ in 0..MAX_ATTEMPTS {
+        let completion = try_complete(connection, id, attempt, new, &rows, actor, now).await?;
+        if let Some(completion) = completion {
+            return Ok(completion);
+        }
+    }
+    let cause = format!("others stored children {MAX_ATTEMPTS} times while it was being completed");
+    Err(Failure::new(ErrorCode::DatabaseError, cause))
+}
+
+/// `None`: somebody stored something meanwhile that the statement could not see.
+async fn try_complete(
+    connection: &mut PgConnection,
+    id: ProcessId,
+    attempt: i32,
+    new: &NewRows<'_, Chart>,
+    rows: &Sorted<'_>,
+    actor: Actor,
+    now: DateTime<Utc>,
+) -> Result<Option<Completion>, Failure> {
     let goal = new.params.new_goal();
     let minutes: Vec<i16> =
         column(&rows.tasks, |row| i16::try_from(row.item.estimated_minutes).unwrap_or(i16::MAX));
@@ -117,18 +144,26 @@ pub(super) async fn complete(
     .fetch_one(connection)
     .await;
     match outcome {
-        Ok(row) if row.done => Ok(Completion::Completed),
-        Ok(row) if !row.current => Ok(Completion::Fenced),
-        Ok(row) if !row.goal => Ok(Completion::Forbidden),
-        Ok(_) => Ok(Completion::TargetNotFound),
+        Ok(row) => Ok(if row.done {
+            Some(Completion::Completed)
+        } else if !row.current {
+            Some(Completion::Fenced)
+        } else if row.foreign_goal {
+            Some(Completion::Forbidden)
+        } else if row.gone {
+            Some(Completion::TargetNotFound)
+        } else {
+            row.occupied.then_some(Completion::TargetNotEmpty)
+        }),
         Err(sqlx::Error::Database(error)) => match error.constraint() {
             Some(
                 "sub_goals_one_per_position"
                 | "actions_one_per_position"
                 | "tasks_one_per_position",
-            ) => Ok(Completion::TargetNotEmpty),
-            // It went between the statement's look and the check of the foreign key.
-            _ if error.is_foreign_key_violation() => Ok(Completion::TargetNotFound),
+            ) => Ok(None),
+            // It went between the statement's look and the check of the foreign key. The app's own
+            // foreign keys, which do not let go what is to be replaced, are another matter.
+            Some(name) if OWN_FOREIGN_KEYS.contains(&name) => Ok(Some(Completion::TargetNotFound)),
             _ => Err(sqlx::Error::Database(error).into()),
         },
         Err(error) => Err(error.into()),

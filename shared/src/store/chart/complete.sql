@@ -1,4 +1,6 @@
 -- Stores what was generated and completes its process. One statement: all of it appears, or none.
+-- When neither is done nor anything in the way, somebody has stored something since the statement
+-- began, and a new one will see it.
 --
 --  $1 process            $17–$22 sub-goals: id, goal, position, title, description, background
 --  $2 attempt            $23–$29 actions: id, sub-goal, position, title, description, background,
@@ -10,36 +12,66 @@
 --  $13 actions that must be there already, and belong to the user
 --                        $16 actor
 WITH before AS (
-    SELECT id, status
+    SELECT id, status, COALESCE(target_existed, false) AS target_existed
     FROM processing_state
     WHERE id = $1 AND attempt = $2 AND status = 'PROCESSING'
     FOR UPDATE
 ), goal AS (
+    SELECT goals.id, goals.user_id
+    FROM before
+    JOIN goals ON goals.id = $4
+    FOR UPDATE OF goals
+), new_goal AS (
     INSERT INTO goals (
         id, user_id, title, description, deadline, background, constraints,
         process_id, created_at, updated_at
     )
     SELECT $4, $5, $6, $7, $8, $9, $10, $1, $3, $3
     FROM before
-    WHERE $4::uuid IS NOT NULL
-    ON CONFLICT (id) DO UPDATE SET updated_at = goals.updated_at
-    WHERE goals.user_id = excluded.user_id
+    WHERE $4::uuid IS NOT NULL AND NOT target_existed AND NOT EXISTS (SELECT FROM goal)
+    ON CONFLICT (id) DO NOTHING
     RETURNING id
-), target AS (
+), sub_goal AS (
     SELECT part.id
-    FROM sub_goals part
+    FROM before
+    JOIN sub_goals part ON part.id = ANY ($12)
     JOIN goals ON goals.id = part.goal_id
-    WHERE part.id = ANY ($12) AND goals.user_id = $5
-    UNION ALL
+    WHERE goals.user_id = $5
+    ORDER BY part.id
+    FOR UPDATE OF part
+), action AS (
     SELECT part.id
-    FROM actions part
+    FROM before
+    JOIN actions part ON part.id = ANY ($13)
     JOIN sub_goals ON sub_goals.id = part.sub_goal_id
     JOIN goals ON goals.id = sub_goals.goal_id
-    WHERE part.id = ANY ($13) AND goals.user_id = $5
-), ready AS (
-    SELECT (SELECT count(*) FROM target) = cardinality($12::uuid[]) + cardinality($13::uuid[])
-               AS targets,
-           $4::uuid IS NULL OR EXISTS (SELECT FROM goal) AS goal
+    WHERE goals.user_id = $5
+    ORDER BY part.id
+    FOR UPDATE OF part
+), parent AS (
+    SELECT id FROM goal
+    UNION ALL SELECT id FROM sub_goal
+    UNION ALL SELECT id FROM action
+), child AS MATERIALIZED (
+    -- With their parents locked as above, nobody can add children any more; but some may have come
+    -- after this statement began. This sees them, the rest of the statement does not.
+    SELECT children_now(ARRAY(SELECT id FROM parent)) AS id
+), seen_child AS (
+    SELECT id FROM sub_goals WHERE goal_id = $4
+    UNION ALL SELECT id FROM actions WHERE sub_goal_id = ANY ($12)
+    UNION ALL SELECT id FROM tasks WHERE action_id = ANY ($13)
+), obstacle AS (
+    SELECT EXISTS (SELECT FROM goal WHERE user_id <> $5) AS foreign_goal,
+           ($4::uuid IS NOT NULL AND target_existed AND NOT EXISTS (SELECT FROM goal))
+               OR (SELECT count(*) FROM sub_goal) < cardinality($12::uuid[])
+               OR (SELECT count(*) FROM action) < cardinality($13::uuid[]) AS gone,
+           NOT $11::boolean AND EXISTS (SELECT FROM child) AS occupied,
+           ($4::uuid IS NOT NULL
+               AND NOT target_existed
+               AND NOT EXISTS (SELECT FROM goal)
+               AND NOT EXISTS (SELECT FROM new_goal))
+               OR EXISTS (SELECT id FROM child EXCEPT SELECT id FROM seen_child) AS unseen
+    FROM before
 ), done AS (
     UPDATE processing_state process
     SET status = 'COMPLETED',
@@ -48,8 +80,9 @@ WITH before AS (
         error = NULL,
         updated_at = $3,
         completed_at = $3
-    FROM before, ready
-    WHERE process.id = before.id AND process.attempt = $2 AND ready.targets AND ready.goal
+    FROM before, obstacle
+    WHERE process.id = before.id
+      AND NOT (foreign_goal OR gone OR occupied OR unseen)
     RETURNING process.id
 ), removed_sub_goals AS (
     DELETE FROM sub_goals WHERE $11 AND goal_id = $4 AND EXISTS (SELECT FROM done)
@@ -88,10 +121,6 @@ WITH before AS (
              $30::uuid[], $31::uuid[], $32::smallint[], $33::text[], $34::text[], $35::text[],
              $36::smallint[]
          ) AS new
-), dropped_outputs AS (
-    DELETE FROM processing_output WHERE process_id IN (SELECT id FROM done)
-), dropped_batches AS (
-    DELETE FROM processing_batch WHERE process_id IN (SELECT id FROM done)
 ), event AS (
     INSERT INTO processing_event (
         at, process_id, attempt, kind, from_status, to_status, actor, detail
@@ -102,4 +131,6 @@ WITH before AS (
 )
 SELECT EXISTS (SELECT FROM before) AS "current!",
        EXISTS (SELECT FROM done) AS "done!",
-       (SELECT goal FROM ready) AS "goal!"
+       COALESCE((SELECT foreign_goal FROM obstacle), false) AS "foreign_goal!",
+       COALESCE((SELECT gone FROM obstacle), false) AS "gone!",
+       COALESCE((SELECT occupied FROM obstacle), false) AS "occupied!"

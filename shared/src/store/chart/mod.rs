@@ -34,7 +34,8 @@ impl StoredGeneration for Chart {
     ) -> Result<Vec<FoundTarget<Target>>, Failure> {
         match (params.new_goal(), ids) {
             (Some(goal), None) => {
-                Ok(vec![FoundTarget { target: Target::goal(goal), occupied: false }])
+                let occupied = targets::has_sub_goals(connection, goal.goal_id).await?;
+                Ok(vec![FoundTarget { target: Target::goal(goal), occupied }])
             }
             (_, None) => targets::find_targets(connection, user, &params.needs()).await,
             (_, Some(ids)) => targets::find_targets(connection, user, &params.needs_of(ids)).await,

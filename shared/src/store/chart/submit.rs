@@ -38,6 +38,7 @@ pub(super) async fn try_submit(
         &needs.actions,
         needs.actions_of,
         params.new_goal().is_some(),
+        params.only_what_is_open(),
     )
     .fetch_one(connection)
     .await

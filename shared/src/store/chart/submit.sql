@@ -6,7 +6,7 @@
 --  $4 target             $11 idempotency key        $17 actions
 --  $5 params             $12 requests a minute      $18 goal, for all its actions
 --  $6 replace            $13 present minute         $19 whether the target may be missing
---  $7 process it retries
+--  $7 process it retries    $20 whether targets that have children are left out instead of refused
 WITH repeat AS (
     SELECT id, created_at, type = $3 AND params = $5 AS same_request
     FROM processing_state
@@ -16,47 +16,95 @@ WITH repeat AS (
     WHERE $12::integer IS NOT NULL
       AND user_id = $2
       AND COALESCE(per_minute, $12) <= CASE WHEN window_start >= $13 THEN used ELSE 0 END
-), target AS (
-    SELECT user_id, EXISTS (SELECT FROM sub_goals WHERE goal_id = goals.id) AS has_children
+), found AS (
+    SELECT goals.user_id,
+           goals.id AS goal_id,
+           NULL::uuid AS sub_goal_id,
+           goals.id,
+           EXISTS (SELECT FROM sub_goals WHERE goal_id = goals.id) AS has_children
     FROM goals
     WHERE id = $14
     UNION ALL
-    SELECT goals.user_id, EXISTS (SELECT FROM actions WHERE sub_goal_id = part.id)
+    SELECT goals.user_id,
+           goals.id,
+           NULL,
+           part.id,
+           EXISTS (SELECT FROM actions WHERE sub_goal_id = part.id)
     FROM sub_goals part
     JOIN goals ON goals.id = part.goal_id
     WHERE part.id = ANY ($15) OR part.goal_id = $16
     UNION ALL
-    SELECT goals.user_id, EXISTS (SELECT FROM tasks WHERE action_id = part.id)
+    SELECT goals.user_id,
+           goals.id,
+           sub_goals.id,
+           part.id,
+           EXISTS (SELECT FROM tasks WHERE action_id = part.id)
     FROM actions part
     JOIN sub_goals ON sub_goals.id = part.sub_goal_id
     JOIN goals ON goals.id = sub_goals.goal_id
     WHERE part.id = ANY ($17)
     UNION ALL
-    SELECT goals.user_id, EXISTS (SELECT FROM tasks WHERE action_id = part.id)
+    SELECT goals.user_id,
+           goals.id,
+           sub_goals.id,
+           part.id,
+           EXISTS (SELECT FROM tasks WHERE action_id = part.id)
     FROM goals
     JOIN sub_goals ON sub_goals.goal_id = goals.id
     JOIN actions part ON part.sub_goal_id = sub_goals.id
     WHERE goals.id = $18
+), target AS (
+    SELECT * FROM found WHERE NOT ($20 AND has_children AND NOT $6)
+), scope AS (
+    -- What the process may change: a whole goal, or what lies below these rows.
+    SELECT COALESCE($14, $16, $18, (array_agg(goal_id))[1]) AS goal_id,
+           CASE WHEN COALESCE($14, $16, $18) IS NULL THEN COALESCE(array_agg(id), '{}')
+                ELSE ARRAY[COALESCE($14, $16, $18)] END AS holds,
+           CASE WHEN COALESCE($14, $16, $18) IS NULL
+                THEN COALESCE(array_agg(DISTINCT goal_id), '{}')
+                     || COALESCE(
+                         array_agg(DISTINCT sub_goal_id) FILTER (WHERE sub_goal_id IS NOT NULL),
+                         '{}'
+                     )
+                ELSE '{}' END AS lies_within
+    FROM target
 ), running AS (
+    SELECT other.id, other.user_id
+    FROM scope
+    JOIN processing_state other ON other.goal_id = scope.goal_id
+    WHERE other.status IN ('PENDING', 'PROCESSING')
+      AND (other.user_id <> $2
+           OR holds_overlap(scope.holds, scope.lies_within, other.holds, other.lies_within))
+    UNION ALL
     SELECT id, user_id
     FROM processing_state
     WHERE type = $3 AND target_id = $4 AND status IN ('PENDING', 'PROCESSING')
+), original AS (
+    SELECT target_existed FROM processing_state WHERE id = $7
+), gone AS (
+    SELECT FROM original WHERE target_existed AND NOT EXISTS (SELECT FROM found)
 ), retry AS (
     SELECT id, status, created_at
     FROM processing_state
     WHERE original_process_id = $7 AND status <> 'CANCELLED'
 ), obstacle AS (
-    SELECT FROM target WHERE user_id <> $2 OR (has_children AND NOT $6)
+    SELECT FROM found WHERE user_id <> $2
+    UNION ALL SELECT FROM target WHERE has_children AND NOT $6
     UNION ALL SELECT WHERE NOT ($19 OR EXISTS (SELECT FROM target))
+    UNION ALL SELECT FROM gone
     UNION ALL SELECT FROM running
     UNION ALL SELECT FROM retry
     UNION ALL SELECT FROM repeat WHERE NOT same_request
 ), created AS (
     INSERT INTO processing_state (
         id, user_id, type, status, target_id, params,
-        retry_count, original_process_id, idempotency_key, created_at, updated_at
+        retry_count, original_process_id, idempotency_key, created_at, updated_at,
+        goal_id, holds, lies_within, target_existed
     )
-    SELECT $1, $2, $3, 'PENDING', $4, $5, $8, $7, $11, $9, $9
+    SELECT $1, $2, $3, 'PENDING', $4, $5,
+           $8, $7, $11, $9, $9,
+           goal_id, holds, lies_within, EXISTS (SELECT FROM found)
+    FROM scope
     WHERE NOT EXISTS (SELECT FROM repeat)
       AND NOT EXISTS (SELECT FROM exhausted)
       AND NOT EXISTS (SELECT FROM obstacle)
@@ -94,10 +142,12 @@ SELECT EXISTS (SELECT FROM created) AS "created!",
        (SELECT created_at FROM repeat) AS repeat_created_at,
        (SELECT same_request FROM repeat) AS same_request,
        EXISTS (SELECT FROM exhausted) AS "exhausted!",
-       (SELECT user_id FROM target ORDER BY user_id = $2 LIMIT 1) AS target_user,
-       COALESCE((SELECT bool_or(has_children) FROM target), false) AS "occupied!",
-       (SELECT id FROM running) AS running_id,
-       (SELECT user_id FROM running) AS running_user,
+       (SELECT user_id FROM found ORDER BY user_id = $2 LIMIT 1) AS target_user,
+       EXISTS (SELECT FROM gone) AS "target_gone!",
+       EXISTS (SELECT FROM target WHERE has_children)
+           OR (EXISTS (SELECT FROM found) AND NOT EXISTS (SELECT FROM target)) AS "occupied!",
+       (SELECT id FROM running ORDER BY user_id = $2, id LIMIT 1) AS running_id,
+       (SELECT user_id FROM running ORDER BY user_id = $2, id LIMIT 1) AS running_user,
        (SELECT id FROM retry) AS retry_id,
        (SELECT status FROM retry) AS retry_status,
        (SELECT created_at FROM retry) AS retry_created_at,

@@ -77,3 +77,17 @@ pub(super) async fn find_targets(
     .await?;
     Ok(rows.into_iter().map(FoundTarget::from).collect())
 }
+
+/// Whether the goal is there and has sub-goals.
+pub(super) async fn has_sub_goals(
+    connection: &mut PgConnection,
+    goal: Uuid,
+) -> Result<bool, Failure> {
+    let has_sub_goals = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM sub_goals WHERE goal_id = $1) AS "exists!""#,
+        goal
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(has_sub_goals)
+}
