@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::{
     process::{
-        Assembly, ErrorCode, FailedTarget, Generation, ModelUsage, Output, Outputs, ProcessError,
-        ProcessType, Prompt, Rejection, UnreadableParams, generation::parse_failed_targets,
+        Assembly, ErrorCode, FailedTarget, Generation, ModelUsage, Output, Outputs, PlannedTarget,
+        ProcessError, ProcessType, Prompt, Rejection, UnreadableParams,
+        generation::parse_failed_targets,
         total_by_model,
     },
     validation::{Reader, Rule, Text, Violation, check_text},
@@ -111,6 +112,10 @@ impl Generation for Haiku {
         false
     }
 
+    fn only_what_is_open(_: &Params) -> bool {
+        false
+    }
+
     fn has_several_targets(params: &Params) -> bool {
         matches!(params.of, Of::BookId(_))
     }
@@ -134,6 +139,10 @@ impl Generation for Haiku {
     }
 
     fn children(_: &Params, _: &Page, _: &Poem) -> Vec<Page> {
+        Vec::new()
+    }
+
+    fn planned_children(_: &Params, _: &Poem) -> Vec<PlannedTarget> {
         Vec::new()
     }
 
@@ -195,22 +204,26 @@ impl Generation for Haiku {
     fn assemble(
         params: &Params,
         roots: &[Page],
+        gone: &[PlannedTarget],
         outputs: &Outputs<Self>,
         usage: &[ModelUsage],
     ) -> Assembly<Poem> {
         let (mut parts, mut failed, mut first) = (Vec::new(), Vec::new(), None);
-        for page in roots {
-            let error = match outputs.get(&page.id) {
-                Some(Output::Written(poem)) => {
-                    parts.push((page.id, poem.clone()));
+        let pages = roots.iter().map(|page| (page.id, page.season.clone(), true));
+        let torn_out = gone.iter().map(|page| (page.id, String::new(), false));
+        for (target_id, title, is_there) in pages.chain(torn_out) {
+            let error = match outputs.get(&target_id) {
+                Some(Output::Written(poem)) if is_there => {
+                    parts.push((target_id, poem.clone()));
                     continue;
                 }
                 Some(Output::GivenUp(error)) => error.clone(),
+                Some(Output::Written(_)) => ProcessError::new(ErrorCode::TargetNotFound, "gone"),
                 None => ProcessError::new(ErrorCode::ResultMissing, "never staged"),
             };
             failed.push(FailedTarget {
-                target_id: page.id,
-                title: page.season.clone(),
+                target_id,
+                title,
                 missing: "lines".to_owned(),
                 code: error.code,
                 message: error.message.clone(),

@@ -118,10 +118,6 @@ const COMPLETE: &str = "
         SET lines = new.lines, process_id = done.id
         FROM new, done
         WHERE page.id = new.page_id
-    ), dropped_outputs AS (
-        DELETE FROM processing_output WHERE process_id IN (SELECT id FROM done)
-    ), dropped_batches AS (
-        DELETE FROM processing_batch WHERE process_id IN (SELECT id FROM done)
     ), event AS (
         INSERT INTO processing_event (
             at, process_id, attempt, kind, from_status, to_status, actor, detail
@@ -168,6 +164,7 @@ impl StoredGeneration for Haiku {
             same_request: row.try_get("same_request")?,
             exhausted: false,
             target_user: row.try_get("target_user")?,
+            target_gone: false,
             occupied: row.try_get("occupied")?,
             running_id: row.try_get("running_id")?,
             running_user: row.try_get("running_user")?,
