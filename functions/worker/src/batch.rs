@@ -244,9 +244,7 @@ impl<G: StoredGeneration> Worker<G> {
             Ending::Failed(error) | Ending::TimedOut(error) => error,
             Ending::Cancelled => return Ok(None),
         };
-        if engine_retry::ends_process(error.code)
-            && !self.is_about_this_batch(batch, &error).await?
-        {
+        if engine_retry::ends_process(error.code) {
             return Err(Failure::new(error.code, error.cause.unwrap_or_default()));
         }
         let Some(open) = self.open(batch, &mut progress).await? else { return Ok(None) };
@@ -259,20 +257,6 @@ impl<G: StoredGeneration> Worker<G> {
             }
         }
         Ok(Some(progress))
-    }
-
-    /// Whether an error that would meet every other target too has met only this batch: another
-    /// target of the process has been written, so that it lies in what was asked here.
-    async fn is_about_this_batch(
-        &self,
-        batch: &ClaimedBatch<G>,
-        error: &ProcessError,
-    ) -> Result<bool, Failure> {
-        if error.code != ErrorCode::InternalError {
-            return Ok(false);
-        }
-        let outputs = self.store.outputs_to_go_on_from::<G>(batch.id).await?;
-        Ok(outputs.values().any(|output| matches!(output, Output::Written(_))))
     }
 
     /// Gives `target` up, with all that would follow from it. `None`: fenced.

@@ -9,6 +9,8 @@ mod limits;
 mod plan;
 mod single;
 mod step;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use shared::{chart::Chart, lambda, lambda::Setup};
