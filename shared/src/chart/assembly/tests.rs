@@ -217,6 +217,59 @@ fn several_roots_are_listed_with_their_own_rows() {
 }
 
 #[test]
+fn a_planned_target_that_has_gone_is_named_after_all_others_and_nothing_of_it_is_stored() {
+    let gone = [(2, 9), (3, 1), (4, 1)].map(|(n, weight)| PlannedTarget { id: id(n), weight });
+    let outputs = Outputs::<Chart>::from([
+        (id(1), tasks(100)),
+        (id(2), actions(200)),
+        (id(4), given_up(ErrorCode::AiError)),
+    ]);
+    let roots = [target(1, Level::Tasks)];
+    let assembly = assemble(&chart(Level::Tasks), &roots, &gone, &outputs, &[]);
+    assert_eq!(assembly.parts.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [id(1)]);
+    let failed: Vec<_> = assembly
+        .failed
+        .iter()
+        .map(|target| (target.target_id, target.missing.as_str(), target.code))
+        .collect();
+    assert_eq!(
+        failed,
+        [
+            (id(2), "actions", ErrorCode::TargetNotFound),
+            (id(3), "tasks", ErrorCode::TargetNotFound),
+            (id(4), "tasks", ErrorCode::AiError),
+        ]
+    );
+}
+
+#[test]
+fn the_children_of_a_plan_are_those_that_are_asked_for() {
+    for depth in [Level::SubGoals, Level::Actions, Level::Tasks] {
+        let params = chart(depth);
+        for (level, rows) in [
+            (Level::SubGoals, sub_goals(10)),
+            (Level::Actions, actions(20)),
+            (Level::Tasks, tasks(30)),
+        ] {
+            let Output::Written(rows) = rows else { panic!("not written") };
+            let children = Chart::children(&params, &target(1, level), &rows);
+            let planned: Vec<_> = children
+                .iter()
+                .map(|child| PlannedTarget { id: child.id, weight: Chart::weight(&params, child) })
+                .collect();
+            // What is not asked for is not written either, so that there is no such output.
+            if level <= depth {
+                assert_eq!(
+                    Chart::planned_children(&params, &rows),
+                    planned,
+                    "{level:?}, {depth:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn nothing_written_is_told_with_the_first_failure() {
     let roots = [target(1, Level::Tasks), target(2, Level::Tasks)];
     let outputs = Outputs::<Chart>::from([
