@@ -34,7 +34,7 @@ impl Api {
             workflow: setup.workflow()?,
             per_minute: setup.rate_limit_per_minute()?,
             clock: SystemClock,
-            store: setup.store().await?,
+            store: setup.store_for_requests().await?,
         })
     }
 

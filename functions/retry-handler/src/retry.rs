@@ -41,7 +41,7 @@ impl RetryHandler {
             workflow: setup.workflow()?,
             per_minute: setup.rate_limit_per_minute()?,
             clock: SystemClock,
-            store: setup.store().await?,
+            store: setup.store_for_requests().await?,
         })
     }
 

@@ -1,5 +1,7 @@
 //! What a function's `main` builds once, from the environment, before the first event.
 
+use std::time::Duration;
+
 use aws_config::SdkConfig;
 
 use super::telemetry;
@@ -17,6 +19,9 @@ use crate::{
 
 /// Requests a minute of one user, where the environment does not say.
 pub const RATE_LIMIT_PER_MINUTE: i32 = 20;
+
+/// The longest time of a store call of a request.
+const REQUEST_CALL_LIMIT: Duration = Duration::from_secs(4);
 
 /// The clients' common configuration, from which each function takes just what it needs.
 #[derive(Debug)]
@@ -45,11 +50,22 @@ impl Setup {
     /// # Errors
     /// When a variable is missing or wrong.
     pub async fn store(&self) -> Result<Store, Failure> {
+        Ok(warm(self.database()?).await)
+    }
+
+    /// The same for a function that a person waits for, and that has ten seconds: it can make two
+    /// calls that take as long as they may, and still answer.
+    ///
+    /// # Errors
+    /// When a variable is missing or wrong.
+    pub async fn store_for_requests(&self) -> Result<Store, Failure> {
+        Ok(warm(self.database()?.limit_calls(REQUEST_CALL_LIMIT)).await)
+    }
+
+    fn database(&self) -> Result<Database, Failure> {
         let config = DatabaseConfig::read(self.environment)?;
         let client = aws_sdk_secretsmanager::Client::new(&self.aws);
-        let store = Store::new(Database::new(Credentials::Secret { client, config }));
-        store.warm_up().await;
-        Ok(store)
+        Ok(Database::new(Credentials::Secret { client, config }))
     }
 
     /// `RATE_LIMIT_PER_MINUTE`: requests a minute of one user; 20 by default.
@@ -81,6 +97,12 @@ impl Setup {
     pub fn models(&self) -> Result<Models, Failure> {
         Ok(Models::new(&self.aws, &ModelConfig::read(self.environment)?))
     }
+}
+
+async fn warm(database: Database) -> Store {
+    let store = Store::new(database);
+    store.warm_up().await;
+    store
 }
 
 fn rate_limit_per_minute(

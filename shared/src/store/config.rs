@@ -1,5 +1,7 @@
 //! Where the database is and how to reach it.
 
+use std::path::PathBuf;
+
 use crate::environment::{Environment, EnvironmentError};
 
 /// How the connection to the database is protected.
@@ -9,8 +11,20 @@ pub enum DatabaseTls {
     Disable,
     /// Encrypted; the server's certificate is not checked.
     Require,
-    /// Encrypted, and the certificate must be the host's by a public authority (RDS Proxy has one).
+    /// Encrypted, and the certificate must be the host's: by a public authority (RDS Proxy has one),
+    /// one of RDS, or one of `DATABASE_CA_FILE`.
     VerifyFull,
+}
+
+/// What one session of ours is to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pooling {
+    /// A session of the server: there is no pooler between, or one that keeps a session for us.
+    Session,
+    /// Each transaction may run in another session of the server, as behind PgBouncer in
+    /// transaction mode, or an RDS Proxy that is to share its connections. Costs two or three round
+    /// trips more for each statement, since nothing may be left in a session.
+    Transaction,
 }
 
 /// Where the database is and how to reach it.
@@ -27,6 +41,10 @@ pub struct DatabaseConfig {
     pub name: Option<String>,
     /// `DATABASE_TLS`: `disable`, `require` (default) or `verify-full`.
     pub tls: DatabaseTls,
+    /// `DATABASE_CA_FILE`: a PEM file with further authorities for `verify-full`.
+    pub ca_file: Option<PathBuf>,
+    /// `DATABASE_POOLING`: `session` (default) or `transaction`.
+    pub pooling: Pooling,
 }
 
 impl DatabaseConfig {
@@ -46,6 +64,16 @@ impl DatabaseConfig {
                 _ => None,
             },
         )?;
+        let pooling = environment.parsed(
+            "DATABASE_POOLING",
+            Pooling::Session,
+            "session or transaction",
+            |text| match text {
+                "session" => Some(Pooling::Session),
+                "transaction" => Some(Pooling::Transaction),
+                _ => None,
+            },
+        )?;
         let port =
             environment.parsed("DATABASE_PORT", 5432, "a port number", |text| text.parse().ok())?;
         Ok(Self {
@@ -54,6 +82,8 @@ impl DatabaseConfig {
             port,
             name: environment.text("DATABASE_NAME"),
             tls,
+            ca_file: environment.text("DATABASE_CA_FILE").map(PathBuf::from),
+            pooling,
         })
     }
 }
@@ -62,19 +92,27 @@ impl DatabaseConfig {
 mod tests {
     use super::*;
 
-    fn read(tls: Option<&str>) -> Result<DatabaseConfig, EnvironmentError> {
-        DatabaseConfig::read(Environment::new(&|name| match name {
+    fn read(name: &str, value: Option<&str>) -> Result<DatabaseConfig, EnvironmentError> {
+        DatabaseConfig::read(Environment::new(&|asked| match asked {
             "DATABASE_SECRET_ARN" => Some("arn".to_owned()),
-            "DATABASE_TLS" => tls.map(str::to_owned),
+            asked if asked == name => value.map(str::to_owned),
             _ => None,
         }))
     }
 
     #[test]
     fn the_database_is_encrypted_unless_told_otherwise() {
-        assert_eq!(read(None).unwrap().tls, DatabaseTls::Require);
-        assert_eq!(read(Some("verify-full")).unwrap().tls, DatabaseTls::VerifyFull);
-        assert!(read(Some("maybe")).unwrap_err().0.contains("DATABASE_TLS"));
+        assert_eq!(read("DATABASE_TLS", None).unwrap().tls, DatabaseTls::Require);
+        assert_eq!(read("DATABASE_TLS", Some("verify-full")).unwrap().tls, DatabaseTls::VerifyFull);
+        assert!(read("DATABASE_TLS", Some("maybe")).unwrap_err().0.contains("DATABASE_TLS"));
+    }
+
+    #[test]
+    fn a_pooler_in_between_is_named() {
+        let pooling = |value| read("DATABASE_POOLING", value).map(|config| config.pooling);
+        assert_eq!(pooling(None), Ok(Pooling::Session));
+        assert_eq!(pooling(Some("transaction")), Ok(Pooling::Transaction));
+        assert!(pooling(Some("statement")).unwrap_err().0.contains("DATABASE_POOLING"));
     }
 
     #[test]

@@ -6,10 +6,9 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Observed, Submission};
+use super::{Connection, Observed, Submission};
 use crate::process::{Actor, Failure, Generation, ProcessId, UserId};
 
 /// A target as the tables of its kind have it.
@@ -60,7 +59,7 @@ pub trait StoredGeneration: Generation {
     /// # Errors
     /// When the database fails.
     async fn try_submit(
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         submission: &Submission<Self>,
         params: &Value,
     ) -> Result<Observed, sqlx::Error>;
@@ -71,7 +70,7 @@ pub trait StoredGeneration: Generation {
     /// # Errors
     /// When the database fails.
     async fn find_targets(
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         user: &UserId,
         params: &Self::Params,
         ids: Option<&[Uuid]>,
@@ -83,7 +82,7 @@ pub trait StoredGeneration: Generation {
     /// # Errors
     /// When the database fails.
     async fn complete(
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         id: ProcessId,
         attempt: i32,
         new: &NewRows<'_, Self>,

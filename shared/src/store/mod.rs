@@ -12,7 +12,7 @@
 //! | `find`, `poll`, `history` | reading processes |
 //! | `rate_limit` | requests a minute of each user |
 //! | `reconcile/` | what the reconciler reads and repairs |
-//! | `database`, `config`, `health` | the connection, its settings, and whether it works |
+//! | `database`, `connection/`, `config`, `health` | the connection, its settings, and whether it works |
 //!
 //! # How to add a query
 //!
@@ -20,7 +20,11 @@
 //!    what zero rows mean. What is longer than a screen goes into a `.sql` file beside it, with one
 //!    column or group of parameters a line.
 //! 2. Take the connection by `self.database.connection().await?`, use `sqlx::query!` (or
-//!    `query_file!`), and end with `?`: `From<sqlx::Error>` chooses the error code.
+//!    `query_file!`), and end with `?`: `From<sqlx::Error>` chooses the error code. The connection
+//!    is held until it is dropped: never await anything but the database meanwhile, and take it
+//!    once a call. Each statement is a transaction of its own, because it is sent once more when
+//!    somebody else was in its way (deadlock, lock not available) and because behind a pooler
+//!    nothing of it is left in the session; so neither `BEGIN` nor `SET` nor a temporary table.
 //! 3. If it moves a process, begin with `before AS (SELECT … FOR UPDATE)`. The lock makes what the
 //!    statement decides by the row's newest version, whoever else is moving it, and gives the
 //!    history its `from_status`. Name the states it leaves, name the attempt if a worker writes,
@@ -33,6 +37,7 @@ mod cancel;
 mod chart;
 mod claim;
 mod config;
+mod connection;
 mod database;
 mod end;
 mod find;
@@ -53,8 +58,9 @@ pub use self::{
     batch::BatchClaim,
     cancel::Cancelling,
     claim::Claim,
-    config::{DatabaseConfig, DatabaseTls},
-    database::{Credentials, Database},
+    config::{DatabaseConfig, DatabaseTls, Pooling},
+    connection::{Connection, Credentials},
+    database::Database,
     end::Ended,
     generation::{Completion, FoundTarget, NewRows, StoredGeneration},
     history::{CURSOR_LENGTH, Cursor, Filter, HISTORY_SQL, Page, Window},
@@ -66,6 +72,9 @@ pub use self::{
     standing::{Fence, Standing},
     submit::{Observed, Retry, Submission, Submitted},
 };
+
+/// How long a start waits for the database.
+const WARM_UP_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// The store: what the functions may do with the database.
 #[derive(Debug)]
@@ -81,8 +90,8 @@ impl Store {
     }
 
     /// Connects ahead of the first request, so that it need not wait. A failure is left for that
-    /// request to report.
+    /// request to report, and so is whatever takes long: Lambda gives a start ten seconds.
     pub async fn warm_up(&self) {
-        drop(self.database.connection().await);
+        drop(tokio::time::timeout(WARM_UP_LIMIT, self.database.connection()).await);
     }
 }

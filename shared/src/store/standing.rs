@@ -42,7 +42,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn standing(&self, id: ProcessId, fence: Fence) -> Result<Standing, Failure> {
-        let mut connection = self.database.connection().await?;
+        let mut connection = self.database.connection_soon().await?;
         let row = sqlx::query!(
             r#"
             SELECT status, attempt,

@@ -4,13 +4,12 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
     chart::{Action, Chart, Row, Rows, SubGoal, Task},
     process::{Actor, ErrorCode, Failure, ProcessId},
-    store::{Completion, NewRows},
+    store::{Completion, Connection, NewRows},
 };
 
 /// Rows of one table with the parent of each.
@@ -71,7 +70,7 @@ const OWN_FOREIGN_KEYS: [&str; 3] =
     ["sub_goals_goal_id_fkey", "actions_sub_goal_id_fkey", "tasks_action_id_fkey"];
 
 pub(super) async fn complete(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     id: ProcessId,
     attempt: i32,
     new: &NewRows<'_, Chart>,
@@ -91,7 +90,7 @@ pub(super) async fn complete(
 
 /// `None`: somebody stored something meanwhile that the statement could not see.
 async fn try_complete(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     id: ProcessId,
     attempt: i32,
     new: &NewRows<'_, Chart>,

@@ -8,10 +8,9 @@ mod targets;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Completion, FoundTarget, NewRows, Observed, StoredGeneration, Submission};
+use super::{Completion, Connection, FoundTarget, NewRows, Observed, StoredGeneration, Submission};
 use crate::{
     chart::{Chart, Params, Target},
     process::{Actor, Failure, ProcessId, UserId},
@@ -19,7 +18,7 @@ use crate::{
 
 impl StoredGeneration for Chart {
     async fn try_submit(
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         submission: &Submission<Self>,
         params: &Value,
     ) -> Result<Observed, sqlx::Error> {
@@ -27,7 +26,7 @@ impl StoredGeneration for Chart {
     }
 
     async fn find_targets(
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         user: &UserId,
         params: &Params,
         ids: Option<&[Uuid]>,
@@ -43,7 +42,7 @@ impl StoredGeneration for Chart {
     }
 
     async fn complete(
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         id: ProcessId,
         attempt: i32,
         new: &NewRows<'_, Self>,

@@ -2,15 +2,14 @@
 //! in which order what it saw is judged.
 
 use serde_json::Value;
-use sqlx::PgConnection;
 
 use crate::{
     chart::Chart,
-    store::{Observed, Submission, rate_limit::window_of},
+    store::{Connection, Observed, Submission, rate_limit::window_of},
 };
 
 pub(super) async fn try_submit(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     submission: &Submission<Chart>,
     stored_params: &Value,
 ) -> Result<Observed, sqlx::Error> {

@@ -1,13 +1,12 @@
 //! What is in the goal tables already, as targets with their ancestors.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
     chart::{GoalText, Level, Needs, PartText, Target},
     process::{Failure, UserId},
-    store::FoundTarget,
+    store::{Connection, FoundTarget},
 };
 
 struct Row {
@@ -60,7 +59,7 @@ impl From<Row> for FoundTarget<Target> {
 /// The sub-goals and actions that `needs` names, as far as they are there and belong to `user`, in
 /// the order of the chart.
 pub(super) async fn find_targets(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     user: &UserId,
     needs: &Needs,
 ) -> Result<Vec<FoundTarget<Target>>, Failure> {

@@ -1,0 +1,155 @@
+//! Connecting.
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Executor, PgConnection, postgres::PgConnectOptions};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep, timeout_at},
+};
+
+use super::{
+    Limits, fault, no_answer,
+    secret::{self, Stage},
+    socket,
+};
+use crate::{
+    process::Failure,
+    store::config::{DatabaseConfig, Pooling},
+};
+
+/// The first and the longest wait between two attempts to connect, and to read the secret again.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// Where the database's address and password come from.
+#[derive(Debug)]
+pub enum Credentials {
+    /// A secret like those that RDS makes.
+    Secret {
+        /// The client.
+        client: aws_sdk_secretsmanager::Client,
+        /// Which secret, and how to connect.
+        config: DatabaseConfig,
+    },
+    /// Given, as in tests and in the command line.
+    Given(Box<PgConnectOptions>),
+}
+
+impl Credentials {
+    async fn read(&self, stage: Stage) -> Result<Option<PgConnectOptions>, Failure> {
+        match self {
+            Self::Secret { client, config } => secret::connect_options(client, config, stage).await,
+            Self::Given(options) => Ok((stage == Stage::Current).then(|| options.as_ref().clone())),
+        }
+    }
+}
+
+/// Makes connections. The secret is read once, and again whenever its password is refused.
+#[derive(Debug)]
+pub(in crate::store) struct Opener {
+    credentials: Credentials,
+    /// What worked last, or was read last.
+    known: Mutex<Option<PgConnectOptions>>,
+}
+
+impl Opener {
+    pub(in crate::store) fn new(credentials: Credentials) -> Self {
+        Self { credentials, known: Mutex::new(None) }
+    }
+
+    /// A new connection, before `deadline`. Until then a refused password, a server that starts and
+    /// one that is full are waited out. A rotation changes the password in the database before it
+    /// puts the secret in force, so for seconds only the pending version opens it, or none.
+    ///
+    /// # Errors
+    /// `DATABASE_CONNECTION_ERROR` when the secret or the database cannot be reached in time.
+    pub(super) async fn open(
+        &self,
+        limits: Limits,
+        pooling: Pooling,
+        deadline: Instant,
+    ) -> Result<PgConnection, Failure> {
+        let mut wait = FIRST_WAIT;
+        loop {
+            let error = match self.attempt(limits, pooling, deadline).await? {
+                Ok(connection) => return Ok(connection),
+                Err(error) => error,
+            };
+            let passes = fault::is_refused_password(&error) || fault::may_connect_soon(&error);
+            let failure = Failure::from(error);
+            if !passes || Instant::now() + wait >= deadline {
+                return Err(failure);
+            }
+            tracing::warn!(cause = failure.cause, "cannot connect to the database yet");
+            sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// Tries what is known, and if its password is refused the secret as it is now, in both its
+    /// versions.
+    async fn attempt(
+        &self,
+        limits: Limits,
+        pooling: Pooling,
+        deadline: Instant,
+    ) -> Result<Result<PgConnection, sqlx::Error>, Failure> {
+        let mut known = self.known.lock().await;
+        let mut candidate = known.take();
+        let mut unread = [Stage::Current, Stage::Pending].into_iter();
+        let mut refusal = None;
+        loop {
+            if let Some(options) = candidate.take() {
+                match connect(&options, limits, pooling, deadline).await {
+                    Err(error) if fault::is_refused_password(&error) => refusal = Some(error),
+                    outcome => {
+                        *known = Some(options);
+                        return Ok(outcome);
+                    }
+                }
+            }
+            let Some(stage) = unread.next() else {
+                return Ok(Err(refusal.unwrap_or_else(|| no_answer(limits.call).into())));
+            };
+            candidate = timeout_at(deadline, self.credentials.read(stage))
+                .await
+                .unwrap_or_else(|_| Err(sqlx::Error::from(no_answer(limits.call)).into()))?;
+        }
+    }
+}
+
+async fn connect(
+    options: &PgConnectOptions,
+    limits: Limits,
+    pooling: Pooling,
+    deadline: Instant,
+) -> Result<PgConnection, sqlx::Error> {
+    // Numbers travel in binary, so their digits as text are nobody's matter, and poolers refuse
+    // startup parameters that they do not know.
+    let mut options = options.clone().extra_float_digits(None);
+    if pooling == Pooling::Transaction {
+        options = options.statement_cache_capacity(0);
+    }
+    let until = deadline.min(Instant::now() + limits.connect);
+    timeout_at(until, async {
+        let mut connection = socket::connect(&options, limits.call).await?;
+        if pooling == Pooling::Session {
+            connection.execute(AssertSqlSafe(session_settings(limits))).await?;
+        }
+        Ok(connection)
+    })
+    .await
+    .unwrap_or_else(|_| Err(no_answer(limits.connect).into()))
+}
+
+/// What holds for the whole session. A plan for any values is made once: with plans for each value,
+/// Postgres plans anew on every call for as long as they look cheaper. A session that its
+/// environment has left behind, frozen or gone, ends after two minutes.
+fn session_settings(limits: Limits) -> String {
+    let (statement_ms, lock_ms) = limits.of_server();
+    format!(
+        "SET statement_timeout = {statement_ms}; SET lock_timeout = {lock_ms}; \
+         SET idle_session_timeout = '2min'; SET plan_cache_mode = force_generic_plan"
+    )
+}
