@@ -2,14 +2,94 @@
 
 use shared::{
     process::{Actor, ErrorCode, Status},
-    store::Completion,
+    store::{Completion, Pooling},
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use test_kit::{at, goal, id};
 
 use crate::{between::Between, lost::complete};
 
-// protocol.md A18, world.md 24: 40P01
+/// Has the first `times` completions fail as Postgres fails them.
+async fn refuse(between: &Between, sqlstate: &str, times: u32) {
+    // A sequence counts on when its transaction is rolled back.
+    let sql = format!(
+        "CREATE SEQUENCE tries;
+         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF nextval('tries') <= {times} THEN
+                 RAISE EXCEPTION USING ERRCODE = '{sqlstate}';
+             END IF;
+             RETURN NULL;
+         END $$;
+         CREATE TRIGGER refuse AFTER INSERT ON goals EXECUTE FUNCTION refuse()"
+    );
+    between.fixture.sql(&sql).await;
+}
+
+async fn tries(between: &Between) -> i64 {
+    sqlx::query_scalar("SELECT last_value FROM tries")
+        .fetch_one(&between.fixture.pool)
+        .await
+        .unwrap()
+}
+
+// protocol.md A18, world.md 24
+#[sqlx::test(migrations = "../infra/migrations")]
+async fn what_was_rolled_back_for_another_s_sake_is_sent_once_more(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    for pooling in [Pooling::Session, Pooling::Transaction] {
+        for sqlstate in ["40001", "40P01", "55P03"] {
+            let between = Between::with(options.clone(), |store| store.behind(pooling)).await;
+            let clean = "DROP FUNCTION IF EXISTS refuse CASCADE; DROP SEQUENCE IF EXISTS tries;
+                         TRUNCATE goals, processing_state CASCADE";
+            between.fixture.sql(clean).await;
+            between.fixture.in_status(1, Status::Processing).await;
+            refuse(&between, sqlstate, 1).await;
+            let completion = complete(&between.store).await;
+            assert_eq!(completion, Ok(Completion::Completed), "{pooling:?} {sqlstate}");
+            assert_eq!((tries(&between).await, between.fixture.count("sub_goals").await), (2, 8));
+            assert_eq!(between.forwarder.accepted(), 1);
+        }
+    }
+}
+
+#[sqlx::test(migrations = "../infra/migrations")]
+async fn it_is_sent_twice_at_most_and_for_no_other_reason(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let between = Between::new(options).await;
+    between.fixture.in_status(1, Status::Processing).await;
+    refuse(&between, "40P01", 2).await;
+    let failure = complete(&between.store).await.unwrap_err();
+    assert_eq!(failure.code, ErrorCode::DatabaseError);
+    assert!(failure.cause.contains("40P01 (deadlock)"), "{failure}");
+    assert_eq!(tries(&between).await, 2);
+    between.fixture.sql("DROP FUNCTION refuse CASCADE; DROP SEQUENCE tries").await;
+    refuse(&between, "P0001", 1).await;
+    complete(&between.store).await.unwrap_err();
+    assert_eq!(tries(&between).await, 1);
+    assert_eq!(complete(&between.store).await, Ok(Completion::Completed));
+}
+
+/// Whether a session has waited for a lock for half of the time after which Postgres looks for a
+/// deadlock.
+async fn has_waited(between: &Between) -> bool {
+    sqlx::query_scalar(
+        "SELECT EXISTS (
+             SELECT
+             FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event_type = 'Lock'
+               AND query_start < clock_timestamp() - interval '500 ms'
+         )",
+    )
+    .fetch_one(&between.fixture.pool)
+    .await
+    .unwrap()
+}
+
+// protocol.md A18, world.md 24: 40P01, by two sessions
 #[sqlx::test(migrations = "../infra/migrations")]
 async fn the_victim_of_a_deadlock_completes_without_another_answer_of_the_model(
     _: PgPoolOptions,
@@ -18,7 +98,6 @@ async fn the_victim_of_a_deadlock_completes_without_another_answer_of_the_model(
     let between = Between::new(options).await;
     between.fixture.in_status(1, Status::Processing).await;
     let mut app = between.fixture.pool.begin().await.unwrap();
-    // Postgres ends the session that has waited for a second first, which is ours.
     sqlx::query(
         "INSERT INTO goals (id, user_id, title, description, deadline, background)
          VALUES ($1, 'hanako', 'a', 'b', now(), 'c')",
@@ -28,7 +107,11 @@ async fn the_victim_of_a_deadlock_completes_without_another_answer_of_the_model(
     .await
     .unwrap();
     let app_goes_on = async {
-        between.fixture.until_waiting(1).await;
+        // Postgres ends the session that is the first to have waited for a second: ours must have
+        // waited for a while before the app's does.
+        while !has_waited(&between).await {
+            tokio::task::yield_now().await;
+        }
         sqlx::query("UPDATE processing_state SET updated_at = updated_at")
             .execute(&mut *app)
             .await
