@@ -8,6 +8,8 @@
 
 mod between;
 mod concurrent;
+mod encrypted;
 mod logging_in;
 mod lost;
 mod repeated;
+mod secrets;
