@@ -17,7 +17,7 @@ pub(super) async fn connect(
     options: &PgConnectOptions,
     patience: Duration,
 ) -> Result<PgConnection, sqlx::Error> {
-    let before = linux::open_files();
+    let before = linux::sockets();
     let mut is_tuned = false;
     let mut connecting = std::pin::pin!(options.connect());
     std::future::poll_fn(|context| {
@@ -41,7 +41,7 @@ pub(super) async fn connect(
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::{net::SocketAddr, os::fd::RawFd, time::Duration};
+    use std::{fs::DirEntry, net::SocketAddr, os::fd::RawFd, path::PathBuf, time::Duration};
 
     use rustix::{
         io,
@@ -55,15 +55,29 @@ mod linux {
     const KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
     const KEEPALIVE_TIMES: u32 = 3;
 
-    /// The numbers of the files that this process has open.
-    pub(super) fn open_files() -> Vec<RawFd> {
+    /// A socket's number in this process, which is given again when it is closed, and its name in
+    /// the kernel, which is not.
+    type Socket = (RawFd, PathBuf);
+
+    /// The sockets that this process has open.
+    pub(super) fn sockets() -> Vec<Socket> {
         let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return Vec::new() };
-        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+        let socket = |entry: DirEntry| {
+            let name = std::fs::read_link(entry.path()).ok()?;
+            let number = entry.file_name().to_str()?.parse().ok()?;
+            name.to_str()?.starts_with("socket:").then_some((number, name))
+        };
+        entries.flatten().filter_map(socket).collect()
     }
 
     /// Sets the options of the sockets to `port` that were connected since `before`. Whether there
     /// was one.
-    pub(super) fn tune(port: u16, before: &[RawFd], patience: Duration) -> bool {
+    pub(super) fn tune(port: u16, before: &[Socket], patience: Duration) -> bool {
+        let new = sockets().into_iter().filter(|socket| !before.contains(socket));
+        let new: Vec<RawFd> = new.map(|(number, _)| number).collect();
+        if new.is_empty() {
+            return false;
+        }
         let Ok(process) = pidfd_open(getpid(), PidfdFlags::empty()) else { return false };
         let set = |number| -> io::Result<bool> {
             // A second descriptor of the same socket: options belong to the socket.
@@ -81,8 +95,34 @@ mod linux {
             sockopt::set_tcp_user_timeout(&socket, patience)?;
             Ok(true)
         };
-        let new = open_files().into_iter().filter(|number| !before.contains(number));
         // All of them, also after the first: two may connect at once.
-        new.filter(|number| set(*number).unwrap_or(false)).count() > 0
+        new.into_iter().filter(|number| set(*number).unwrap_or(false)).count() > 0
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use std::net::{TcpListener, TcpStream};
+
+        use super::*;
+
+        #[test]
+        fn only_new_sockets_to_the_database_are_touched() {
+            let server = TcpListener::bind("127.0.0.1:0").unwrap();
+            let other = TcpListener::bind("127.0.0.1:0").unwrap();
+            let connect =
+                |server: &TcpListener| TcpStream::connect(server.local_addr().unwrap()).unwrap();
+            let old = connect(&server);
+            let before = sockets();
+            let port = server.local_addr().unwrap().port();
+            let patience = Duration::from_secs(9);
+            let elsewhere = connect(&other);
+            assert!(!tune(port, &before, patience));
+            let new = connect(&server);
+            assert!(tune(port, &before, patience));
+            let nodelay = |socket: &TcpStream| socket.nodelay().unwrap();
+            assert_eq!([&old, &elsewhere, &new].map(nodelay), [false, false, true]);
+            assert_eq!(sockopt::tcp_user_timeout(&new), Ok(9_000));
+            assert_eq!(sockopt::socket_keepalive(&new), Ok(true));
+        }
     }
 }
