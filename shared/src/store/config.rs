@@ -21,7 +21,7 @@ pub enum DatabaseTls {
 pub enum Pooling {
     /// A session of the server: there is no pooler between, or one that keeps a session for us.
     Session,
-    /// Each transaction may run in another session of the server, as behind PgBouncer in
+    /// Each transaction may run in another session of the server, as behind `PgBouncer` in
     /// transaction mode, or an RDS Proxy that is to share its connections. Costs two or three round
     /// trips more for each statement, since nothing may be left in a session.
     Transaction,

@@ -96,7 +96,7 @@ async fn a_connection_that_died_just_now_costs_one_failure(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
-    let (between, _path) = dead_connection(options, Duration::from_secs(3600)).await;
+    let (between, _path) = dead_connection(options, Duration::from_hours(1)).await;
     let failure = between.store.schema_version().await.unwrap_err();
     assert_eq!(failure.code, ErrorCode::DatabaseConnectionError);
     for _ in 0..3 {

@@ -78,7 +78,7 @@ impl Limits {
     /// How long the server lets a statement run, and wait for a row that somebody else (perhaps by
     /// hand, in an open transaction) holds: both end before the call, so that it can say why.
     fn of_server(self) -> (u128, u128) {
-        let statement = self.call - (self.call / 4).min(Duration::from_secs(1));
+        let statement = self.call.saturating_sub(Duration::from_secs(1)).max(self.call / 4 * 3);
         (statement.as_millis(), (statement / 2).as_millis())
     }
 }
