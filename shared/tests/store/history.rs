@@ -150,9 +150,8 @@ async fn counting_stops_one_beyond_the_limit(_: PgPoolOptions, options: PgConnec
     );
 }
 
-/// How Postgres executes the statement with these values of type, status, from, until, cursor: as a
-/// service's connection that has executed it often, so that it has had its chance to settle on one
-/// plan for all values.
+/// How Postgres executes the statement with these values of type, status, from, until, cursor: by
+/// one plan for all values, as on a function's connection.
 async fn plan(connection: &mut PgConnection, values: [&str; 5]) -> String {
     let [process_type, status, from, until, created_at] = values;
     let values = format!(
@@ -164,10 +163,12 @@ async fn plan(connection: &mut PgConnection, values: [&str; 5]) -> String {
     let prepared = "PREPARE history (
         text, text, text, timestamptz, timestamptz, timestamptz, uuid, bigint, bigint, bigint
     ) AS";
-    run(format!("DEALLOCATE ALL; {prepared} {statement}")).execute(&mut *connection).await.unwrap();
-    for _ in 0..8 {
-        run(format!("EXECUTE history ({values})")).execute(&mut *connection).await.unwrap();
-    }
+    run(format!(
+        "SET plan_cache_mode = force_generic_plan; DEALLOCATE ALL; {prepared} {statement}"
+    ))
+    .execute(&mut *connection)
+    .await
+    .unwrap();
     let rows = run(format!("EXPLAIN EXECUTE history ({values})"))
         .fetch_all(&mut *connection)
         .await
