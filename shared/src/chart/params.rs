@@ -6,7 +6,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::Level;
-use crate::process::{ProcessType, UnreadableParams, generation::parse_failed_targets};
+use crate::{
+    process::{ProcessType, UnreadableParams, generation::parse_failed_targets},
+    validation::describe_json_error,
+};
 
 /// What of a chart is generated.
 #[derive(
@@ -326,6 +329,6 @@ impl Params {
             ChartType::TaskGeneration => PartParams::deserialize(stored).map(Self::Tasks),
             ChartType::ChartGeneration => ChartParams::deserialize(stored).map(Self::Chart),
         }
-        .map_err(|error| UnreadableParams(error.to_string()))
+        .map_err(|error| UnreadableParams(describe_json_error(&error)))
     }
 }

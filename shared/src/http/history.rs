@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::{ProcessView, Refusal};
@@ -10,7 +10,7 @@ use crate::{
     language::Language,
     process::{ProcessType, Status},
     store::{Cursor, Filter, Page, Window},
-    validation::{Rule, Violation},
+    validation::{Rule, Violation, parse_day, parse_time},
 };
 
 /// Processes of a page, where the client does not say.
@@ -64,9 +64,7 @@ impl HistoryQuery {
             reader.violate("cursor", Rule::NotWith { other: "page" });
         }
         for name in query.keys().filter(|name| !FIELDS.split(", ").any(|known| known == **name)) {
-            reader
-                .violations
-                .push(Violation::new(name.clone(), Rule::Unknown { known: FIELDS.to_owned() }));
+            reader.violations.push(Violation::unknown("", name, FIELDS));
         }
         if reader.violations.is_empty() {
             Ok(Self {
@@ -124,18 +122,8 @@ impl QueryReader<'_> {
 
 /// A time, or a whole day in UTC, of which `after_midnight` picks the beginning or the end.
 fn time(text: &str, after_midnight: TimeDelta) -> Option<DateTime<Utc>> {
-    let day = || {
-        Some(
-            NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0)?.and_utc()
-                + after_midnight,
-        )
-    };
-    let time = match DateTime::parse_from_rfc3339(text) {
-        Ok(time) => time.to_utc(),
-        Err(_) if text.len() == "2030-01-01".len() => day()?,
-        Err(_) => return None,
-    };
-    Some(time)
+    let day = || Some(parse_day(text)?.and_time(NaiveTime::MIN).and_utc() + after_midnight);
+    parse_time(text).or_else(day)
 }
 
 /// The answer of `GET history`.
@@ -247,6 +235,13 @@ mod tests {
             (vec![("status", "PENDING,FAILED")], "status"),
             (vec![("startDate", "yesterday")], "startDate"),
             (vec![("startDate", "2026-1-1")], "startDate"),
+            // World 16, security S8.
+            (vec![("startDate", "-9999-12-1")], "startDate"),
+            (vec![("startDate", "-4713-1-01")], "startDate"),
+            (vec![("startDate", "2026- 1- 1")], "startDate"),
+            (vec![("startDate", "+99999-1-1")], "startDate"),
+            (vec![("startDate", "0000-01-01T00:00:00Z")], "startDate"),
+            (vec![("endDate", "9999-12-31T23:59:59-00:01")], "endDate"),
             (vec![("endDate", "2026-02-30")], "endDate"),
             (vec![("startDate", "2026-11-02"), ("endDate", "2026-11-01")], "endDate"),
             (vec![("cursor", "abc")], "cursor"),

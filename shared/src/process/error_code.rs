@@ -90,7 +90,7 @@ error_codes! {
         "認証の有効期限が切れました。もう一度ログインしてください。"
         "The token has expired. Sign in again.";
     /// It belongs to somebody else.
-    Forbidden "FORBIDDEN" 403 false Info
+    Forbidden "FORBIDDEN" 403 false Warn
         "この操作を行う権限がありません。"
         "You are not allowed to do this.";
     /// There is no process with this id.
@@ -245,9 +245,13 @@ mod tests {
     fn the_callers_mistakes_are_not_retryable_and_do_not_alarm() {
         for code in ErrorCode::ALL.iter().filter(|code| (400..429).contains(&code.http_status())) {
             assert!(!code.retryable(), "{code}");
-            if *code != ErrorCode::DatabaseConstraintViolation {
-                assert_eq!(code.level(), LogLevel::Info, "{code}");
-            }
+            let level = match code {
+                ErrorCode::DatabaseConstraintViolation => continue,
+                // Honest clients do not come to other users' things: somebody should look.
+                ErrorCode::Forbidden => LogLevel::Warn,
+                _ => LogLevel::Info,
+            };
+            assert_eq!(code.level(), level, "{code}");
         }
     }
 }

@@ -148,6 +148,7 @@ pub trait Generation: Sized + 'static {
     const LEAF: &'static str;
 
     /// Reads the params of a request of the type `name`, and notes every violation in `reader`.
+    /// Params that only time has made wrong ([`Violation::is_by_time`]) are read all the same.
     fn read_params(
         name: &str,
         reader: &mut Reader<'_>,

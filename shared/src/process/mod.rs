@@ -47,7 +47,7 @@ pub use self::{
         UnreadableParams,
     },
     id::{ProcessId, ProcessType, UserId},
-    request::{InvalidRequest, parse_generate},
+    request::{InvalidRequest, ParsedRequest, parse_generate},
     status::Status,
     transition::{Refused, Transition},
     usage::{ModelTotal, ModelUsage, total_by_model},

@@ -15,6 +15,26 @@ pub enum InvalidRequest {
     Fields(Vec<Violation>),
 }
 
+/// A body in which nothing is wrong, or nothing but what time has made wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParsedRequest<P> {
+    /// What is asked for.
+    pub params: P,
+    /// What is wrong because of the time that it is now, such as a deadline that has passed. A
+    /// repeat of a request that was accepted in time is answered all the same.
+    pub late: Vec<Violation>,
+}
+
+impl<P> ParsedRequest<P> {
+    /// The params, if nothing is wrong with them at all.
+    ///
+    /// # Errors
+    /// What is.
+    pub fn in_time(self) -> Result<P, InvalidRequest> {
+        if self.late.is_empty() { Ok(self.params) } else { Err(InvalidRequest::Fields(self.late)) }
+    }
+}
+
 /// Reads the body of `POST /generate`.
 ///
 /// # Errors
@@ -23,7 +43,7 @@ pub enum InvalidRequest {
 pub fn parse_generate<G: Generation>(
     body: &str,
     now: DateTime<Utc>,
-) -> Result<G::Params, InvalidRequest> {
+) -> Result<ParsedRequest<G::Params>, InvalidRequest> {
     let body: Value = serde_json::from_str(body).map_err(|error| {
         let rule = Rule::Json { line: error.line(), column: error.column() };
         InvalidRequest::Fields(vec![Violation::new("body", rule)])
@@ -56,7 +76,9 @@ pub fn parse_generate<G: Generation>(
         _ => None,
     };
     match parsed {
-        Some(params) if violations.is_empty() => Ok(params),
+        Some(params) if violations.iter().all(Violation::is_by_time) => {
+            Ok(ParsedRequest { params, late: violations })
+        }
         _ => Err(InvalidRequest::Fields(violations)),
     }
 }

@@ -7,12 +7,20 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::violation::{Rule, Violation};
+use super::{
+    text::{breaks_line, is_invisible, misleads},
+    time::parse_time,
+    violation::{Rule, Violation},
+};
+
+/// Unknown fields that are named; of further ones only the number is told, so that a body of many
+/// thousands makes no answer, and no memory, of many megabytes.
+const MAX_UNKNOWN: usize = 20;
 
 /// How a text may look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Text {
-    /// One line: no control characters at all.
+    /// One line: no control characters and no line separators.
     Line,
     /// Several lines: line feeds, carriage returns and tabs are allowed.
     Lines,
@@ -22,12 +30,15 @@ pub enum Text {
 #[must_use]
 pub fn check_text(text: &str, kind: Text, length: RangeInclusive<usize>) -> Option<Rule> {
     let actual = text.chars().count();
-    let allowed = |c: char| kind == Text::Lines && matches!(c, '\n' | '\r' | '\t');
+    let several_lines = kind == Text::Lines;
+    let refused = |c: char| c.is_control() && !(several_lines && matches!(c, '\n' | '\r' | '\t'));
     if !length.contains(&actual) {
         Some(Rule::Length { min: *length.start(), max: *length.end(), actual })
-    } else if text.chars().any(|c| c.is_control() && !allowed(c)) {
+    } else if text.chars().any(refused) || (!several_lines && breaks_line(text)) {
         Some(Rule::ControlCharacter)
-    } else if *length.start() > 0 && text.trim().is_empty() {
+    } else if misleads(text) {
+        Some(Rule::HiddenFormat)
+    } else if *length.start() > 0 && is_invisible(text) {
         Some(Rule::Blank)
     } else {
         None
@@ -141,7 +152,8 @@ impl<'a> Reader<'a> {
         id
     }
 
-    /// The time of `field`, which must be there and lie after `now`.
+    /// The time of `field`, which must be there and lie after `now`. One that has passed is noted,
+    /// and read all the same: it may have been right when the same request was first made.
     pub fn future_time(
         &mut self,
         field: &'static str,
@@ -149,16 +161,13 @@ impl<'a> Reader<'a> {
     ) -> Option<DateTime<Utc>> {
         let value = self.required(field)?;
         let text = self.typed(field, value.as_str(), "string")?;
-        let Ok(time) = DateTime::parse_from_rfc3339(text) else {
-            self.violate(field, Rule::Time);
-            return None;
-        };
-        let time = time.to_utc();
-        if time <= now {
-            self.violate(field, Rule::Past);
-            return None;
+        let time = parse_time(text);
+        match time {
+            None => self.violate(field, Rule::Time),
+            Some(time) if time <= now => self.violate(field, Rule::Past),
+            Some(_) => {}
         }
-        Some(time)
+        time
     }
 
     /// The truth of `field`; `false` when it is missing.
@@ -178,11 +187,18 @@ impl<'a> Reader<'a> {
     /// Ends the reading: fields that nobody asked for are violations too.
     #[must_use]
     pub fn finish(mut self) -> Vec<Violation> {
-        for field in self.object.keys() {
-            if !self.known.contains(&field.as_str()) {
-                let known = self.known.join(", ");
-                self.violations.push(Violation::new(self.path_of(field), Rule::Unknown { known }));
-            }
+        let object = self.object;
+        let mut unknown = object.keys().filter(|field| !self.known.contains(&field.as_str()));
+        let known = self.known.join(", ");
+        let named: Vec<_> = unknown
+            .by_ref()
+            .take(MAX_UNKNOWN)
+            .map(|field| Violation::unknown(&self.path, field, &known))
+            .collect();
+        let more = unknown.count();
+        self.violations.extend(named);
+        if more > 0 {
+            self.violations.push(Violation::more(more));
         }
         self.violations
     }

@@ -36,20 +36,55 @@ pub fn breaks_line(text: &str) -> bool {
         .any(|c| matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}'))
 }
 
-/// Whether `text` holds what makes it read otherwise than it is stored: marks that turn the
-/// direction of a passage around, and tags outside the flags that are made of them. A model reads
-/// tags as letters, a person sees nothing.
+/// Whether `text` holds characters that change or hide what is read: direction controls, tag
+/// characters outside the flags that are made of them, or variation selectors that stand in a row.
+/// A model reads tags as letters, a person sees nothing.
+///
+/// Kept are joiners (emoji, Persian, Indic scripts), one variation selector after a character
+/// (emoji, variants of kanji), and the flags of England, Scotland and Wales.
 #[must_use]
 pub fn misleads(text: &str) -> bool {
-    const BLACK_FLAG: char = '\u{1f3f4}';
-    let mut in_flag = false;
-    text.chars().any(|c| {
-        let tag = matches!(c, '\u{e0000}'..='\u{e007f}');
-        let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        let hidden = tag && !in_flag;
-        in_flag = c == BLACK_FLAG || (tag && in_flag);
-        turns || hidden
-    })
+    let mut rest = text;
+    let mut previous = None;
+    while let Some(c) = rest.chars().next() {
+        if let Some(after) = after_flag(rest) {
+            (rest, previous) = (after, None);
+            continue;
+        }
+        let doubled = is_variation_selector(c) && previous.is_some_and(is_variation_selector);
+        if is_direction_control(c) || is_tag(c) || doubled {
+            return true;
+        }
+        previous = Some(c);
+        rest = &rest[c.len_utf8()..];
+    }
+    false
+}
+
+/// What follows the flag of a part of the United Kingdom that `text` begins with: a black flag, the
+/// part's code in tag characters, and the tag that ends it (Unicode Technical Standard 51).
+fn after_flag(text: &str) -> Option<&str> {
+    const FLAGS: [&str; 3] = [
+        "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+        "\u{1f3f4}\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
+        "\u{1f3f4}\u{e0067}\u{e0062}\u{e0077}\u{e006c}\u{e0073}\u{e007f}",
+    ];
+    FLAGS.iter().find_map(|flag| text.strip_prefix(flag))
+}
+
+/// Unicode's property `Bidi_Control`.
+const fn is_direction_control(c: char) -> bool {
+    matches!(c,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+const fn is_tag(c: char) -> bool {
+    matches!(c, '\u{e0000}'..='\u{e007f}')
+}
+
+const fn is_variation_selector(c: char) -> bool {
+    matches!(c, '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{e0100}'..='\u{e01ef}')
 }
 
 /// `title` as people see it: compatible forms are one (`ﾃﾞ` and `デ`, `Ａ` and `a`), and what
@@ -185,7 +220,7 @@ mod tests {
             assert!(misleads(text), "{text:?}");
         }
         let scotland = "🏴\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}";
-        for text in [scotland, "👨\u{200d}👩", "שלום\u{200f}", "日本語"] {
+        for text in [scotland, "👨\u{200d}👩", "שלום", "日本語"] {
             assert!(!misleads(text), "{text:?}");
         }
         assert!(misleads(&format!("{scotland}a\u{e0041}")));
@@ -260,6 +295,36 @@ mod tests {
             "Vec<Tool> を返す",
         ] {
             assert!(!shows_tool_markup(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_hides_or_turns_around_is_found() {
+        for text in [
+            "a\u{202e}b",
+            "\u{2066}a",
+            "a\u{61c}",
+            "a\u{200f}",
+            "a\u{e0041}\u{e0042}",
+            "🏴\u{e0067}\u{e0062}",
+            "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}\u{e0041}",
+            "a\u{e0101}\u{e0102}",
+        ] {
+            assert!(misleads(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn emoji_variants_of_kanji_and_other_scripts_are_kept() {
+        for text in [
+            "👨\u{200d}👩\u{200d}👧\u{200d}👦と❤\u{fe0f}",
+            "🏴\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}へ旅する",
+            "葛\u{e0100}城",
+            "می\u{200c}خواهم",
+            "עברית والعربية",
+            "ไทย\u{200b}ไทย",
+        ] {
+            assert!(!misleads(text) && is_visible(text), "{text:?}");
         }
     }
 }

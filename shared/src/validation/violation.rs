@@ -2,6 +2,9 @@
 
 use crate::language::Language;
 
+/// Characters of a client's own name that are sent back.
+const MAX_NAME: usize = 64;
+
 /// One field that breaks one rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
@@ -48,10 +51,13 @@ pub enum Rule {
         /// It is.
         actual: i64,
     },
-    /// It is white space only.
+    /// Nothing of it is visible.
     Blank,
     /// It holds a control character that no text needs.
     ControlCharacter,
+    /// It holds characters that hide or turn around what is read: direction controls, tag
+    /// characters, variation selectors in a row.
+    HiddenFormat,
     /// It is not a UUID.
     Uuid,
     /// It is not an RFC 3339 time.
@@ -72,6 +78,11 @@ pub enum Rule {
     Unknown {
         /// The fields that there are.
         known: String,
+    },
+    /// So many further violations there are.
+    More {
+        /// How many.
+        count: usize,
     },
     /// It repeats another item's value.
     Duplicate,
@@ -155,10 +166,45 @@ pub enum Rule {
     },
 }
 
+impl Rule {
+    /// The violations that it stands for without naming them.
+    #[must_use]
+    pub const fn more(&self) -> usize {
+        match self {
+            Self::More { count } => *count,
+            _ => 0,
+        }
+    }
+}
+
 impl Violation {
     /// A violation of `rule` at `field`.
     pub fn new(field: impl Into<String>, rule: Rule) -> Self {
         Self { field: field.into(), rule }
+    }
+
+    /// `name` is no field of the object at `path`, whose fields are `known`. A long name is cut: it
+    /// is the client's, and need not be sent back whole.
+    #[must_use]
+    pub fn unknown(path: &str, name: &str, known: &str) -> Self {
+        let mut field = if path.is_empty() { String::new() } else { format!("{path}.") };
+        field.extend(name.chars().take(MAX_NAME));
+        if name.chars().nth(MAX_NAME).is_some() {
+            field.push('…');
+        }
+        Self::new(field, Rule::Unknown { known: known.to_owned() })
+    }
+
+    /// `count` violations that are not named.
+    #[must_use]
+    pub fn more(count: usize) -> Self {
+        Self::new("details", Rule::More { count })
+    }
+
+    /// Whether the same request may have been right before: time alone has made it wrong.
+    #[must_use]
+    pub const fn is_by_time(&self) -> bool {
+        matches!(self.rule, Rule::Past)
     }
 
     /// What is wrong and what would be right, in one sentence.
@@ -177,8 +223,9 @@ impl Violation {
             Rule::Length { min, max, actual } => format!("{min}〜{max}文字で入力してください(現在{actual}文字)。"),
             Rule::Count { min, max, actual } => format!("{min}〜{max}件にしてください(現在{actual}件)。"),
             Rule::Range { min, max, actual } => format!("{min}〜{max}の範囲で指定してください(現在{actual})。"),
-            Rule::Blank => "空白だけの値は使えません。".into(),
+            Rule::Blank => "目に見える文字を1文字以上入力してください。".into(),
             Rule::ControlCharacter => "制御文字は使えません。".into(),
+            Rule::HiddenFormat => "書字方向の制御文字、タグ文字、連続した異体字セレクターは使えません。".into(),
             Rule::Uuid => "UUIDの形式で指定してください。".into(),
             Rule::Time => "RFC 3339 形式の日時で指定してください(例: 2030-01-01T00:00:00Z)。".into(),
             Rule::Past => "未来の日時を指定してください。".into(),
@@ -187,6 +234,7 @@ impl Violation {
             }
             Rule::ExactlyOneOf { fields } => format!("次のうち1つだけを指定してください: {fields}。"),
             Rule::Unknown { known } => format!("この項目はありません。使える項目: {known}。"),
+            Rule::More { count } => format!("このほかに{count}件の誤りがあります。"),
             Rule::Duplicate => "ほかの項目と重複しています。".into(),
             Rule::Truncated => "回答が途中で切れています。より短くまとめてください。".into(),
             Rule::NoToolCall => "ツールが呼び出されていません。".into(),
@@ -231,14 +279,16 @@ impl Violation {
             Rule::Length { min, max, actual } => format!("must have {min} to {max} characters, has {actual}"),
             Rule::Count { min, max, actual } => format!("must have {min} to {max} items, has {actual}"),
             Rule::Range { min, max, actual } => format!("must be from {min} to {max}, is {actual}"),
-            Rule::Blank => "must not be blank".into(),
+            Rule::Blank => "must not be blank: nothing of it is visible".into(),
             Rule::ControlCharacter => "must not contain control characters".into(),
+            Rule::HiddenFormat => "must not contain direction controls, tag characters or variation selectors in a row".into(),
             Rule::Uuid => "must be a UUID".into(),
             Rule::Time => "must be an RFC 3339 time, such as 2030-01-01T00:00:00Z".into(),
             Rule::Past => "must lie in the future".into(),
             Rule::OneOf { allowed } => format!("must be one of {}", allowed.join(", ")),
             Rule::ExactlyOneOf { fields } => format!("give exactly one of {fields}"),
             Rule::Unknown { known } => format!("is not a known field; known are {known}"),
+            Rule::More { count } => format!("and {count} more"),
             Rule::Duplicate => "repeats another item".into(),
             Rule::Truncated => "was cut off; make it shorter".into(),
             Rule::NoToolCall => "does not call the tool".into(),

@@ -1,4 +1,4 @@
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -7,7 +7,7 @@ use super::{ChartType, Level, Params};
 use crate::{
     chart::{Chart, Needs},
     language::Language,
-    process::{InvalidRequest, ProcessType, parse_generate},
+    process::{InvalidRequest, ParsedRequest, ProcessType, parse_generate},
     validation::{Rule, Violation},
 };
 
@@ -26,7 +26,7 @@ fn valid() -> Value {
 }
 
 fn parse(body: &str) -> Result<Params, InvalidRequest> {
-    parse_generate::<Chart>(body, now())
+    parse_generate::<Chart>(body, now()).and_then(ParsedRequest::in_time)
 }
 
 /// `params` once more, out of the row that keeps them.
@@ -189,6 +189,16 @@ fn each_broken_rule_names_its_field() {
         ("goalId", json!("42"), Rule::Uuid),
         ("deadline", json!("2026-11-22T00:00:00Z"), Rule::Past),
         ("deadline", json!("tomorrow"), Rule::Time),
+        ("deadline", json!("9999-12-31T23:59:59-00:01"), Rule::Time),
+        // World 19, security S15.
+        ("title", json!("\u{200b}"), Rule::Blank),
+        ("title", json!("\u{200b}\u{2060}\u{3164}"), Rule::Blank),
+        ("description", json!("\u{feff}"), Rule::Blank),
+        ("title", json!("a\u{2028}b"), Rule::ControlCharacter),
+        ("title", json!("a\u{2029}b"), Rule::ControlCharacter),
+        ("title", json!("a\u{202e}b"), Rule::HiddenFormat),
+        ("background", json!("a\u{e0041}\u{e0042}"), Rule::HiddenFormat),
+        ("constraints", json!("\u{2066}a"), Rule::HiddenFormat),
         ("background", json!("あ".repeat(2001)), Rule::Length { min: 1, max: 2000, actual: 2001 }),
         ("constraints", json!("あ".repeat(2001)), Rule::Length { min: 0, max: 2000, actual: 2001 }),
         ("replace", json!("yes"), Rule::Type { expected: "boolean" }),
@@ -203,6 +213,38 @@ fn each_broken_rule_names_its_field() {
 #[test]
 fn lengths_count_characters_not_bytes() {
     assert!(parse(&with("title", json!("🎯".repeat(200)))).is_ok());
+}
+
+#[test]
+fn joined_emoji_and_their_variants_are_allowed() {
+    assert!(parse(&with("title", json!("👨\u{200d}👩\u{200d}👧と❤\u{fe0f}を育てる"))).is_ok());
+}
+
+// World 17, protocol A15.
+#[test]
+fn a_deadline_that_has_passed_is_told_from_what_was_never_right() {
+    let passed = with("deadline", json!("2026-11-22T00:00:00Z"));
+    let late = parse_generate::<Chart>(&passed, now()).unwrap();
+    assert_eq!(late.late, [Violation::new("params.deadline", Rule::Past)]);
+    let before = now() - TimeDelta::seconds(1);
+    let in_time = parse_generate::<Chart>(&passed, before).unwrap();
+    assert_eq!((in_time.params, in_time.late), (late.params, Vec::new()));
+    let mut blank = valid();
+    blank["params"]["deadline"] = json!("2026-11-22T00:00:00Z");
+    blank["params"]["title"] = json!("");
+    assert_eq!(violations(&blank.to_string()).len(), 2);
+}
+
+// Security S9.
+#[test]
+fn of_many_unknown_fields_twenty_are_named_and_the_others_counted() {
+    let mut body = valid();
+    for number in 0..1_000 {
+        body["params"][format!("{number:04}{}", "x".repeat(100))] = Value::Null;
+    }
+    let found = violations(&body.to_string());
+    assert_eq!((found.len(), &found[20]), (21, &Violation::more(980)));
+    assert_eq!(found[0].field, format!("params.0000{}…", "x".repeat(60)));
 }
 
 #[test]
