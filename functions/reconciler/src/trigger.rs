@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use shared::{
     http::Refusal,
     process::{Failure, ProcessId},
-    validation::Reader,
+    validation::{Reader, describe_json_error},
 };
 use uuid::Uuid;
 
@@ -20,7 +20,8 @@ pub(crate) enum Trigger {
     ExecutionEnded(EndedExecution),
     /// The schedule.
     Schedule,
-    /// An operator, whose payload is read by [`OperatorCommand::read`].
+    /// An operator, whose payload is read by [`OperatorCommand::read`]; or whoever comes through API
+    /// Gateway, who is none and is refused there.
     Operator,
 }
 
@@ -63,6 +64,10 @@ pub(crate) struct OperatorCommand {
 /// # Errors
 /// When the payload has the shape of a machine's, and not its fields.
 pub(crate) fn read(event: &Value) -> Result<Trigger, Failure> {
+    // What came through API Gateway is a client's, whatever else it looks like.
+    if event.get("requestContext").is_some() {
+        return Ok(Trigger::Operator);
+    }
     let text = |name: &str| event.get(name).and_then(Value::as_str);
     match (text("source"), text("detail-type")) {
         (Some("aws.states"), Some("Step Functions Execution Status Change")) => {
@@ -79,7 +84,8 @@ pub(crate) fn read(event: &Value) -> Result<Trigger, Failure> {
 impl FailedExecution {
     fn read(event: &Value) -> Result<Self, Failure> {
         let failed = Self::deserialize(event).map_err(|error| {
-            Failure::internal(format!("not an error that the state machine caught: {error}"))
+            let what = describe_json_error(&error);
+            Failure::internal(format!("not an error that the state machine caught: {what}"))
         })?;
         if failed.execution_arn.ends_with(&format!(":{}", failed.process_id)) {
             Ok(failed)
@@ -107,7 +113,8 @@ struct StatusChangeDetail {
 impl EndedExecution {
     fn read(event: &Value) -> Result<Self, Failure> {
         let StatusChange { detail } = StatusChange::deserialize(event).map_err(|error| {
-            Failure::internal(format!("not an execution's change of status: {error}"))
+            let what = describe_json_error(&error);
+            Failure::internal(format!("not an execution's change of status: {what}"))
         })?;
         Ok(Self {
             state_machine_arn: detail.state_machine_arn,
@@ -191,6 +198,33 @@ mod tests {
         ] {
             assert_eq!(read(&payload), Ok(Trigger::Operator), "{payload}");
         }
+    }
+
+    // Security S13.
+    #[test]
+    fn what_came_through_the_gateway_is_no_machines() {
+        let arn = format!("arn:aws:states:us-east-1:0:execution:AIGenerationStateMachine:{ID}");
+        for mut event in [
+            json!({"source": "aws.events", "detail-type": "Scheduled Event"}),
+            json!({"processId": ID, "executionArn": arn, "error": "AI_ERROR"}),
+            change(&json!({"stateMachineArn": "m", "name": ID, "status": "FAILED"})),
+        ] {
+            for context in [json!({}), Value::Null] {
+                event["requestContext"] = context;
+                assert_eq!(read(&event), Ok(Trigger::Operator), "{event}");
+            }
+        }
+    }
+
+    // Security S14.
+    #[test]
+    fn no_value_of_an_event_is_quoted() {
+        let event = change(&json!({"stateMachineArn": "m", "name": ["secret"], "status": 7}));
+        let failure = read(&event).unwrap_err();
+        assert_eq!(
+            failure.cause,
+            "not an execution's change of status: a value has the wrong type"
+        );
     }
 
     #[test]

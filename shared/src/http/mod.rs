@@ -4,6 +4,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `request` | who calls, and what they want, whichever way the function was invoked |
+//! | `event` | API Gateway's event, read leniently |
 //! | `response` | a handler's result as envelope, status and headers |
 //! | `refusal` | why there is no good response |
 //! | `route` | the list of routes |
@@ -12,6 +13,7 @@
 //! | `rate_limit`, `etag` | their headers |
 
 mod etag;
+mod event;
 mod history;
 mod rate_limit;
 mod refusal;
@@ -20,10 +22,13 @@ mod response;
 mod route;
 mod views;
 
+#[cfg(test)]
+mod door_tests;
+
 pub use self::{
     etag::ETag,
     history::{COUNT_LIMIT, HistoryQuery, HistoryView},
-    rate_limit::{limited, rate_limited},
+    rate_limit::{RateLimit, limited, rate_limited},
     refusal::{Problem, Refusal},
     request::{Caller, Request},
     response::{Reply, Response, respond},

@@ -1,17 +1,21 @@
 //! Why there is no good answer: a refusal that helps the caller, or a failure of ours. The one
 //! mapping from both to an answer.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::{Request, Route};
 use crate::{
     clock::Clock,
     language::Language,
     process::{ErrorCode, Failure, InvalidRequest, LogLevel, ProcessId, Status},
     validation::{Rule, Violation},
 };
+
+/// Violations that an answer names; of further ones it tells the number.
+const MAX_DETAILS: usize = 20;
 
 /// Seconds after which a service that cannot be reached may be asked again.
 const UNAVAILABLE_RETRY_AFTER: u64 = 5;
@@ -111,14 +115,21 @@ impl Refusal {
     }
 
     pub(super) fn envelope(&self, language: Language) -> Value {
-        let mut error = json!({"code": self.code, "message": self.code.message(language), "retryable": self.code.retryable()});
+        let mut error = json!({
+            "code": self.code,
+            "message": self.code.message(language),
+            "retryable": self.code.retryable(),
+        });
         let mut set = |name: &str, value: Option<Value>| {
             if let Some(value) = value {
                 error[name] = value;
             }
         };
-        let details: Vec<_> =
-            self.details.iter().map(|violation| json!({"field": violation.field, "message": violation.message(language)})).collect();
+        let details: Vec<_> = first_of(&self.details)
+            .map(|violation| {
+                json!({"field": violation.field, "message": violation.message(language)})
+            })
+            .collect();
         set("details", (!details.is_empty()).then_some(Value::Array(details)));
         set("retryAfter", self.retry_after.map(Value::from));
         set("currentStatus", self.current_status.map(|status| status.as_str().into()));
@@ -126,6 +137,42 @@ impl Refusal {
         set("errorId", self.error_id.map(|id| id.to_string().into()));
         set("processId", self.process_id.map(|id| id.to_string().into()));
         json!({"success": false, "error": error})
+    }
+}
+
+/// The first [`MAX_DETAILS`] of `details`, and how many more there are.
+fn first_of(details: &[Violation]) -> impl Iterator<Item = Cow<'_, Violation>> {
+    let (named, counted): (Vec<_>, Vec<_>) =
+        details.iter().partition(|violation| !matches!(violation.rule, Rule::More { .. }));
+    let more = named.len().saturating_sub(MAX_DETAILS)
+        + counted.iter().map(|violation| violation.rule.more()).sum::<usize>();
+    let rest = (more > 0).then(|| Cow::Owned(Violation::more(more)));
+    named.into_iter().take(MAX_DETAILS).map(Cow::Borrowed).chain(rest)
+}
+
+/// What a refused request was about, for its line in the log: whoever tries what they may not do
+/// must be found by it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct RefusedRequest {
+    user_id: Option<String>,
+    actor: Option<&'static str>,
+    route: Option<Route>,
+    process_id: Option<ProcessId>,
+}
+
+impl RefusedRequest {
+    /// One that has no user, so that nothing more of it is read.
+    pub(super) fn unread(route: Option<Route>) -> Self {
+        Self { route, ..Self::default() }
+    }
+
+    pub(super) fn of(request: &Request) -> Self {
+        Self {
+            user_id: request.caller.owner().map(|user| user.0.clone()),
+            actor: Some(request.caller.actor().as_str()),
+            route: request.route,
+            process_id: request.process_id().ok(),
+        }
     }
 }
 
@@ -159,7 +206,7 @@ impl From<Failure> for Problem {
 impl Problem {
     /// Logs it as loudly as its code says, and leaves the caller what they may know: a failure's
     /// cause stays in the log.
-    pub(super) fn into_refusal(self, clock: &dyn Clock) -> Refusal {
+    pub(super) fn into_refusal(self, about: &RefusedRequest, clock: &dyn Clock) -> Refusal {
         let (mut refusal, cause) = match self {
             Self::Refused(refusal) => (*refusal, String::new()),
             Self::Failed(failure) => (Refusal::from(failure.code), failure.cause),
@@ -172,12 +219,26 @@ impl Problem {
             refusal.retry_after = Some(UNAVAILABLE_RETRY_AFTER);
         }
         let error_id = refusal.error_id.map(|id| id.to_string());
+        let process_id = about.process_id.or(refusal.process_id).map(|id| id.to_string());
+        let route = about.route.map(|route| format!("{} {}", route.method(), route.path()));
+        macro_rules! log {
+            ($level:ident, $words:literal) => {
+                tracing::$level!(
+                    errorCode = %code,
+                    cause,
+                    errorId = error_id,
+                    userId = about.user_id,
+                    actor = about.actor,
+                    route,
+                    processId = process_id,
+                    $words
+                )
+            };
+        }
         match code.level() {
-            LogLevel::Info => tracing::info!(errorCode = %code, cause, "refused"),
-            LogLevel::Warn => tracing::warn!(errorCode = %code, cause, "refused"),
-            LogLevel::Error => {
-                tracing::error!(errorCode = %code, cause, errorId = error_id, "failed");
-            }
+            LogLevel::Info => log!(info, "refused"),
+            LogLevel::Warn => log!(warn, "refused"),
+            LogLevel::Error => log!(error, "failed"),
         }
         refusal
     }
@@ -186,6 +247,42 @@ impl Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // Security S9.
+    #[test]
+    fn twenty_details_are_named_and_all_others_counted() {
+        let mut details: Vec<_> = (0..25)
+            .map(|number| Violation::new(format!("field{number}"), Rule::Required))
+            .collect();
+        details.insert(3, Violation::more(975));
+        let envelope = Refusal::invalid(details).envelope(Language::English);
+        let details = envelope["error"]["details"].as_array().unwrap();
+        assert_eq!(details.len(), 21);
+        assert_eq!(details[19]["field"], "field19");
+        assert_eq!(details[20], json!({"field": "details", "message": "and 980 more"}));
+    }
+
+    // Security S10.
+    #[test]
+    fn a_refused_request_is_known_by_its_user_route_and_process() {
+        let id = "0193e4a0-0000-7000-8000-000000000001";
+        let event = json!({
+            "routeKey": "POST /api/ai/async/cancel/{processId}",
+            "pathParameters": {"processId": id},
+            "requestContext": {"authorizer": {"jwt": {"claims": {"sub": "mallory"}}}},
+        });
+        let about = RefusedRequest::of(&Request::read(event).unwrap());
+        assert_eq!(
+            about,
+            RefusedRequest {
+                user_id: Some("mallory".into()),
+                actor: Some("user"),
+                route: Some(Route::Cancel),
+                process_id: Some(ProcessId(id.parse().unwrap())),
+            }
+        );
+        assert_eq!(ErrorCode::Forbidden.level(), LogLevel::Warn);
+    }
 
     #[test]
     fn details_name_field_and_limit_in_the_callers_language() {

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    http::{Refusal, Route},
+    http::{Refusal, Route, event::GatewayEvent},
     language::Language,
     process::{Actor, ErrorCode, ProcessId, UserId},
     validation::{Rule, Violation, parse_uuid},
@@ -74,14 +73,13 @@ pub struct Request {
 const HEADERS: [&str; 2] = ["idempotency-key", "if-none-match"];
 
 impl Request {
-    /// Reads the event of an invocation. An event counts as HTTP exactly when it has the shape that
-    /// only API Gateway gives it; whatever a client puts into its body stays inside `body`, so an
-    /// HTTP caller can never pass for a direct one.
+    /// Reads the event of an invocation: one of API Gateway's, or else a direct one.
     ///
     /// # Errors
     /// `UNAUTHORIZED` for an HTTP event without a user.
+    #[expect(clippy::needless_pass_by_value, reason = "the event is read once and may be large")]
     pub fn read(event: Value) -> Result<Self, Refusal> {
-        if event.get("requestContext").is_none() {
+        let Some(gateway) = GatewayEvent::of(&event) else {
             return Ok(Self {
                 caller: Caller::Operator,
                 route: None,
@@ -92,39 +90,20 @@ impl Request {
                 body: Ok(event.to_string()),
                 headers: HashMap::new(),
             });
-        }
-        let language = Language::of_event(&event);
-        let request = ApiGatewayV2httpRequest::deserialize(event).map_err(|error| {
-            tracing::error!(%error, "API Gateway sent an event that cannot be read");
-            Refusal::from(ErrorCode::InternalError)
-        })?;
-        let claims = request
-            .request_context
-            .authorizer
-            .and_then(|authorizer| authorizer.jwt)
-            .map(|jwt| jwt.claims);
-        let user = claims
-            .and_then(|mut claims| claims.remove("sub"))
-            .filter(|sub| (1..=255).contains(&sub.chars().count()));
-        // What is not ASCII becomes a character that no rule lets through.
-        let header = |name: &str| {
-            request
-                .headers
-                .get(name)
-                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
-        let content_type = header("content-type");
+        let user = gateway.user().ok_or(ErrorCode::Unauthorized)?;
+        let header = |name| gateway.header(name).map(str::to_owned);
         Ok(Self {
-            caller: Caller::User(UserId(user.ok_or(ErrorCode::Unauthorized)?)),
-            route: request.route_key.as_deref().and_then(Route::from_key),
-            raw_path: request.raw_path.unwrap_or_default(),
-            path: request.path_parameters,
-            query: joined(request.query_string_parameters.iter()),
-            language,
+            caller: Caller::User(user),
+            route: gateway.route(),
+            raw_path: gateway.text("rawPath").unwrap_or_default().to_owned(),
+            path: gateway.path_parameters(),
+            query: gateway.query(),
+            language: Language::of_event(&event),
             body: read_body(
-                request.body.unwrap_or_default(),
-                request.is_base64_encoded,
-                content_type.as_deref(),
+                gateway.text("body").unwrap_or_default().to_owned(),
+                gateway.is_base64(),
+                gateway.header("content-type"),
             ),
             headers: HEADERS.into_iter().filter_map(|name| Some((name, header(name)?))).collect(),
         })
@@ -200,17 +179,6 @@ impl Request {
     }
 }
 
-fn joined<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, String> {
-    let mut query = BTreeMap::<String, String>::new();
-    for (name, value) in pairs {
-        query
-            .entry(name.to_owned())
-            .and_modify(|joined| *joined = format!("{joined},{value}"))
-            .or_insert_with(|| value.to_owned());
-    }
-    query
-}
-
 /// API Gateway passes text through as it is, and whatever it does not know to be text in base64.
 fn read_body(body: String, is_base64: bool, content_type: Option<&str>) -> Result<String, Refusal> {
     if body.is_empty() {
@@ -245,168 +213,4 @@ fn is_json(content_type: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn http(body: &str) -> Value {
-        json!({
-            "version": "2.0",
-            "routeKey": "POST /api/ai/async/cancel/{processId}",
-            "rawPath": "/api/ai/async/cancel/x",
-            "rawQueryString": "",
-            "headers": {"accept-language": "en", "content-type": "application/json"},
-            "requestContext": {
-                "http": {
-                    "method": "POST",
-                    "path": "/api/ai/async/cancel/x",
-                    "protocol": "HTTP/1.1",
-                    "sourceIp": "127.0.0.1",
-                    "userAgent": "test",
-                },
-                "authorizer": {"jwt": {"claims": {"sub": "user-1"}, "scopes": null}},
-                "timeEpoch": 0,
-            },
-            "pathParameters": {"processId": "0193e4a0-0000-7000-8000-000000000001"},
-            "body": body,
-            "isBase64Encoded": false,
-        })
-    }
-
-    #[test]
-    fn a_user_comes_with_the_sub_of_the_token() {
-        let call = Request::read(http("{}")).unwrap();
-        assert_eq!(call.caller, Caller::User(UserId("user-1".into())));
-        assert_eq!(call.language, Language::English);
-        assert_eq!(call.process_id().unwrap().to_string(), "0193e4a0-0000-7000-8000-000000000001");
-    }
-
-    #[test]
-    fn a_direct_invocation_is_an_operator() {
-        let call =
-            Request::read(json!({"processId": "0193e4a0-0000-7000-8000-000000000001"})).unwrap();
-        assert_eq!(call.caller, Caller::Operator);
-        assert!(call.process_id().is_ok());
-    }
-
-    #[test]
-    fn an_http_body_that_imitates_a_direct_invocation_stays_a_users() {
-        let call = Request::read(http(
-            r#"{"processId":"0193e4a0-0000-7000-8000-00000000beef","caller":"operator"}"#,
-        ))
-        .unwrap();
-        assert_eq!(call.caller, Caller::User(UserId("user-1".into())));
-        assert!(call.process_id().unwrap().to_string().ends_with("01"));
-    }
-
-    #[test]
-    fn an_http_event_without_a_user_is_unauthorized() {
-        let mut event = http("{}");
-        event["requestContext"]["authorizer"] = Value::Null;
-        assert_eq!(Request::read(event).unwrap_err().code, ErrorCode::Unauthorized);
-    }
-
-    #[test]
-    fn a_base64_body_is_decoded() {
-        let mut event = http(&BASE64_STANDARD.encode("{\"reason\":\"誤り\"}"));
-        event["isBase64Encoded"] = json!(true);
-        assert_eq!(Request::read(event).unwrap().body().unwrap(), "{\"reason\":\"誤り\"}");
-    }
-
-    #[test]
-    fn a_malformed_or_missing_id_is_named() {
-        let missing = Request::read(json!({})).unwrap();
-        assert_eq!(missing.process_id().unwrap_err().code, ErrorCode::InvalidUuid);
-        let malformed = Request::read(json!({"processId": "42"})).unwrap();
-        assert_eq!(malformed.process_id().unwrap_err().code, ErrorCode::InvalidUuid);
-    }
-
-    fn refused_body(event: Value) -> (u16, String) {
-        let refusal = Request::read(event).unwrap().body().unwrap_err();
-        assert_eq!((refusal.code, refusal.details.len()), (ErrorCode::ValidationError, 1));
-        (refusal.status(), refusal.details[0].field.clone())
-    }
-
-    #[test]
-    fn a_body_that_is_no_json_by_its_own_word_is_415() {
-        for content_type in [
-            "text/plain",
-            "application/x-www-form-urlencoded",
-            "application/jsonx",
-            "application/json; charset=shift_jis",
-        ] {
-            let mut event = http("{}");
-            event["headers"]["content-type"] = json!(content_type);
-            assert_eq!(refused_body(event), (415, "Content-Type".into()), "{content_type}");
-        }
-        for content_type in [
-            json!("application/json"),
-            json!("Application/JSON ; charset=\"UTF-8\""),
-            json!("application/json; profile=x"),
-            Value::Null,
-        ] {
-            let mut event = http("{}");
-            event["headers"]["content-type"] = content_type;
-            if event["headers"]["content-type"].is_null() {
-                event["headers"].as_object_mut().unwrap().remove("content-type");
-            }
-            assert!(Request::read(event).unwrap().body().is_ok());
-        }
-    }
-
-    #[test]
-    fn without_a_body_the_content_type_does_not_matter() {
-        let mut event = http("");
-        event["headers"]["content-type"] = json!("text/plain");
-        assert_eq!(Request::read(event).unwrap().object().unwrap(), Map::new());
-    }
-
-    #[test]
-    fn a_body_over_256_kib_is_413_whichever_way_it_comes() {
-        let fits = format!("\"{}\"", "a".repeat(MAX_BODY - 2));
-        assert!(Request::read(http(&fits)).unwrap().body().is_ok());
-        assert_eq!(refused_body(http(&format!("{fits} "))), (413, "body".into()));
-        let mut event = http(&BASE64_STANDARD.encode(format!("{fits} ")));
-        event["isBase64Encoded"] = json!(true);
-        assert_eq!(refused_body(event), (413, "body".into()));
-    }
-
-    #[test]
-    fn a_body_that_is_no_text_is_refused_by_name() {
-        for body in [BASE64_STANDARD.encode([0xff, 0xfe]), "not base64!".to_owned()] {
-            let mut event = http(&body);
-            event["isBase64Encoded"] = json!(true);
-            assert_eq!(refused_body(event), (400, "body".into()));
-        }
-    }
-
-    #[test]
-    fn an_idempotency_key_is_1_to_255_printable_characters() {
-        let with = |key: &str| {
-            let mut event = http("{}");
-            event["headers"]["idempotency-key"] = json!(key);
-            Request::read(event).unwrap().idempotency_key()
-        };
-        assert_eq!(with("order 7/é").unwrap_err().field, "Idempotency-Key");
-        assert!(with("").is_err() && with(&"k".repeat(256)).is_err() && with("tab\there").is_err());
-        assert_eq!(with(&"k".repeat(255)), Ok(Some("k".repeat(255))));
-        assert_eq!(Request::read(http("{}")).unwrap().idempotency_key(), Ok(None));
-    }
-
-    #[test]
-    fn a_body_that_is_no_object_is_refused() {
-        assert_eq!(
-            Request::read(http("[]")).unwrap().object().unwrap_err().details[0].rule,
-            Rule::Type { expected: "object" }
-        );
-    }
-
-    #[test]
-    fn a_query_parameter_given_twice_is_both() {
-        let mut event = http("");
-        event["queryStringParameters"] = json!({"status": "FAILED,TIMEOUT"});
-        let query = Request::read(event).unwrap().query;
-        assert_eq!(query["status"], "FAILED,TIMEOUT");
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Caller, Problem, Request};
+use super::{Caller, Problem, Request, event::GatewayEvent, refusal::RefusedRequest};
 use crate::{clock::Clock, language::Language, process::Failure};
 
 /// A good answer.
@@ -79,35 +79,30 @@ pub async fn respond<A: Into<Response>>(
     clock: &dyn Clock,
     handle: impl AsyncFnOnce(&Request) -> A,
 ) -> Value {
-    let http = event.get("requestContext").is_some();
-    if http && is_preflight(&event) {
+    let gateway = GatewayEvent::of(&event);
+    let (http, language) = (gateway.is_some(), Language::of_event(&event));
+    if gateway.is_some_and(GatewayEvent::is_preflight) {
         // API Gateway itself adds what its CORS configuration allows.
         return json!({"statusCode": 204, "headers": {}, "body": "", "isBase64Encoded": false});
     }
-    let language = Language::of_event(&event);
-    let said = match Request::read(event) {
-        Ok(call) => {
-            let said = handle(&call).await.into();
-            log_caller(&call.caller);
-            said
+    let route = gateway.and_then(GatewayEvent::route);
+    let (said, about) = match Request::read(event) {
+        Ok(request) => {
+            let said = handle(&request).await.into();
+            log_caller(&request.caller);
+            (said, RefusedRequest::of(&request))
         }
-        Err(refusal) => Response::from(Err(refusal.into())),
+        Err(refusal) => (Response::from(Err(refusal.into())), RefusedRequest::unread(route)),
     };
     let (status, mut headers, envelope) = match said.result {
         Ok(reply) => (reply.status, reply.headers, json!({"success": true, "data": reply.data})),
         Err(problem) => {
-            let refusal = problem.into_refusal(clock);
+            let refusal = problem.into_refusal(&about, clock);
             (refusal.status(), refusal.headers(), refusal.envelope(language))
         }
     };
     headers.extend(said.headers);
     if http { response(status, headers, &envelope, language) } else { envelope }
-}
-
-/// A browser asks whether a page may call the API. No token comes with that.
-fn is_preflight(event: &Value) -> bool {
-    event["requestContext"]["http"]["method"] == "OPTIONS"
-        && event["requestContext"]["authorizer"].is_null()
 }
 
 fn log_caller(caller: &Caller) {
