@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use shared::{
     chart::ChartType,
     http::{COUNT_LIMIT, Route},
-    lambda::RATE_LIMIT_PER_MINUTE,
+    lambda::{CANCEL_LIMIT_PER_MINUTE, RATE_LIMIT_PER_MINUTE},
     process::{ErrorCode, Status},
 };
 use yaml_rust2::{Yaml, YamlLoader};
@@ -248,8 +248,72 @@ fn the_limits_are_the_same_everywhere() {
     let pagination =
         &document["components"]["schemas"]["History"]["properties"]["pagination"]["properties"];
     assert_eq!(pagination["totalCount"]["maximum"].as_i64(), Some(COUNT_LIMIT.into()));
-    for function in ["AsyncProcessingHandler", "RetryHandler", "CancelHandler"] {
+    assert_eq!(
+        template["Parameters"]["CancelLimitPerMinute"]["Default"].as_i64(),
+        Some(CANCEL_LIMIT_PER_MINUTE.into())
+    );
+    for (function, variable, parameter) in [
+        ("AsyncProcessingHandler", "RATE_LIMIT_PER_MINUTE", "RateLimitPerMinute"),
+        ("RetryHandler", "RATE_LIMIT_PER_MINUTE", "RateLimitPerMinute"),
+        ("CancelHandler", "CANCEL_LIMIT_PER_MINUTE", "CancelLimitPerMinute"),
+    ] {
         let variables = &template["Resources"][function]["Properties"]["Environment"]["Variables"];
-        assert_eq!(text(&variables["RATE_LIMIT_PER_MINUTE"]), "RateLimitPerMinute", "{function}");
+        assert_eq!(text(&variables[variable]), parameter, "{function}");
+    }
+    let description = text(&document["info"]["description"]);
+    for limit in [
+        format!("{RATE_LIMIT_PER_MINUTE} requests a minute"),
+        format!("{CANCEL_LIMIT_PER_MINUTE} a minute"),
+    ] {
+        assert!(description.contains(&limit), "{limit}");
+    }
+}
+
+/// A comma in an unquoted text of a flow mapping ends the text there: what follows it reads as a
+/// key without a value.
+#[test]
+fn no_text_of_the_document_is_cut_by_a_comma() {
+    fn keys_without_value(yaml: &Yaml, path: &str, found: &mut Vec<String>) {
+        match yaml {
+            Yaml::Hash(hash) => {
+                for (key, value) in hash {
+                    let path = format!("{path}/{}", key.as_str().unwrap_or("(no text)"));
+                    if value.is_null() || key.as_str().is_none() {
+                        found.push(path.clone());
+                    }
+                    keys_without_value(value, &path, found);
+                }
+            }
+            Yaml::Array(items) => {
+                items.iter().for_each(|item| keys_without_value(item, path, found));
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    keys_without_value(&document(), "", &mut found);
+    assert_eq!(found, Vec::<String>::new());
+    let cut =
+        YamlLoader::load_from_str("{ type: integer, description: From 1, 0 before. }").unwrap();
+    keys_without_value(&cut[0], "", &mut found);
+    assert_eq!(found.len(), 1, "the check sees nothing: {found:?}");
+}
+
+#[test]
+fn each_type_of_request_has_a_schema_that_its_type_chooses() {
+    let document = document();
+    let schemas = &document["components"]["schemas"];
+    let request = &schemas["GenerateRequest"];
+    assert_eq!(text(&request["discriminator"]["propertyName"]), "type");
+    let mapping = request["discriminator"]["mapping"].as_hash().unwrap();
+    let chosen: Vec<&str> = mapping.keys().map(text).collect();
+    assert_eq!(chosen, ChartType::NAMES);
+    let listed = request["oneOf"].as_vec().unwrap();
+    assert_eq!(listed.len(), mapping.len());
+    for ((name, reference), member) in mapping.iter().zip(listed) {
+        assert_eq!(text(reference), text(&member["$ref"]));
+        let schema = &schemas[text(reference).rsplit('/').next().unwrap()];
+        assert_eq!(schema["properties"]["type"]["const"], *name);
+        assert_eq!(texts(&schema["required"]), ["type", "params"]);
     }
 }

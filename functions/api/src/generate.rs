@@ -3,8 +3,10 @@
 use chrono::{DateTime, Utc};
 use shared::{
     clock::Clock,
-    http::{Caller, Refusal, Reply, Request, Response, limited},
-    process::{Actor, ErrorCode, Generation, InvalidRequest, ProcessId, parse_generate},
+    http::{Caller, RateLimit, Refusal, Reply, Request, Response, limited},
+    process::{
+        Actor, ErrorCode, Generation, InvalidRequest, ParsedRequest, ProcessId, parse_generate,
+    },
     store::Submission,
     use_case::submit,
 };
@@ -17,12 +19,13 @@ impl Api {
             return Response::from(Err(ErrorCode::Unauthorized.into()));
         };
         let now = self.clock.now();
-        let (params, idempotency_key) = match read(request, now) {
+        let (ParsedRequest { params, late }, idempotency_key) = match read(request, now) {
             Ok(read) => read,
             // Nothing is to be stored, so no other statement counts it.
             Err(refusal) => {
                 let refuse = async || Err(refusal.into());
-                return limited(&self.store, self.per_minute, request, now, refuse).await;
+                let limit = RateLimit::Starting(self.per_minute);
+                return limited(&self.store, limit, request, now, refuse).await;
             }
         };
         let process_type = Kind::process_type(&params);
@@ -33,6 +36,7 @@ impl Api {
             retry: None,
             idempotency_key,
             per_minute: Some(self.per_minute),
+            late,
             actor: Actor::User,
             now,
         };
@@ -55,16 +59,20 @@ impl Api {
     }
 }
 
-/// The params and the idempotency key; or everything that is wrong with them.
-fn read(
-    request: &Request,
-    now: DateTime<Utc>,
-) -> Result<(<Kind as Generation>::Params, Option<String>), Refusal> {
+/// What is asked for.
+type Parsed = ParsedRequest<<Kind as Generation>::Params>;
+
+/// The params and the idempotency key; or everything that is wrong with them. What only time has
+/// made wrong is judged later, when it is known whether the request repeats one that came in time.
+fn read(request: &Request, now: DateTime<Utc>) -> Result<(Parsed, Option<String>), Refusal> {
     let parsed = parse_generate::<Kind>(request.body()?, now);
     match (parsed, request.idempotency_key()) {
-        (Ok(params), Ok(key)) => Ok((params, key)),
-        (Ok(_), Err(violation)) => Err(violation.into()),
-        (Err(InvalidRequest::Fields(mut violations)), Err(violation)) => {
+        (Ok(parsed), Ok(key)) => Ok((parsed, key)),
+        (
+            Ok(ParsedRequest { late: mut violations, .. })
+            | Err(InvalidRequest::Fields(mut violations)),
+            Err(violation),
+        ) => {
             violations.push(violation);
             Err(Refusal::invalid(violations))
         }

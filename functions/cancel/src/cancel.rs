@@ -8,7 +8,8 @@ use shared::{
     aws::workflow::Workflow,
     clock::{Clock, SystemClock},
     http::{
-        Caller, CancelledView, Problem, ProcessView, Refusal, Reply, Request, Response, limited,
+        Caller, CancelledView, Problem, ProcessView, RateLimit, Refusal, Reply, Request, Response,
+        limited,
     },
     lambda::Setup,
     process::{ErrorCode, Failure, Process, Status},
@@ -24,8 +25,7 @@ pub(crate) struct CancelHandler {
     store: Store,
     workflow: Workflow,
     pub(crate) clock: SystemClock,
-    /// Requests a minute of one user.
-    per_minute: i32,
+    limit: RateLimit,
 }
 
 impl CancelHandler {
@@ -36,7 +36,7 @@ impl CancelHandler {
     pub(crate) async fn new(setup: &Setup) -> Result<Self, Failure> {
         Ok(Self {
             workflow: setup.workflow()?,
-            per_minute: setup.rate_limit_per_minute()?,
+            limit: RateLimit::Cancelling(setup.cancel_limit_per_minute()?),
             clock: SystemClock,
             store: setup.store_for_requests().await?,
         })
@@ -44,7 +44,7 @@ impl CancelHandler {
 
     pub(crate) async fn handle(&self, request: &Request) -> Response {
         let cancel = async || self.cancel(request).await;
-        limited(&self.store, self.per_minute, request, self.clock.now(), cancel).await
+        limited(&self.store, self.limit, request, self.clock.now(), cancel).await
     }
 
     async fn cancel(&self, request: &Request) -> Result<Reply, Problem> {

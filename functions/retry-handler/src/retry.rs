@@ -5,7 +5,7 @@ use shared::{
     aws::workflow::Workflow,
     chart::Chart,
     clock::{Clock, SystemClock},
-    http::{Caller, Problem, Refusal, Reply, Request, Response, RetriedView, limited},
+    http::{Caller, Problem, RateLimit, Refusal, Reply, Request, Response, RetriedView, limited},
     lambda::Setup,
     process::{
         ErrorCode, Failure, Generation, Process, ProcessId, Status,
@@ -27,8 +27,7 @@ pub(crate) struct RetryHandler {
     store: Store,
     workflow: Workflow,
     pub(crate) clock: SystemClock,
-    /// Requests a minute of one user.
-    per_minute: i32,
+    limit: RateLimit,
 }
 
 impl RetryHandler {
@@ -39,7 +38,7 @@ impl RetryHandler {
     pub(crate) async fn new(setup: &Setup) -> Result<Self, Failure> {
         Ok(Self {
             workflow: setup.workflow()?,
-            per_minute: setup.rate_limit_per_minute()?,
+            limit: RateLimit::Starting(setup.rate_limit_per_minute()?),
             clock: SystemClock,
             store: setup.store_for_requests().await?,
         })
@@ -47,7 +46,7 @@ impl RetryHandler {
 
     pub(crate) async fn handle(&self, request: &Request) -> Response {
         let retry = async || self.retry(request).await;
-        limited(&self.store, self.per_minute, request, self.clock.now(), retry).await
+        limited(&self.store, self.limit, request, self.clock.now(), retry).await
     }
 
     async fn retry(&self, request: &Request) -> Result<Reply, Problem> {
@@ -66,6 +65,7 @@ impl RetryHandler {
             retry: Some(Retry { of: id, count }),
             idempotency_key: None,
             per_minute: None,
+            late: Vec::new(),
             actor: request.caller.actor(),
             now: self.clock.now(),
         };

@@ -14,5 +14,5 @@ mod telemetry;
 
 pub use self::{
     serve::{Invocation, serve},
-    setup::{RATE_LIMIT_PER_MINUTE, Setup},
+    setup::{CANCEL_LIMIT_PER_MINUTE, RATE_LIMIT_PER_MINUTE, Setup},
 };

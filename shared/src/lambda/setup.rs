@@ -12,7 +12,7 @@ use crate::{
         model::{ModelConfig, Models},
         workflow::Workflow,
     },
-    environment::Environment,
+    environment::{Environment, EnvironmentError},
     process::Failure,
     store::{Credentials, Database, DatabaseConfig, Store},
 };
@@ -20,6 +20,8 @@ use crate::{
 /// Requests a minute of one user, where the environment does not say.
 pub const RATE_LIMIT_PER_MINUTE: i32 = 20;
 
+/// Cancels a minute of one user, where the environment does not say.
+pub const CANCEL_LIMIT_PER_MINUTE: i32 = 120;
 /// The longest time of a store call of a request.
 const REQUEST_CALL_LIMIT: Duration = Duration::from_secs(4);
 
@@ -68,12 +70,23 @@ impl Setup {
         Ok(Database::new(Credentials::Secret { client, config }))
     }
 
-    /// `RATE_LIMIT_PER_MINUTE`: requests a minute of one user; 20 by default.
+    /// `RATE_LIMIT_PER_MINUTE`: requests a minute of one user that may start something; 20 by
+    /// default.
     ///
     /// # Errors
     /// When it is not a number above 0.
     pub fn rate_limit_per_minute(&self) -> Result<i32, Failure> {
-        Ok(rate_limit_per_minute(self.environment)?)
+        let name = "RATE_LIMIT_PER_MINUTE";
+        Ok(per_minute(self.environment, name, RATE_LIMIT_PER_MINUTE)?)
+    }
+
+    /// `CANCEL_LIMIT_PER_MINUTE`: cancels a minute of one user; 120 by default.
+    ///
+    /// # Errors
+    /// When it is not a number above 0.
+    pub fn cancel_limit_per_minute(&self) -> Result<i32, Failure> {
+        let name = "CANCEL_LIMIT_PER_MINUTE";
+        Ok(per_minute(self.environment, name, CANCEL_LIMIT_PER_MINUTE)?)
     }
 
     /// The state machine of `STATE_MACHINE_ARN`.
@@ -105,12 +118,13 @@ async fn warm(database: Database) -> Store {
     store
 }
 
-fn rate_limit_per_minute(
+fn per_minute(
     environment: Environment<'_>,
-) -> Result<i32, crate::environment::EnvironmentError> {
+    name: &'static str,
+    default: i32,
+) -> Result<i32, EnvironmentError> {
     let parse = |text: &str| text.parse().ok().filter(|limit| *limit > 0);
-    let default = RATE_LIMIT_PER_MINUTE;
-    environment.parsed("RATE_LIMIT_PER_MINUTE", default, "a whole number above 0", parse)
+    environment.parsed(name, default, "a whole number above 0", parse)
 }
 
 #[cfg(test)]
@@ -120,7 +134,8 @@ mod tests {
     #[test]
     fn the_rate_limit_is_20_unless_told_otherwise() {
         let limit = |text: &'static str| {
-            rate_limit_per_minute(Environment::new(&move |_| Some(text.to_owned())))
+            let get = move |_: &str| Some(text.to_owned());
+            per_minute(Environment::new(&get), "RATE_LIMIT_PER_MINUTE", RATE_LIMIT_PER_MINUTE)
         };
         assert_eq!((limit(""), limit("300")), (Ok(20), Ok(300)));
         for wrong in ["0", "-1", "many", "1.5"] {

@@ -12,7 +12,10 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Store, StoredGeneration, find::parse_stored_name, rate_limit::Quota};
-use crate::process::{Actor, ErrorCode, Failure, Generation, ProcessId, Status, UserId};
+use crate::{
+    process::{Actor, ErrorCode, Failure, Generation, ProcessId, Status, UserId},
+    validation::Violation,
+};
 
 /// A process that somebody asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +33,9 @@ pub struct Submission<G: Generation> {
     /// Requests a minute that the user may make; `None`: this one has been counted, or is an
     /// operator's.
     pub per_minute: Option<i32>,
+    /// What time has made wrong with it, such as a deadline that has passed. Then only a repeat of
+    /// what was accepted in time is answered.
+    pub late: Vec<Violation>,
     /// Who asks.
     pub actor: Actor,
     /// When.
@@ -61,7 +67,11 @@ pub enum Submitted {
         created_at: DateTime<Utc>,
         /// Median seconds of processes of its type that were recent then.
         recent_seconds: Option<f64>,
+        /// Whether it waits for an execution of which no start has been noted.
+        unstarted: bool,
     },
+    /// Time has made it wrong, and it repeats nothing that was accepted in time.
+    TooLate,
     /// Another request was accepted before under the same idempotency key.
     KeyReused,
     /// The user has used up the minute.
@@ -88,6 +98,8 @@ pub enum Submitted {
         created_at: DateTime<Utc>,
         /// Median seconds of processes of its type that were recent then.
         recent_seconds: Option<f64>,
+        /// Whether it waits for an execution of which no start has been noted.
+        unstarted: bool,
     },
 }
 
@@ -102,6 +114,8 @@ pub struct Observed {
     pub repeat_created_at: Option<DateTime<Utc>>,
     /// Whether it was made by the same request.
     pub same_request: Option<bool>,
+    /// Whether no start of that process has been noted.
+    pub repeat_unstarted: Option<bool>,
     /// Whether the user has used up the minute.
     pub exhausted: bool,
     /// Whose the target is; `None`: it is not there.
@@ -122,18 +136,21 @@ pub struct Observed {
     pub retry_status: Option<String>,
     /// When it was accepted.
     pub retry_created_at: Option<DateTime<Utc>>,
+    /// Whether no start of it has been noted.
+    pub retry_unstarted: Option<bool>,
     /// Median seconds of recent processes of the type.
     pub recent_seconds: Option<f64>,
     /// The limit of requests a minute that holds for the user.
     pub limit: Option<i32>,
-    /// How many of them are used.
-    pub used: Option<i32>,
-    /// When the minute began.
+    /// Requests in each second of the last minute.
+    pub slots: Option<Vec<i32>>,
+    /// When the last of these seconds began.
     pub window_start: Option<DateTime<Utc>>,
 }
 
 impl Observed {
-    /// Judges in this order: a repeat is answered whatever else holds; the rate limit comes before
+    /// Judges in this order: a repeat is answered whatever else holds, above all whatever time has
+    /// changed since; the rate limit comes before
     /// everything that costs a look; then what a caller may know: nothing of another user's things,
     /// then their own. `None`: a unique index refused a row that this statement could not see yet.
     fn outcome<G: Generation>(
@@ -148,11 +165,18 @@ impl Observed {
         } else if let (Some(true), Some(id), Some(created_at)) =
             (self.same_request, self.repeat_id, self.repeat_created_at)
         {
-            Some(Submitted::Repeated { process_id: ProcessId(id), created_at, recent_seconds })
+            Some(Submitted::Repeated {
+                process_id: ProcessId(id),
+                created_at,
+                recent_seconds,
+                unstarted: self.repeat_unstarted.unwrap_or(false),
+            })
         } else if self.exhausted {
             Some(Submitted::RateLimited)
         } else if self.repeat_id.is_some() {
             Some(Submitted::KeyReused)
+        } else if !submission.late.is_empty() {
+            Some(Submitted::TooLate)
         } else if foreign(&self.target_user) || foreign(&self.running_user) {
             Some(Submitted::Forbidden)
         } else if self.target_gone
@@ -167,6 +191,7 @@ impl Observed {
                 status: parse_stored_name(status)?,
                 created_at,
                 recent_seconds,
+                unstarted: self.retry_unstarted.unwrap_or(false),
             })
         } else if let Some(id) = self.running_id {
             Some(Submitted::AlreadyRunning { process_id: ProcessId(id) })
@@ -180,8 +205,8 @@ impl Observed {
     /// Where the user stands in the minute; `None` where the submission is not counted.
     fn quota<G: Generation>(&self, submission: &Submission<G>) -> Option<Quota> {
         let per_minute = submission.per_minute?;
-        Some(match (self.limit, self.used, self.window_start) {
-            (Some(limit), Some(used), Some(window_start)) => Quota { limit, used, window_start },
+        Some(match (self.limit, &self.slots, self.window_start) {
+            (Some(limit), Some(slots), Some(last)) => Quota::of_slots(limit, slots, last),
             _ => Quota::unused(per_minute, submission.now),
         })
     }

@@ -2,7 +2,7 @@
 //! good as soon as the row is committed: if the start fails, or its answer is lost, the sweep
 //! starts it under the same name.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     aws::workflow::Workflow,
@@ -10,6 +10,9 @@ use crate::{
     process::{ErrorCode, Failure, ProcessId, ProcessType, Status, estimate},
     store::{Quota, Store, StoredGeneration, Submission, Submitted},
 };
+
+/// How long the function that accepted a process may be busy with starting it.
+const START_UNDER_WAY: TimeDelta = TimeDelta::seconds(10);
 
 /// A process that has been accepted: now, or when the same was asked for before.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,18 +63,25 @@ pub async fn submit<G: StoredGeneration>(
     };
     let accepted = match submitted {
         Submitted::Accepted { recent_seconds } => {
-            start(store, workflow, submission).await;
+            start(store, workflow, submission.id, submission).await;
             Ok(Accepted {
                 repeated: false,
                 ..before(submission.id, Status::Pending, submission.now, recent_seconds)
             })
         }
-        Submitted::Repeated { process_id, created_at, recent_seconds } => {
+        Submitted::Repeated { process_id, created_at, recent_seconds, unstarted } => {
+            if unstarted && start_is_lost(created_at, submission.now) {
+                start(store, workflow, process_id, submission).await;
+            }
             Ok(before(process_id, Status::Pending, created_at, recent_seconds))
         }
-        Submitted::AlreadyRetried { process_id, status, created_at, recent_seconds } => {
+        Submitted::AlreadyRetried { process_id, status, created_at, recent_seconds, unstarted } => {
+            if unstarted && start_is_lost(created_at, submission.now) {
+                start(store, workflow, process_id, submission).await;
+            }
             Ok(before(process_id, status, created_at, recent_seconds))
         }
+        Submitted::TooLate => Err(Refusal::invalid(submission.late.clone()).into()),
         Submitted::KeyReused => Err(ErrorCode::IdempotencyKeyReused.into()),
         Submitted::RateLimited => Err(match &quota {
             Some(quota) => rate_limited(quota, submission.now),
@@ -87,17 +97,23 @@ pub async fn submit<G: StoredGeneration>(
     Ok((accepted, quota))
 }
 
+/// Whether the start of a process of which none has been noted must be taken as lost. Soon after it
+/// was accepted, it is under way: many repeats at once shall not start it as many times.
+fn start_is_lost(created_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    now - created_at >= START_UNDER_WAY
+}
+
+/// Starts the execution of `id`, which is the process of `submission` or the one that it repeats.
 async fn start<G: StoredGeneration>(
     store: &Store,
     workflow: &Workflow,
+    id: ProcessId,
     submission: &Submission<G>,
 ) {
-    let id = submission.id;
     match workflow.start(id).await {
         Ok(arn) => {
-            if let Err(failure) =
-                store.record_start(id, &arn, submission.actor, submission.now).await
-            {
+            let noted = store.record_start(id, &arn, submission.actor, submission.now).await;
+            if let Err(failure) = noted {
                 tracing::warn!(
                     processId = %id,
                     errorCode = %failure.code,
@@ -114,5 +130,18 @@ async fn start<G: StoredGeneration>(
                 "not known to have started; the sweep will see to it"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Protocol B10.
+    #[test]
+    fn a_start_counts_as_lost_once_it_can_no_longer_be_under_way() {
+        let created_at = DateTime::UNIX_EPOCH;
+        let lost = |seconds| start_is_lost(created_at, created_at + TimeDelta::seconds(seconds));
+        assert_eq!((lost(0), lost(9), lost(10), lost(300)), (false, false, true, true));
     }
 }

@@ -39,7 +39,12 @@ async fn a_repeat_finds_the_first_process_and_its_estimate_and_is_not_counted(
     let (repeat, standing) = fixture.store.submit(&keyed(2, 30)).await.unwrap();
     assert_eq!(
         repeat,
-        Submitted::Repeated { process_id: id(1), created_at: at(0), recent_seconds: None }
+        Submitted::Repeated {
+            process_id: id(1),
+            created_at: at(0),
+            recent_seconds: None,
+            unstarted: false,
+        }
     );
     assert_eq!((standing.unwrap().used, standing.unwrap().remaining()), (1, 19));
     assert_eq!(

@@ -82,32 +82,6 @@ async fn both_ways_of_counting_count_into_one_minute(_: PgPoolOptions, options: 
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
-async fn the_next_minute_begins_anew(_: PgPoolOptions, options: PgConnectOptions) {
-    let fixture = Fixture::new(options).await;
-    let count =
-        async |seconds| fixture.store.count_request(&user("hanako"), 2, at(seconds)).await.unwrap();
-    let quota = count(0).await.quota;
-    assert_eq!((quota.limit, quota.remaining(), quota.reset()), (2, 1, at(60)));
-    assert!(count(30).await.allowed);
-    let refused = count(59).await;
-    assert_eq!(
-        (refused.allowed, refused.quota.remaining(), refused.quota.reset()),
-        (false, 0, at(60))
-    );
-    assert_eq!(
-        fixture.submit(&Submission { now: at(59), ..counted(1, 2) }).await,
-        Submitted::RateLimited
-    );
-    assert!(count(60).await.allowed);
-    assert!(matches!(
-        fixture.submit(&Submission { now: at(61), ..counted(2, 2) }).await,
-        Submitted::Accepted { .. }
-    ));
-    // A function whose clock is behind counts into the minute that has begun.
-    assert!(!count(59).await.allowed);
-}
-
-#[sqlx::test(migrations = "../infra/migrations")]
 async fn another_users_minute_is_another(_: PgPoolOptions, options: PgConnectOptions) {
     let fixture = Fixture::new(options).await;
     assert!(fixture.store.count_request(&user("hanako"), 1, at(0)).await.unwrap().allowed);

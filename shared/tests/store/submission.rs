@@ -111,7 +111,8 @@ async fn a_process_is_retried_once_until_that_retry_is_cancelled(
             process_id: id(2),
             status: Status::Pending,
             created_at: at(0),
-            recent_seconds: None
+            recent_seconds: None,
+            unstarted: true,
         }
     );
     let process = fixture.process(2).await.summary;

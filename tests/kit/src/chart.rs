@@ -55,6 +55,7 @@ pub fn submission(number: u128, user_name: &str) -> Submission<Chart> {
         retry: None,
         idempotency_key: None,
         per_minute: None,
+        late: Vec::new(),
         actor: Actor::User,
         now: at(0),
     }

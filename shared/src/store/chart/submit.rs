@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     chart::Chart,
-    store::{Connection, Observed, Submission, rate_limit::window_of},
+    store::{Connection, Observed, Submission},
 };
 
 pub(super) async fn try_submit(
@@ -30,7 +30,7 @@ pub(super) async fn try_submit(
         submission.actor.as_str(),
         submission.idempotency_key,
         submission.per_minute,
-        window_of(submission.now),
+        !submission.late.is_empty(),
         needs.goal,
         &needs.sub_goals,
         needs.sub_goals_of,

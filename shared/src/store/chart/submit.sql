@@ -5,17 +5,18 @@
 --  $3 type               $10 actor                  $16 goal, for all its sub-goals
 --  $4 target             $11 idempotency key        $17 actions
 --  $5 params             $12 requests a minute      $18 goal, for all its actions
---  $6 replace            $13 present minute         $19 whether the target may be missing
+--  $6 replace            $13 whether it is too late $19 whether the target may be missing
 --  $7 process it retries    $20 whether targets that have children are left out instead of refused
 WITH repeat AS (
-    SELECT id, created_at, type = $3 AND params = $5 AS same_request
+    SELECT id, created_at, type = $3 AND params = $5 AS same_request,
+           status = 'PENDING' AND execution_arn IS NULL AS unstarted
     FROM processing_state
     WHERE user_id = $2 AND idempotency_key = $11
 ), exhausted AS (
-    SELECT FROM rate_limit
+    SELECT FROM rate_limit, rate_limit_minute(slots, window_start, $9) minute
     WHERE $12::integer IS NOT NULL
       AND user_id = $2
-      AND COALESCE(per_minute, $12) <= CASE WHEN window_start >= $13 THEN used ELSE 0 END
+      AND COALESCE(per_minute, $12) <= minute.used
 ), found AS (
     SELECT goals.user_id,
            goals.id AS goal_id,
@@ -84,7 +85,7 @@ WITH repeat AS (
 ), gone AS (
     SELECT FROM original WHERE target_existed AND NOT EXISTS (SELECT FROM found)
 ), retry AS (
-    SELECT id, status, created_at
+    SELECT id, status, created_at, status = 'PENDING' AND execution_arn IS NULL AS unstarted
     FROM processing_state
     WHERE original_process_id = $7 AND status <> 'CANCELLED'
 ), obstacle AS (
@@ -95,6 +96,7 @@ WITH repeat AS (
     UNION ALL SELECT FROM running
     UNION ALL SELECT FROM retry
     UNION ALL SELECT FROM repeat WHERE NOT same_request
+    UNION ALL SELECT WHERE $13::boolean
 ), created AS (
     INSERT INTO processing_state (
         id, user_id, type, status, target_id, params,
@@ -116,31 +118,32 @@ WITH repeat AS (
            jsonb_strip_nulls(jsonb_build_object('originalProcessId', $7::uuid))
     FROM created
 ), counted AS (
-    INSERT INTO rate_limit AS bucket (user_id, window_start, used, allowed)
-    SELECT $2, $13, 1, $12
+    INSERT INTO rate_limit AS bucket (user_id, window_start, slots, used, allowed)
+    SELECT $2, minute.at, minute.slots[1:59] || 1, 1, $12
+    FROM rate_limit_minute('{}', 'epoch', $9) minute
     WHERE $12 IS NOT NULL
       AND NOT EXISTS (SELECT FROM exhausted)
       AND NOT EXISTS (SELECT FROM repeat WHERE same_request)
       AND (EXISTS (SELECT FROM created) OR EXISTS (SELECT FROM obstacle))
     ON CONFLICT (user_id) DO UPDATE
-    SET window_start = GREATEST(bucket.window_start, excluded.window_start),
-        used = CASE WHEN bucket.window_start >= excluded.window_start
-                    THEN bucket.used + 1 ELSE 1 END,
-        allowed = COALESCE(bucket.per_minute, excluded.allowed)
-    RETURNING allowed, used, window_start
+    SET (window_start, slots, used, allowed) = (
+        SELECT minute.at, minute.slots[1:59] || minute.slots[60] + 1, minute.used + 1,
+               COALESCE(bucket.per_minute, excluded.allowed)
+        FROM rate_limit_minute(bucket.slots, bucket.window_start, $9) minute
+    )
+    RETURNING allowed, slots, window_start
 ), standing AS (
-    SELECT allowed, used, window_start FROM counted
+    SELECT allowed, slots, window_start FROM counted
     UNION ALL
-    SELECT COALESCE(per_minute, $12),
-           CASE WHEN window_start >= $13 THEN used ELSE 0 END,
-           GREATEST(window_start, $13)
-    FROM rate_limit
+    SELECT COALESCE(per_minute, $12), minute.slots, minute.at
+    FROM rate_limit, rate_limit_minute(slots, window_start, $9) minute
     WHERE user_id = $2 AND NOT EXISTS (SELECT FROM counted)
 )
 SELECT EXISTS (SELECT FROM created) AS "created!",
        (SELECT id FROM repeat) AS repeat_id,
        (SELECT created_at FROM repeat) AS repeat_created_at,
        (SELECT same_request FROM repeat) AS same_request,
+       (SELECT unstarted FROM repeat) AS repeat_unstarted,
        EXISTS (SELECT FROM exhausted) AS "exhausted!",
        (SELECT user_id FROM found ORDER BY user_id = $2 LIMIT 1) AS target_user,
        EXISTS (SELECT FROM gone) AS "target_gone!",
@@ -151,8 +154,9 @@ SELECT EXISTS (SELECT FROM created) AS "created!",
        (SELECT id FROM retry) AS retry_id,
        (SELECT status FROM retry) AS retry_status,
        (SELECT created_at FROM retry) AS retry_created_at,
+       (SELECT unstarted FROM retry) AS retry_unstarted,
        (SELECT allowed FROM standing) AS "limit",
-       (SELECT used FROM standing) AS used,
+       (SELECT slots FROM standing) AS slots,
        (SELECT window_start FROM standing) AS window_start,
        -- For a repeat, as it was when the first request was answered, so that both get the same.
        recent_seconds(
