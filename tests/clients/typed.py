@@ -1,0 +1,74 @@
+"""A typed call of the generated Python client: what it sends, and what it makes of the answers."""
+
+import json
+from datetime import datetime, timezone
+from uuid import UUID
+
+import httpx
+from asynchronous_ai_generation_client import AuthenticatedClient
+from asynchronous_ai_generation_client.api.processes import generate, status
+from asynchronous_ai_generation_client.models import (
+    AcceptedAnswer,
+    ActionRequest,
+    ActionsOfSubGoalParams,
+    ChartParams,
+    ChartRequest,
+    Depth,
+    Failure,
+    ProcessAnswer,
+)
+
+GOAL = UUID("0193e4a0-0000-7000-8000-000000000001")
+sent = []
+
+
+def api(request: httpx.Request) -> httpx.Response:
+    """Answers with the examples of the published contract."""
+    if request.method == "GET":
+        item = {"id": str(GOAL), "title": "基礎を固める", "position": 0}
+        process = {
+            "processId": str(GOAL), "status": "COMPLETED", "type": "CHART_GENERATION", "progress": 100,
+            "attempt": 1, "createdAt": "2026-11-22T01:00:00Z", "updatedAt": "2026-11-22T01:00:31Z",
+            "retryCount": 0, "result": {"goalId": str(GOAL), "subGoals": [item], "usage": []},
+        }
+        return httpx.Response(200, json={"success": True, "data": process})
+    body = json.loads(request.content)
+    sent.append(body)
+    if body["type"] == "ACTION_GENERATION":
+        detail = {"field": "params.subGoalId", "message": "must be a UUID"}
+        error = {"code": "VALIDATION_ERROR", "message": "…", "retryable": False, "details": [detail]}
+        return httpx.Response(400, json={"success": False, "error": error})
+    accepted = {
+        "processId": str(GOAL), "status": "PENDING", "type": body["type"],
+        "createdAt": "2026-11-22T01:00:00Z", "estimatedCompletionTime": "2026-11-22T01:01:00Z",
+    }
+    return httpx.Response(202, json={"success": True, "data": accepted})
+
+
+client = AuthenticatedClient(
+    base_url="https://example.invalid", token="t", httpx_args={"transport": httpx.MockTransport(api)}
+)
+params = ChartParams(
+    goal_id=GOAL,
+    title="フルマラソンを完走する",
+    description="半年後の大会で完走する",
+    deadline=datetime(2099, 12, 31, tzinfo=timezone.utc),
+    background="運動の習慣がない",
+    depth=Depth.TASKS,
+)
+accepted = generate.sync(client=client, body=ChartRequest(type_="CHART_GENERATION", params=params))
+assert isinstance(accepted, AcceptedAnswer) and accepted.data.process_id == GOAL, accepted
+assert sent[0] == {
+    "type": "CHART_GENERATION",
+    "params": {
+        "goalId": str(GOAL), "title": "フルマラソンを完走する", "description": "半年後の大会で完走する",
+        "deadline": "2099-12-31T00:00:00+00:00", "background": "運動の習慣がない", "depth": "tasks",
+    },
+}, sent
+
+actions = ActionRequest(type_="ACTION_GENERATION", params=ActionsOfSubGoalParams(sub_goal_id=GOAL))
+refused = generate.sync(client=client, body=actions)
+assert isinstance(refused, Failure) and refused.error.details[0].field == "params.subGoalId", refused
+
+process = status.sync(GOAL, client=client)
+assert isinstance(process, ProcessAnswer) and process.data.result.sub_goals[0].position == 0, process
