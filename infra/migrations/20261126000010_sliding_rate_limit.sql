@@ -22,22 +22,31 @@ CREATE FUNCTION rate_limit_minute(slots integer[], last timestamptz, asked times
 RETURNS TABLE (at timestamptz, slots integer[], used bigint)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT present.at, moved.slots, (SELECT sum(slot) FROM unnest(moved.slots) slot)
+    SELECT moved.at, moved.slots, (SELECT sum(slot) FROM unnest(moved.slots) slot)
     FROM (
-        SELECT date_trunc('second', LEAST(asked, statement_timestamp())) AS at
-    ) clock
-    CROSS JOIN LATERAL (
-        SELECT CASE WHEN last <= clock.at + interval '1 minute' THEN GREATEST(last, clock.at) ELSE clock.at END AS at
-    ) present
-    CROSS JOIN LATERAL (
-        SELECT extract(epoch FROM present.at - last) AS seconds
-    ) passed
-    CROSS JOIN LATERAL (
-        SELECT CASE
-            WHEN passed.seconds BETWEEN 0 AND 59
-            THEN rate_limit_minute.slots[passed.seconds::integer + 1 : 60] || array_fill(0, ARRAY[passed.seconds::integer])
-            ELSE array_fill(0, ARRAY[60])
-        END AS slots
+        SELECT passed.at,
+               CASE
+                   WHEN passed.seconds BETWEEN 0 AND 59
+                   THEN rate_limit_minute.slots[passed.seconds::integer + 1 : 60]
+                        || array_fill(0, ARRAY[passed.seconds::integer])
+                   ELSE array_fill(0, ARRAY[60])
+               END AS slots
+        FROM (
+            SELECT present.at, date_part('epoch', present.at - last) AS seconds
+            FROM (
+                SELECT CASE
+                           WHEN last <= clock.at + interval '1 minute' THEN GREATEST(last, clock.at)
+                           ELSE clock.at
+                       END AS at
+                FROM (
+                    SELECT date_trunc('second', LEAST(asked, statement_timestamp())) AS at
+                    OFFSET 0 -- Each level is computed once, not written into the next.
+                ) clock
+                OFFSET 0
+            ) present
+            OFFSET 0
+        ) passed
+        OFFSET 0
     ) moved;
 END;
 

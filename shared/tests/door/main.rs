@@ -8,3 +8,4 @@
 
 mod rate_limit;
 mod repeats;
+mod starts;
