@@ -1,5 +1,7 @@
 //! The reconciler's settings.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use shared::{
     aws::limiter::Rate,
@@ -8,7 +10,9 @@ use shared::{
 };
 
 /// Processes whose logs one sweep looks into, where the environment does not say.
-const EVIDENCE_LIMIT: u64 = 50;
+const EVIDENCE_LIMIT: usize = 50;
+/// Seconds for which it looks into them.
+const EVIDENCE_SECONDS: u64 = 10;
 
 /// How the reconciler goes about it. Everything has a default.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,14 +31,17 @@ pub(crate) struct ReconcilerConfig {
     /// `FILTER_LOG_EVENTS_PER_SECOND`.
     pub(crate) filter: Rate,
     /// `RECONCILER_EVIDENCE_LIMIT`: how many processes' logs one sweep looks into.
-    pub(crate) evidence: u64,
+    pub(crate) evidence: usize,
+    /// `RECONCILER_EVIDENCE_SECONDS`: how long it looks into them, after all repairs.
+    pub(crate) evidence_time: Duration,
 }
 
 impl ReconcilerConfig {
     /// Reads it from `environment`.
     ///
-    /// The rates are Step Functions' quotas in the smaller regions, or below; its buckets hold more
-    /// than the bursts here, which leaves the rest to others who call the same APIs.
+    /// The rates hold in every region. Step Functions lets an account list 2 times a second and
+    /// describe 10 times (5 and 15 in its three largest regions), after bursts of 100 and 250. What
+    /// is left here is for others who call the same APIs.
     ///
     /// # Errors
     /// Names the variable that is wrong.
@@ -59,8 +66,8 @@ impl ReconcilerConfig {
                 grace: span("RECONCILER_GRACE_SECONDS", limits.grace)?,
                 ..limits
             },
-            list: rate("LIST_EXECUTIONS_PER_SECOND", 5.0, 50.0)?,
-            describe: rate("DESCRIBE_EXECUTION_PER_SECOND", 15.0, 200.0)?,
+            list: rate("LIST_EXECUTIONS_PER_SECOND", 2.0, 50.0)?,
+            describe: rate("DESCRIBE_EXECUTION_PER_SECOND", 8.0, 200.0)?,
             start: rate("START_EXECUTION_PER_SECOND", 100.0, 300.0)?,
             stop: rate("STOP_EXECUTION_PER_SECOND", 20.0, 200.0)?,
             filter: rate("FILTER_LOG_EVENTS_PER_SECOND", 4.0, 5.0)?,
@@ -70,6 +77,7 @@ impl ReconcilerConfig {
                 "a whole number",
                 count,
             )?,
+            evidence_time: environment.seconds("RECONCILER_EVIDENCE_SECONDS", EVIDENCE_SECONDS)?,
         })
     }
 }
@@ -89,8 +97,9 @@ mod tests {
     fn everything_has_a_default() {
         let config = read(&[]).unwrap();
         assert_eq!(config.limits, Limits::default());
-        assert_eq!(config.describe, Rate { per_second: 15.0, burst: 200.0 });
-        assert_eq!(config.evidence, 50);
+        assert_eq!(config.describe, Rate { per_second: 8.0, burst: 200.0 });
+        assert_eq!(config.list, Rate { per_second: 2.0, burst: 50.0 });
+        assert_eq!((config.evidence, config.evidence_time), (50, Duration::from_secs(10)));
     }
 
     #[test]

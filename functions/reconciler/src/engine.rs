@@ -13,17 +13,16 @@ use shared::{
     aws::{
         limiter::{Limiter, Rate},
         logs::Logs,
-        workflow::{Described, RunningPage, Stopped, Workflow},
+        workflow::{Described, RunningPage, Started, Stopped, Workflow},
     },
     process::{Evidence, Failure, ProcessId},
 };
 
 use crate::config::ReconcilerConfig;
 
-/// Longest time that a repair waits for its evidence.
-const EVIDENCE_PATIENCE: Duration = Duration::from_secs(5);
-/// How much of it the search has, so that it ends with what it has found before it is given up.
-const SEARCH_PATIENCE: Duration = Duration::from_secs(4);
+/// How much of its patience a repair's search keeps for itself, so that it ends with what it has
+/// found before it is given up.
+const SEARCH_SLACK: Duration = Duration::from_secs(1);
 
 /// How often each API was called.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -48,6 +47,17 @@ impl Sub for Calls {
             filter_log_events: self.filter_log_events - before.filter_log_events,
         }
     }
+}
+
+/// What became of a search of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LogSearch {
+    /// The last errors about the process; there may be none.
+    Found(Vec<Evidence>),
+    /// The log cannot be read.
+    Failed,
+    /// The log does not answer in time.
+    TimedOut,
 }
 
 /// An API with its quota, and what its use has cost.
@@ -132,7 +142,7 @@ impl Engine {
         self.describe.call(self.workflow.describe(id)).await
     }
 
-    pub(crate) async fn start(&self, id: ProcessId) -> Result<String, Failure> {
+    pub(crate) async fn start(&self, id: ProcessId) -> Result<Started, Failure> {
         self.start.call(self.workflow.start(id)).await
     }
 
@@ -149,21 +159,26 @@ impl Engine {
         self.stop.call(self.workflow.stop(id, error, cause)).await
     }
 
-    /// The last errors in the log about `id`. A log that cannot be read never keeps a repair from
-    /// being made.
+    /// The last errors in the log about `id`, if they come within `patience`.
     pub(crate) async fn evidence(
         &self,
         id: ProcessId,
         from: DateTime<Utc>,
         until: DateTime<Utc>,
-    ) -> Vec<Evidence> {
-        let Some(logs) = &self.logs else { return Vec::new() };
-        let search = self.filter.call(logs.last_errors(id, from, until, SEARCH_PATIENCE));
-        match tokio::time::timeout(EVIDENCE_PATIENCE, search).await {
+        patience: Duration,
+    ) -> LogSearch {
+        let Some(logs) = &self.logs else { return LogSearch::Found(Vec::new()) };
+        let search = self.filter.call(logs.last_errors(
+            id,
+            from,
+            until,
+            patience.saturating_sub(SEARCH_SLACK),
+        ));
+        match tokio::time::timeout(patience, search).await {
             Ok(Ok(found)) => {
                 // One search reads several pages, and each of them is a call.
                 self.filter.calls.fetch_add(found.calls.saturating_sub(1), Relaxed);
-                found.evidence
+                LogSearch::Found(found.evidence)
             }
             Ok(Err(failure)) => {
                 tracing::warn!(
@@ -172,14 +187,14 @@ impl Engine {
                     cause = failure.cause,
                     "repaired without evidence: the log cannot be read"
                 );
-                Vec::new()
+                LogSearch::Failed
             }
             Err(_) => {
                 tracing::warn!(
                     processId = %id,
-                    "repaired without evidence: the log does not answer"
+                    "repaired without evidence: the log does not answer in time"
                 );
-                Vec::new()
+                LogSearch::TimedOut
             }
         }
     }

@@ -56,6 +56,7 @@ impl Reconciler {
                     attempt = row.attempt,
                     "the execution failed"
                 );
+                run.explain().await;
                 self.emit_metrics(&run.finish(), None);
                 return Ok(SettledView { process_id, status: Some(status), settled: true });
             }

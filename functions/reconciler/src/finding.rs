@@ -4,7 +4,7 @@ use serde::Serialize;
 use shared::{
     process::{Failure, ProcessId, Status},
     reconcile::{CompletedAt, Mend, ProcessFacts, Repair, Rule},
-    store::Repaired,
+    store::{Leftovers, Repaired},
 };
 
 /// What became of one finding.
@@ -72,6 +72,17 @@ impl Finding {
             }
         };
         Self::new(row, rule, RepairOutcome::Planned, from, to)
+    }
+
+    /// What an ended process has left is to go.
+    pub(crate) fn planned_drop(left: &Leftovers) -> Self {
+        Self {
+            process_id: left.id,
+            rule: Rule::R16,
+            from: format!("outputs: {}, batches: {}", left.outputs, left.batches),
+            to: "outputs: 0, batches: 0".to_owned(),
+            outcome: RepairOutcome::Planned,
+        }
     }
 
     /// `row` disagrees with its execution, and is left as it is.

@@ -13,6 +13,7 @@
 //! | `run` | one invocation at work: its report, its time, its cost |
 //! | `settle` | one process and its execution: plan, then repair |
 //! | `repair`, `mend` | the repairs; what is broken in a row alone |
+//! | `explain` | what the log tells of the processes that were ended |
 //! | `finding`, `report`, `views` | what was found and done, and how it is told |
 //! | `engine`, `config` | Step Functions and the log, within their quotas; the settings |
 
@@ -20,6 +21,7 @@ mod config;
 mod engine;
 mod execution_ended;
 mod execution_failed;
+mod explain;
 mod finding;
 mod mend;
 mod operator;

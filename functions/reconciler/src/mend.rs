@@ -1,6 +1,9 @@
-//! What is broken in a row alone (R12–R14).
+//! What is broken in a row alone (R12–R14), and what an ended process has left (R16).
 
-use shared::reconcile::{CompletedAt, Mend, ProcessFacts, mends};
+use shared::{
+    reconcile::{CompletedAt, Mend, ProcessFacts, mends},
+    store::Leftovers,
+};
 
 use crate::{
     finding::{Finding, RepairOutcome},
@@ -8,6 +11,18 @@ use crate::{
 };
 
 impl Run<'_> {
+    /// Deletes what an ended process has left.
+    pub(crate) async fn drop_leftovers_of(&mut self, left: &Leftovers) {
+        let mut finding = Finding::planned_drop(left);
+        if !self.report.dry_run {
+            finding.outcome = match self.reconciler.store.drop_leftovers(left, self.now()).await {
+                Ok(repaired) => RepairOutcome::from(repaired),
+                Err(failure) => finding.failed(&failure),
+            };
+        }
+        self.report.add(finding);
+    }
+
     /// Mends what is broken in the row alone.
     pub(crate) async fn mend(&mut self, row: &ProcessFacts) {
         let mut row = row.clone();

@@ -7,7 +7,7 @@ use serde_json::Value;
 use shared::{
     clock::{Clock, SystemClock},
     http::{Request, respond},
-    lambda::{Invocation, Setup, metrics},
+    lambda::{Invocation, Metrics, Setup},
     process::Failure,
     store::{Gauges, Store},
 };
@@ -32,8 +32,7 @@ pub(crate) struct Reconciler {
     pub(crate) engine: Engine,
     pub(crate) config: ReconcilerConfig,
     pub(crate) clock: Box<dyn Clock>,
-    /// Where metrics go.
-    pub(crate) emit: fn(&Value),
+    pub(crate) metrics: Metrics,
 }
 
 impl Reconciler {
@@ -48,7 +47,7 @@ impl Reconciler {
             engine: Engine::new(setup.workflow()?, setup.worker_logs(), &config),
             config,
             clock: Box::new(SystemClock),
-            emit: metrics::emit,
+            metrics: setup.metrics(),
         })
     }
 
@@ -80,7 +79,7 @@ impl Reconciler {
 
     /// Emits the metrics of `report`. `gauges`: what a sweep measures besides.
     pub(crate) fn emit_metrics(&self, report: &Report, gauges: Option<Gauges>) {
-        report.metrics(gauges, self.clock.now()).iter().for_each(self.emit);
+        report.emit(&self.metrics, gauges, self.clock.now());
     }
 }
 

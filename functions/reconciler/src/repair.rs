@@ -1,11 +1,10 @@
 //! The repairs of a plan. What is not known to have happened is looked at again before anything is
 //! written, and nothing is written about a row that has moved.
 
-use chrono::TimeDelta;
 use shared::{
-    aws::workflow::{Described, Stopped},
+    aws::workflow::{Described, Started, Stopped},
     chart::Chart,
-    process::{Actor, Ending, EventKind, Failure, Status},
+    process::{Actor, Ending, EventKind, Failure},
     reconcile::{Execution, Plan, ProcessFacts, Repair, Rule, STOPPED_FOR_TIME, stopped_for},
     store::{EndingNote, Repaired},
     use_case::{Finish, finish},
@@ -17,10 +16,6 @@ use crate::{
     run::Run,
     settle::Settled,
 };
-
-/// Lines may have been logged a little before and after what Step Functions thinks is the
-/// execution's time.
-const LOG_SLACK: TimeDelta = TimeDelta::seconds(30);
 
 impl Run<'_> {
     /// Makes `repair`, or in a dry run only reports that it would be made.
@@ -52,7 +47,7 @@ impl Run<'_> {
         finding: &mut Finding,
     ) -> Result<RepairOutcome, Failure> {
         match repair {
-            Repair::Start => self.start(row, finding).await,
+            Repair::Start => self.start(row).await,
             Repair::Complete => self.complete(row, finding).await,
             Repair::End(ending) => {
                 self.end(row, seen, finding.rule, ending, EventKind::Repaired).await
@@ -63,40 +58,27 @@ impl Run<'_> {
     }
 
     /// R1. The try is noted first, so that tries whose answers were lost count too; a lost answer
-    /// is then looked for. The last of the tries that fail ends the process.
-    async fn start(
-        &mut self,
-        row: &ProcessFacts,
-        finding: &mut Finding,
-    ) -> Result<RepairOutcome, Failure> {
+    /// is then looked for. When enough of them have failed, a later sweep ends the process.
+    async fn start(&self, row: &ProcessFacts) -> Result<RepairOutcome, Failure> {
         let Reconciler { store, engine, .. } = self.reconciler;
         if store.note_start_try(row, self.now()).await? == Repaired::Moved {
             return Ok(RepairOutcome::Moved);
         }
         let failure = match engine.start(row.id).await {
-            Ok(arn) => {
-                store.note_started(row, &arn, self.now()).await?;
+            Ok(Started { execution_arn, at }) => {
+                let at = at.or_else(|| Some(self.now()));
+                store.note_started(row, &execution_arn, at, self.now()).await?;
                 return Ok(RepairOutcome::Repaired);
             }
             Err(failure) => failure,
         };
         let seen = engine.describe(row.id).await?;
-        if seen.execution != Execution::Missing {
-            store.note_started(row, &engine.execution_arn(row.id), self.now()).await?;
-            return Ok(RepairOutcome::Repaired);
-        }
-        let Some(row) = self.facts(row.id).await? else { return Ok(RepairOutcome::Moved) };
-        let Plan::Repair { rule, repair: Repair::End(mut ending) } =
-            self.plan(&row, &seen.execution)
-        else {
+        if seen.execution == Execution::Missing {
             return Err(failure);
-        };
-        if let Some(error) = ending.error_mut() {
-            let cause = error.cause.as_deref().unwrap_or_default();
-            error.cause = Some(format!("{cause}; the last time: {}", failure.cause));
         }
-        finding.leads_to(rule, ending.status());
-        self.end(&row, &seen, rule, ending, EventKind::Repaired).await
+        let arn = engine.execution_arn(row.id);
+        store.note_started(row, &arn, seen.started_at, self.now()).await?;
+        Ok(RepairOutcome::Repaired)
     }
 
     /// R9. The order to stop says why, so that whoever finds the execution aborted knows that its
@@ -148,54 +130,39 @@ impl Run<'_> {
 
     /// R3: with what is staged, or else with what is stored.
     async fn complete(
-        &mut self,
+        &self,
         row: &ProcessFacts,
         finding: &mut Finding,
     ) -> Result<RepairOutcome, Failure> {
         let store = &self.reconciler.store;
         if store.all_staged(row.id).await? != Some(true) {
             let repaired = store.complete_from_stored(row, self.now()).await?;
-            return Ok(self.count_end(repaired, Status::Completed));
+            return Ok(repaired.into());
         }
         match finish::<Chart>(store, row.id, Actor::Reconciler, self.now()).await? {
             // FAILED or TIMEOUT when nothing at all could be written.
             Finish::Ended(status) => {
                 finding.leads_to(finding.rule, status);
-                Ok(self.count_end(Repaired::Done, status))
+                Ok(RepairOutcome::Repaired)
             }
             Finish::NotYet => Ok(RepairOutcome::Moved),
         }
     }
 
-    /// Ends the process, by a rule that wants it with what the log says. The history calls it
-    /// `kind`.
+    /// Ends the process. The history calls it `kind`.
     pub(crate) async fn end(
         &mut self,
         row: &ProcessFacts,
         seen: &Described,
         rule: Rule,
-        mut ending: Ending,
+        ending: Ending,
         kind: EventKind,
     ) -> Result<RepairOutcome, Failure> {
-        if let Some(error) = ending.error_mut()
-            && rule.wants_evidence()
-            && self.evidence_left > 0
-        {
-            self.evidence_left -= 1;
-            let from = seen.started_at.or(row.started_at).unwrap_or(row.created_at) - LOG_SLACK;
-            let until = seen.stopped_at.unwrap_or_else(|| self.now()) + LOG_SLACK;
-            error.evidence = self.reconciler.engine.evidence(row.id, from, until).await;
-        }
         let note = EndingNote { rule, kind, execution: seen.execution.as_str() };
         let repaired = self.reconciler.store.end_seen(row, &ending, note, self.now()).await?;
-        Ok(self.count_end(repaired, ending.status()))
-    }
-
-    fn count_end(&mut self, repaired: Repaired, status: Status) -> RepairOutcome {
-        match repaired {
-            Repaired::Done => self.report.count_ended(status),
-            Repaired::Moved => {}
+        if repaired == Repaired::Done && rule.wants_evidence() {
+            self.explain_later(row, seen, ending);
         }
-        repaired.into()
+        Ok(repaired.into())
     }
 }

@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
 use shared::{
-    lambda::metrics::{self, Metric},
-    process::Status,
+    lambda::{By, Metric, Metrics},
     reconcile::Rule,
     store::Gauges,
 };
@@ -39,6 +37,10 @@ pub(crate) struct Report {
     pub(crate) repaired: u64,
     pub(crate) moved: u64,
     pub(crate) failed: u64,
+    /// Processes whose executions may be too fresh to be found: the next sweep looks again.
+    pub(crate) too_fresh: u64,
+    /// Endings to which evidence from the log was added.
+    pub(crate) explained: u64,
     pub(crate) calls: Calls,
     /// Milliseconds in all.
     pub(crate) duration: i64,
@@ -47,9 +49,6 @@ pub(crate) struct Report {
     /// The first findings.
     #[serde(skip)]
     pub(crate) actions: Vec<Finding>,
-    /// How often a process reached each final status by our doing.
-    #[serde(skip)]
-    ended: BTreeMap<&'static str, (Metric, u64)>,
 }
 
 impl Report {
@@ -66,13 +65,6 @@ impl Report {
     /// A look or a statement that failed before it was known what there is to find.
     pub(crate) const fn count_failed_look(&mut self) {
         self.failed += 1;
-    }
-
-    /// A process that reached `status` by our doing.
-    pub(crate) fn count_ended(&mut self, status: Status) {
-        if let Some(metric) = Metric::of_status(status) {
-            self.ended.entry(metric.as_str()).or_insert((metric, 0)).1 += 1;
-        }
     }
 
     pub(crate) fn add(&mut self, finding: Finding) {
@@ -113,6 +105,8 @@ impl Report {
             repaired = self.repaired,
             moved = self.moved,
             failed = self.failed,
+            tooFresh = self.too_fresh,
+            explained = self.explained,
             listExecutions = list_executions,
             describeExecution = describe_execution,
             startExecution = start_execution,
@@ -124,39 +118,32 @@ impl Report {
         );
     }
 
-    /// The lines of metrics. `gauges`: what a sweep measures besides.
-    pub(crate) fn metrics(&self, gauges: Option<Gauges>, now: DateTime<Utc>) -> Vec<Value> {
+    /// Emits what is counted. `gauges`: what a sweep measures besides.
+    pub(crate) fn emit(&self, metrics: &Metrics, gauges: Option<Gauges>, now: DateTime<Utc>) {
         #[expect(clippy::cast_precision_loss, reason = "no count comes near 2^53")]
         let number = |count: u64| count as f64;
-        let mut values: Vec<_> =
-            self.ended.values().map(|(metric, count)| (*metric, number(*count))).collect();
+        let mut values = Vec::new();
+        // A sweep says that it found nothing, so that an alarm sees that it looked.
+        if gauges.is_some() || self.drift > 0 {
+            values.push((Metric::Drift, number(self.drift)));
+        }
+        if gauges.is_some() || self.failed > 0 {
+            values.push((Metric::RepairFailures, number(self.failed)));
+        }
         if let Some(Gauges { waiting, ended_badly, ended_well }) = gauges {
             let [waiting, badly, well] =
                 [waiting, ended_badly, ended_well].map(|count| number(count.unsigned_abs()));
-            values.extend([
-                (Metric::Drift, number(self.drift)),
-                (Metric::RepairFailures, number(self.failed)),
-                (Metric::QueueDepth, waiting),
-            ]);
+            values.push((Metric::QueueDepth, waiting));
             // A rate of nothing is no number.
             if badly + well > 0.0 {
                 values.push((Metric::ErrorRate, 100.0 * badly / (badly + well)));
             }
-        } else if self.failed > 0 {
-            values.push((Metric::RepairFailures, number(self.failed)));
         }
-        let mut lines = Vec::new();
-        if !values.is_empty() {
-            lines.push(metrics::line(now, &[], &values));
-        }
+        metrics.emit(now, By::Stack, &values);
         for (rule, count) in self.rules.iter().filter(|(rule, _)| rule.is_drift()) {
-            lines.push(metrics::line(
-                now,
-                &[("Rule", rule.as_str())],
-                &[(Metric::Drift, number(*count))],
-            ));
+            let by = By::Only("Rule", rule.as_str());
+            metrics.emit(now, by, &[(Metric::Drift, number(*count))]);
         }
-        lines
     }
 }
 
@@ -175,7 +162,9 @@ pub(crate) enum Swept {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::{Value, json};
     use shared::process::ProcessId;
     use uuid::Uuid;
 
@@ -218,33 +207,48 @@ mod tests {
         assert_eq!((report.actions.len(), report.repaired), (100, 150));
     }
 
+    /// The lines that `report` emits.
+    fn lines(report: &Report, gauges: Option<Gauges>) -> Vec<Value> {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&lines);
+        let metrics = Metrics::new("", move |line| {
+            sink.lock().unwrap().push(serde_json::from_str(line).unwrap());
+        });
+        report.emit(&metrics, gauges, DateTime::UNIX_EPOCH);
+        lines.lock().unwrap().clone()
+    }
+
     #[test]
     fn drift_is_measured_by_rule_and_all_together() {
         let mut report = Report::default();
         report.add(finding(Rule::R5, RepairOutcome::Repaired));
-        report.count_ended(Status::Failed);
-        let lines = report.metrics(
-            Some(Gauges { waiting: 4, ended_badly: 1, ended_well: 3 }),
-            DateTime::UNIX_EPOCH,
-        );
+        let gauges = Gauges { waiting: 4, ended_badly: 1, ended_well: 3 };
+        let lines = lines(&report, Some(gauges));
         assert_eq!(lines.len(), 2);
         assert_eq!(
             (&lines[0]["QueueDepth"], &lines[0]["ErrorRate"], &lines[0]["Drift"]),
             (&json!(4.0), &json!(25.0), &json!(1.0))
         );
-        assert_eq!(
-            (&lines[0]["AsyncProcessingFailed"], &lines[0]["RepairFailures"]),
-            (&json!(1.0), &json!(0.0))
-        );
+        assert_eq!((lines[0].get("Rule"), &lines[0]["RepairFailures"]), (None, &json!(0.0)));
         assert_eq!((&lines[1]["Rule"], &lines[1]["Drift"]), (&json!("R5"), &json!(1.0)));
     }
 
     #[test]
     fn an_error_rate_of_nothing_is_not_measured() {
-        let lines = Report::default().metrics(
-            Some(Gauges { waiting: 0, ended_badly: 0, ended_well: 0 }),
-            DateTime::UNIX_EPOCH,
-        );
+        let gauges = Gauges { waiting: 0, ended_badly: 0, ended_well: 0 };
+        let lines = lines(&Report::default(), Some(gauges));
         assert_eq!(lines[0].get("ErrorRate"), None);
+    }
+
+    #[test]
+    fn what_was_found_and_failed_is_measured_without_gauges_too() {
+        let mut report = Report::default();
+        assert_eq!(lines(&report, None), [] as [Value; 0]);
+        report.add(finding(Rule::R10, RepairOutcome::Failed));
+        let lines = lines(&report, None);
+        assert_eq!(
+            (&lines[0]["Drift"], &lines[0]["RepairFailures"], lines[0].get("QueueDepth")),
+            (&json!(1.0), &json!(1.0), None)
+        );
     }
 }

@@ -8,7 +8,7 @@ use shared::{
     reconcile::ProcessFacts,
 };
 
-use crate::{engine::Calls, reconciler::Reconciler, report::Report};
+use crate::{engine::Calls, explain::Unexplained, reconciler::Reconciler, report::Report};
 
 /// One invocation at work: what it has found, the time it has, and what it has cost.
 #[derive(Debug)]
@@ -18,8 +18,8 @@ pub(crate) struct Run<'a> {
     /// When it must have ended.
     pub(crate) stop_at: DateTime<Utc>,
     pub(crate) began: DateTime<Utc>,
-    /// Processes whose logs may still be searched.
-    pub(crate) evidence_left: u64,
+    /// Processes that it has ended, and of which the log may tell more.
+    pub(crate) unexplained: Vec<Unexplained>,
     calls_before: Calls,
     waited_before: Duration,
 }
@@ -31,7 +31,7 @@ impl<'a> Run<'a> {
             report: Report::new(dry_run),
             stop_at,
             began: reconciler.clock.now(),
-            evidence_left: reconciler.config.evidence,
+            unexplained: Vec::new(),
             calls_before: reconciler.engine.calls(),
             waited_before: reconciler.engine.waited(),
         }

@@ -19,8 +19,6 @@ pub(crate) enum Settled {
     Done,
     /// The process moved meanwhile.
     Moved,
-    /// Step Functions may not know the execution yet.
-    TooFresh,
 }
 
 impl Run<'_> {
@@ -30,16 +28,15 @@ impl Run<'_> {
         &mut self,
         id: ProcessId,
     ) -> Result<Option<ProcessFacts>, Failure> {
-        let visibility = self.reconciler.config.limits.visibility.to_std().unwrap_or_default();
         for _ in 0..MAX_ATTEMPTS {
             let Some(row) = self.facts(id).await? else { return Ok(None) };
             let seen = self.reconciler.engine.describe(id).await?;
             match self.settle(&row, &seen).await {
                 Settled::Done => break,
                 Settled::Moved => {}
-                Settled::TooFresh => tokio::time::sleep(visibility).await,
             }
         }
+        self.explain().await;
         let Some(row) = self.facts(id).await? else { return Ok(None) };
         self.mend(&row).await;
         self.facts(id).await
@@ -49,7 +46,10 @@ impl Run<'_> {
     pub(crate) async fn settle(&mut self, row: &ProcessFacts, seen: &Described) -> Settled {
         match self.plan(row, &seen.execution) {
             Plan::Agree => Settled::Done,
-            Plan::LookAgain => Settled::TooFresh,
+            Plan::LookAgain => {
+                self.report.too_fresh += 1;
+                Settled::Done
+            }
             Plan::Healthy => {
                 self.report.count_healthy();
                 Settled::Done

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use shared::{
     aws::model::ModelAnswer,
     clock::Clock,
-    lambda::metrics::{Metric, emit, line},
+    lambda::{By, Metric},
     language::Language,
     process::{ErrorCode, Failure, Generation, ModelUsage, Prompt, Rejection},
     store::StoredGeneration,
@@ -49,14 +49,14 @@ impl<G: StoredGeneration> Worker<G> {
         ask_until_right::<G>(target, model, &*self.clock, asking).await
     }
 
-    /// What a call used, as metrics by model.
+    /// What a call used, as metrics.
     #[expect(clippy::cast_precision_loss, reason = "no call has 2^52 tokens")]
     fn measure(&self, usage: &ModelUsage) {
         let values = [
             (Metric::InputTokens, usage.input_tokens as f64),
             (Metric::OutputTokens, usage.output_tokens as f64),
         ];
-        emit(&line(self.clock.now(), &[("ModelId", &usage.model_id)], &values));
+        self.metrics.emit(self.clock.now(), By::Also("ModelId", &usage.model_id), &values);
     }
 }
 

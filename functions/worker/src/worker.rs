@@ -6,7 +6,7 @@ use lambda_runtime::Diagnostic;
 use shared::{
     aws::model::Models,
     clock::{Clock, SystemClock},
-    lambda::{Invocation, Setup},
+    lambda::{Invocation, Metrics, Setup},
     process::{Failure, engine_retry},
     store::{Store, StoredGeneration},
 };
@@ -26,6 +26,7 @@ pub(crate) struct Worker<G> {
     pub(crate) models: Models,
     pub(crate) limits: WorkLimits,
     pub(crate) clock: Box<dyn Clock>,
+    pub(crate) metrics: Metrics,
     pub(crate) kind: PhantomData<G>,
 }
 
@@ -68,6 +69,7 @@ impl<G: StoredGeneration> Worker<G> {
             limits: WorkLimits::read(setup.environment(), G::TYPE_NAMES)?,
             models: setup.models()?,
             clock: Box::new(SystemClock),
+            metrics: setup.metrics(),
             kind: PhantomData,
             store: setup.store().await?,
         })

@@ -27,6 +27,15 @@ pub struct Workflow {
     state_machine_arn: String,
 }
 
+/// An execution that has been started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// Its ARN.
+    pub execution_arn: String,
+    /// When; `None`: it was there already.
+    pub at: Option<DateTime<Utc>>,
+}
+
 /// What became of a wish to stop an execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {
@@ -82,16 +91,19 @@ impl Workflow {
     /// # Errors
     /// When it is not known to have been started. It may have been: whoever tries again finds that
     /// out.
-    pub async fn start(&self, id: ProcessId) -> Result<String, Failure> {
+    pub async fn start(&self, id: ProcessId) -> Result<Started, Failure> {
         let input = json!({ "processId": id }).to_string();
         match self.client.start_execution().state_machine_arn(&self.state_machine_arn).name(id.to_string()).input(input).send().await {
-            Ok(started) => Ok(started.execution_arn),
+            Ok(started) => {
+                let at = time(&started.start_date);
+                Ok(Started { execution_arn: started.execution_arn, at })
+            }
             Err(error)
                 if error
                     .as_service_error()
                     .is_some_and(aws_sdk_sfn::operation::start_execution::StartExecutionError::is_execution_already_exists) =>
             {
-                Ok(self.execution_arn(id))
+                Ok(Started { execution_arn: self.execution_arn(id), at: None })
             }
             Err(error) => Err(failure(&error)),
         }

@@ -1,75 +1,84 @@
 //! Metrics in CloudWatch's embedded metric format: a JSON line in the log from which CloudWatch
 //! makes the numbers, so that no call is paid for and none can fail.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
+//!
+//! Each metric is emitted once, where its fact is committed: what becomes of processes by whoever's
+//! statement changed the row (see [`Committed`]), tokens when a model has answered, and what a
+//! sweep counts and measures at its end. Every line has the dimension `Stack`, so that stacks in
+//! one account do not mix. `docs/metrics.md` holds the table.
 
-use std::io::Write;
+use std::{collections::BTreeMap, fmt, io::Write, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
-use crate::process::Status;
+use crate::{
+    environment::Environment,
+    process::{ProcessId, Status},
+    store::Committed,
+};
 
 /// The namespace of all our metrics.
 pub const NAMESPACE: &str = "AsyncProcessing";
+/// The stack's name where its prefix is empty, because CloudWatch takes no empty value.
+pub const DEFAULT_STACK: &str = "default";
+/// The dimension that every metric has.
+const STACK: &str = "Stack";
 
-/// What is measured: its name and unit are part of alarms and dashboards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Metric {
-    /// Processes that were accepted.
-    Started,
+macro_rules! metrics {
+    ($($(#[$doc:meta])* $metric:ident $name:literal $unit:ident,)+) => {
+        /// What is measured: its name and unit are part of alarms and dashboards.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Metric {
+            $($(#[$doc])* $metric,)+
+        }
+
+        impl Metric {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$metric,)+];
+
+            /// Its name in CloudWatch.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$metric => $name,)+ }
+            }
+
+            const fn unit(self) -> &'static str {
+                match self { $(Self::$metric => stringify!($unit),)+ }
+            }
+        }
+    };
+}
+
+metrics! {
+    /// Processes that were accepted: the row of the 202 is committed.
+    Started "AsyncProcessingStarted" Count,
     /// Processes that became COMPLETED.
-    Completed,
+    Completed "AsyncProcessingCompleted" Count,
     /// Processes that became FAILED.
-    Failed,
+    Failed "AsyncProcessingFailed" Count,
     /// Processes that became TIMEOUT.
-    Timeout,
+    Timeout "AsyncProcessingTimeout" Count,
     /// Processes that became CANCELLED.
-    Cancelled,
-    /// From request to end, in milliseconds.
-    ProcessingDuration,
-    /// Processes that wait for a worker.
-    QueueDepth,
-    /// Of the processes that ended in the last five minutes, how many FAILED or TIMEOUT, in
-    /// percent.
-    ErrorRate,
+    Cancelled "AsyncProcessingCancelled" Count,
+    /// From request to COMPLETED.
+    ProcessingDuration "ProcessingDuration" Milliseconds,
+    /// Processes that are PENDING.
+    QueueDepth "QueueDepth" Count,
+    /// Of the processes that ended in the last five minutes, how many FAILED or TIMEOUT. Those that
+    /// were cancelled count on neither side.
+    ErrorRate "ErrorRate" Percent,
     /// Disagreements that the reconciler found; by rule, and all together.
-    Drift,
+    Drift "Drift" Count,
     /// Repairs that the reconciler could not make.
-    RepairFailures,
-    /// Tokens that the model read.
-    InputTokens,
-    /// Tokens that the model wrote.
-    OutputTokens,
+    RepairFailures "RepairFailures" Count,
+    /// Tokens that the model read; by model, and all together.
+    InputTokens "InputTokens" Count,
+    /// Tokens that the model wrote; by model, and all together.
+    OutputTokens "OutputTokens" Count,
 }
 
 impl Metric {
-    /// Its name in CloudWatch.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Started => "AsyncProcessingStarted",
-            Self::Completed => "AsyncProcessingCompleted",
-            Self::Failed => "AsyncProcessingFailed",
-            Self::Timeout => "AsyncProcessingTimeout",
-            Self::Cancelled => "AsyncProcessingCancelled",
-            Self::ProcessingDuration => "ProcessingDuration",
-            Self::QueueDepth => "QueueDepth",
-            Self::ErrorRate => "ErrorRate",
-            Self::Drift => "Drift",
-            Self::RepairFailures => "RepairFailures",
-            Self::InputTokens => "InputTokens",
-            Self::OutputTokens => "OutputTokens",
-        }
-    }
-
-    const fn unit(self) -> &'static str {
-        match self {
-            Self::ProcessingDuration => "Milliseconds",
-            Self::ErrorRate => "Percent",
-            _ => "Count",
-        }
-    }
-
     /// The metric that counts processes which reached `status`.
     #[must_use]
     pub const fn of_status(status: Status) -> Option<Self> {
@@ -83,65 +92,144 @@ impl Metric {
     }
 }
 
-/// Values that were measured together, with the dimensions that tell them from their like.
-#[must_use]
-pub fn line(now: DateTime<Utc>, dimensions: &[(&str, &str)], values: &[(Metric, f64)]) -> Value {
-    let names: Vec<_> = dimensions.iter().map(|(name, _)| *name).collect();
-    let metrics: Vec<_> = values
-        .iter()
-        .map(|(metric, _)| json!({"Name": metric.as_str(), "Unit": metric.unit()}))
-        .collect();
-    let mut line = Map::new();
-    line.insert(
-        "_aws".to_owned(),
-        json!({
-            "Timestamp": now.timestamp_millis(),
-            "CloudWatchMetrics": [
-                {"Namespace": NAMESPACE, "Dimensions": [names], "Metrics": metrics},
-            ],
-        }),
-    );
-    line.extend(dimensions.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))));
-    line.extend(
-        values.iter().map(|(metric, value)| (metric.as_str().to_owned(), Value::from(*value))),
-    );
-    Value::Object(line)
+/// By what a metric is told from its like, besides the stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By<'a> {
+    /// By nothing.
+    Stack,
+    /// Only by this dimension and its value: the sum over all values is another line's.
+    Only(&'static str, &'a str),
+    /// By this dimension and its value, and all together.
+    Also(&'static str, &'a str),
 }
 
-/// Writes `line` into the log. That it cannot be written is no reason to fail what was measured.
-pub fn emit(line: &Value) {
-    drop(writeln!(std::io::stdout().lock(), "{line}"));
+/// One line of the log in the embedded metric format.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    #[serde(rename = "_aws")]
+    declared: Declared<'a>,
+    #[serde(flatten)]
+    dimensions: BTreeMap<&'static str, &'a str>,
+    #[serde(flatten)]
+    values: BTreeMap<&'static str, f64>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Declared<'a> {
+    timestamp: i64,
+    cloud_watch_metrics: [Directive<'a>; 1],
+}
 
-    #[test]
-    fn a_line_declares_every_value_it_carries() {
-        let line = line(
-            DateTime::UNIX_EPOCH,
-            &[("Rule", "R5")],
-            &[(Metric::Drift, 3.0), (Metric::ErrorRate, 12.5)],
-        );
-        let declared = &line["_aws"]["CloudWatchMetrics"][0];
-        assert_eq!(declared["Namespace"], "AsyncProcessing");
-        assert_eq!(declared["Dimensions"], json!([["Rule"]]));
-        assert_eq!(
-            declared["Metrics"],
-            json!([{"Name": "Drift", "Unit": "Count"}, {"Name": "ErrorRate", "Unit": "Percent"}])
-        );
-        assert_eq!(
-            (&line["Rule"], &line["Drift"], &line["ErrorRate"]),
-            (&json!("R5"), &json!(3.0), &json!(12.5))
-        );
-        assert_eq!(line["_aws"]["Timestamp"], 0);
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive<'a> {
+    namespace: &'static str,
+    dimensions: &'a [&'a [&'static str]],
+    metrics: Vec<Definition>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Definition {
+    name: &'static str,
+    unit: &'static str,
+}
+
+/// Emits the metrics of one stack.
+#[derive(Clone)]
+pub struct Metrics {
+    stack: Arc<str>,
+    sink: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
+impl Metrics {
+    /// The emitter of the stack whose prefix is `NAME_PREFIX`, into the log.
+    #[must_use]
+    pub fn read(environment: Environment<'_>) -> Self {
+        // That a line cannot be written is no reason to fail what was measured.
+        Self::new(environment.text("NAME_PREFIX").as_deref().unwrap_or_default(), |line| {
+            drop(writeln!(std::io::stdout().lock(), "{line}"));
+        })
     }
 
-    #[test]
-    fn every_end_has_its_count() {
-        for status in Status::ALL {
-            assert_eq!(Metric::of_status(*status).is_some(), status.is_terminal());
+    /// The emitter of the stack with the prefix `prefix`, whose lines go to `sink`.
+    #[must_use]
+    pub fn new(prefix: &str, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        let stack = if prefix.is_empty() { DEFAULT_STACK } else { prefix };
+        Self { stack: stack.into(), sink: Arc::new(sink) }
+    }
+
+    /// Emits `values` that were measured together; without any, nothing.
+    pub fn emit(&self, now: DateTime<Utc>, by: By<'_>, values: &[(Metric, f64)]) {
+        if values.is_empty() {
+            return;
+        }
+        let mut dimensions = BTreeMap::from([(STACK, &*self.stack)]);
+        let (all, one);
+        let sets: &[&[&'static str]] = match by {
+            By::Stack => &[&[STACK]],
+            By::Only(name, value) => {
+                dimensions.insert(name, value);
+                one = [STACK, name];
+                all = [one.as_slice(), &[]];
+                &all[..1]
+            }
+            By::Also(name, value) => {
+                dimensions.insert(name, value);
+                one = [STACK, name];
+                all = [one.as_slice(), &[STACK]];
+                &all
+            }
+        };
+        let definition =
+            |(metric, _): &(Metric, f64)| Definition { name: metric.as_str(), unit: metric.unit() };
+        let line = Line {
+            declared: Declared {
+                timestamp: now.timestamp_millis(),
+                cloud_watch_metrics: [Directive {
+                    namespace: NAMESPACE,
+                    dimensions: sets,
+                    metrics: values.iter().map(definition).collect(),
+                }],
+            },
+            dimensions,
+            values: values.iter().map(|(metric, value)| (metric.as_str(), *value)).collect(),
+        };
+        match serde_json::to_string(&line) {
+            Ok(line) => (self.sink)(&line),
+            Err(error) => tracing::warn!(%error, "a metric cannot be written"),
+        }
+    }
+
+    /// Emits what has become true of a process.
+    pub fn committed(&self, fact: Committed) {
+        match fact {
+            Committed::Accepted { at, .. } => self.emit(at, By::Stack, &[(Metric::Started, 1.0)]),
+            Committed::Ended { id, status, at } => {
+                let count = Metric::of_status(status).map(|metric| (metric, 1.0));
+                let duration = (status == Status::Completed)
+                    .then(|| milliseconds_since(id, at))
+                    .flatten()
+                    .map(|duration| (Metric::ProcessingDuration, duration));
+                let values: Vec<_> = count.into_iter().chain(duration).collect();
+                self.emit(at, By::Stack, &values);
+            }
         }
     }
 }
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").field("stack", &self.stack).finish_non_exhaustive()
+    }
+}
+
+/// How long before `at` the process `id` was asked for. `None`: its id does not tell.
+#[expect(clippy::cast_precision_loss, reason = "no process takes 2^52 milliseconds")]
+fn milliseconds_since(id: ProcessId, at: DateTime<Utc>) -> Option<f64> {
+    Some((at - id.made_at()?).num_milliseconds().max(0) as f64)
+}
+
+#[cfg(test)]
+mod tests;

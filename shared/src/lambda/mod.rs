@@ -7,12 +7,13 @@
 //! | `telemetry` | the log lines |
 //! | `metrics` | the metrics |
 
-pub mod metrics;
+mod metrics;
 mod serve;
 mod setup;
 mod telemetry;
 
 pub use self::{
+    metrics::{By, DEFAULT_STACK, Metric, Metrics, NAMESPACE},
     serve::{Invocation, serve},
     setup::{CANCEL_LIMIT_PER_MINUTE, RATE_LIMIT_PER_MINUTE, Setup},
 };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 
-use super::telemetry;
+use super::{metrics::Metrics, telemetry};
 use crate::{
     aws::{
         self,
@@ -52,7 +52,7 @@ impl Setup {
     /// # Errors
     /// When a variable is missing or wrong.
     pub async fn store(&self) -> Result<Store, Failure> {
-        Ok(warm(self.database()?).await)
+        Ok(self.warm(self.database()?).await)
     }
 
     /// The same for a function that a person waits for, and that has ten seconds: it can make two
@@ -61,7 +61,15 @@ impl Setup {
     /// # Errors
     /// When a variable is missing or wrong.
     pub async fn store_for_requests(&self) -> Result<Store, Failure> {
-        Ok(warm(self.database()?.limit_calls(REQUEST_CALL_LIMIT)).await)
+        Ok(self.warm(self.database()?.limit_calls(REQUEST_CALL_LIMIT)).await)
+    }
+
+    /// What is committed through the store is counted by the metrics.
+    async fn warm(&self, database: Database) -> Store {
+        let metrics = self.metrics();
+        let store = Store::new(database).observed_by(move |fact| metrics.committed(fact));
+        store.warm_up().await;
+        store
     }
 
     fn database(&self) -> Result<Database, Failure> {
@@ -89,6 +97,13 @@ impl Setup {
         Ok(per_minute(self.environment, name, CANCEL_LIMIT_PER_MINUTE)?)
     }
 
+    /// The emitter of metrics, of the stack `NAME_PREFIX`. What is committed through [`Self::store`]
+    /// is emitted already.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        Metrics::read(self.environment)
+    }
+
     /// The state machine of `STATE_MACHINE_ARN`.
     ///
     /// # Errors
@@ -110,12 +125,6 @@ impl Setup {
     pub fn models(&self) -> Result<Models, Failure> {
         Ok(Models::new(&self.aws, &ModelConfig::read(self.environment)?))
     }
-}
-
-async fn warm(database: Database) -> Store {
-    let store = Store::new(database);
-    store.warm_up().await;
-    store
 }
 
 fn per_minute(

@@ -24,6 +24,8 @@ pub struct ProcessFacts {
     pub ended_by_hand: bool,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
+    /// When its execution was started, where that is known.
+    pub execution_started_at: Option<DateTime<Utc>>,
     /// When the first worker claimed it.
     pub started_at: Option<DateTime<Utc>>,
     /// When it last changed.
@@ -100,7 +102,8 @@ pub struct Limits {
     /// What is added to the time limit (R9), and how long an execution may outlive its process
     /// (R10).
     pub grace: TimeDelta,
-    /// How long Step Functions may not find an execution that it has just started (R8).
+    /// How long Step Functions may not find an execution that it has started: what it describes is
+    /// eventually consistent (R1, R8).
     pub visibility: TimeDelta,
     /// So many starts must have failed (R1) …
     pub start_tries: i16,
@@ -114,7 +117,7 @@ impl Default for Limits {
             start_grace: TimeDelta::seconds(60),
             time_limit: TimeDelta::hours(1),
             grace: TimeDelta::seconds(60),
-            visibility: TimeDelta::seconds(3),
+            visibility: TimeDelta::seconds(60),
             start_tries: 3,
             start_tries_over: TimeDelta::minutes(15),
         }

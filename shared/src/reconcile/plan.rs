@@ -25,7 +25,8 @@ pub fn stopped_for(status: Status) -> &'static str {
 pub enum Plan {
     /// They agree: nothing is to be done, and nothing is said.
     Agree,
-    /// It is too early to tell: Step Functions may not know yet what it has just started.
+    /// It is too early to tell: Step Functions may not know yet what it has just started. The next
+    /// sweep looks again.
     LookAgain,
     /// The execution runs as it should (R2).
     Healthy,
@@ -114,7 +115,7 @@ fn of_active(
         Execution::Missing if row.status == Status::Pending && !row.has_arn => {
             of_unstarted(row, now, limits)
         }
-        Execution::Missing if now - last_sign_of_life(row) < limits.visibility => Plan::LookAgain,
+        Execution::Missing if too_fresh(row, now, limits) => Plan::LookAgain,
         Execution::Missing => {
             let cause = "Step Functions knows no execution of this name";
             Plan::repair(Rule::R8, Repair::End(failed(ErrorCode::ExecutionNotFound, cause)))
@@ -156,6 +157,10 @@ fn of_unstarted(row: &ProcessFacts, now: DateTime<Utc>, limits: &Limits) -> Plan
             && tries.last_at - tries.first_at >= limits.start_tries_over
     });
     let repair = if given_up {
+        // The last start may have worked, and its answer been lost.
+        if too_fresh(row, now, limits) {
+            return Plan::LookAgain;
+        }
         let cause = "the execution could not be started, try after try";
         Repair::End(failed(ErrorCode::StepFunctionsError, cause))
     } else {
@@ -175,10 +180,12 @@ fn of_ended(row: &ProcessFacts, now: DateTime<Utc>, limits: &Limits) -> Plan {
     }
 }
 
-/// When the execution was last known to be there.
-fn last_sign_of_life(row: &ProcessFacts) -> DateTime<Utc> {
-    let tried = row.start_tries.map_or(row.created_at, |tries| tries.last_at);
-    row.started_at.unwrap_or(row.created_at).max(tried)
+/// Whether Step Functions may not find the execution yet: it was started, or may have been, or was
+/// seen at work, too short a while ago.
+fn too_fresh(row: &ProcessFacts, now: DateTime<Utc>, limits: &Limits) -> bool {
+    let tried = row.start_tries.map(|tries| tries.last_at);
+    let last = [row.execution_started_at, row.started_at, tried].into_iter().flatten().max();
+    now - last.unwrap_or(row.created_at) < limits.visibility
 }
 
 /// What is broken in a row alone.

@@ -62,6 +62,8 @@ rules! {
     R13 "COMPLETED, and progress is not 100: set it to 100",
     /// Terminal has a time of end, active has none.
     R14 "terminal without completed_at: set it to updated_at; active with one: clear it",
+    /// What only an active process needs.
+    R16 "terminal, with staged outputs or batches: delete them",
 }
 
 impl Rule {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Store, find::ProcessRow};
-use crate::process::{Actor, Failure, Process, ProcessId, UserId};
+use crate::process::{Actor, Failure, Process, ProcessId, Status, UserId};
 
 /// What became of a wish to cancel a process.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,6 +70,9 @@ impl Store {
         )
         .fetch_optional(&mut *connection)
         .await?;
+        if row.as_ref().is_some_and(|row| row.changed) {
+            self.ended(id, Status::Cancelled, now);
+        }
         row.map(|row| Ok(Cancelling { cancelled: row.changed, process: row.try_into()? }))
             .transpose()
     }

@@ -64,7 +64,10 @@ impl Store {
         .await?;
         Ok(match row {
             None => Ended::Missing,
-            Some(row) if row.ended => Ended::Now(parse_stored_name(&row.status)?),
+            Some(row) if row.ended => {
+                self.ended(id, status, now);
+                Ended::Now(parse_stored_name(&row.status)?)
+            }
             Some(row) => Ended::Before(parse_stored_name(&row.status)?),
         })
     }

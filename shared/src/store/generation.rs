@@ -9,7 +9,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Connection, Observed, Submission};
-use crate::process::{Actor, Failure, Generation, ProcessId, UserId};
+use crate::process::{Actor, Failure, Generation, ProcessId, Status, UserId};
 
 /// A target as the tables of its kind have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,6 +132,10 @@ impl super::Store {
         now: DateTime<Utc>,
     ) -> Result<Completion, Failure> {
         let mut connection = self.database.connection().await?;
-        G::complete(&mut connection, id, attempt, new, actor, now).await
+        let completion = G::complete(&mut connection, id, attempt, new, actor, now).await?;
+        if completion == Completion::Completed {
+            self.ended(id, Status::Completed, now);
+        }
+        Ok(completion)
     }
 }

@@ -9,6 +9,7 @@
 //! | `batch`, `stage`, `staged` | a process with several targets: batches, outputs, reading them |
 //! | `generation` | the seam to the tables of a kind; `chart/` is the Mandala chart's |
 //! | `end`, `cancel` | a process ends other than by completing |
+//! | `committed` | who hears of what has been committed |
 //! | `find`, `poll`, `history` | reading processes |
 //! | `rate_limit` | requests a minute of each user |
 //! | `reconcile/` | what the reconciler reads and repairs |
@@ -36,6 +37,7 @@ mod batch;
 mod cancel;
 mod chart;
 mod claim;
+mod committed;
 mod config;
 mod connection;
 mod database;
@@ -58,6 +60,7 @@ pub use self::{
     batch::BatchClaim,
     cancel::Cancelling,
     claim::Claim,
+    committed::Committed,
     config::{DatabaseConfig, DatabaseTls, Pooling},
     connection::{Connection, Credentials},
     database::Database,
@@ -66,7 +69,7 @@ pub use self::{
     history::{CURSOR_LENGTH, Cursor, Filter, HISTORY_SQL, Page, Window},
     poll::Polled,
     rate_limit::{Counted, Quota},
-    reconcile::{EndingNote, Gauges, Lease, Point, Repaired},
+    reconcile::{EndingNote, Gauges, Lease, Leftovers, LeftoversPage, Point, Repaired, Resume},
     stage::{Staging, StagingProgress},
     staged::Staged,
     standing::{Fence, Standing},
@@ -80,13 +83,14 @@ const WARM_UP_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Store {
     database: Database,
+    observer: Option<committed::Observer>,
 }
 
 impl Store {
     /// A store on `database`.
     #[must_use]
     pub const fn new(database: Database) -> Self {
-        Self { database }
+        Self { database, observer: None }
     }
 
     /// Connects ahead of the first request, so that it need not wait. A failure is left for that

@@ -6,7 +6,7 @@ use super::Store;
 use crate::process::{Actor, Failure, ProcessId};
 
 impl Store {
-    /// Notes that the execution has been started. Losing this note does no harm: the sweep asks
+    /// Notes that the execution has been started, at `started_at`. Losing this note does no harm: the sweep asks
     /// Step Functions.
     ///
     /// # Errors
@@ -16,13 +16,13 @@ impl Store {
         id: ProcessId,
         execution_arn: &str,
         actor: Actor,
-        now: DateTime<Utc>,
+        started_at: DateTime<Utc>,
     ) -> Result<(), Failure> {
         let mut connection = self.database.connection().await?;
         sqlx::query!(
             r#"
             WITH started AS (
-                UPDATE processing_state SET execution_arn = $2
+                UPDATE processing_state SET execution_arn = $2, execution_started_at = $3
                 WHERE id = $1 AND execution_arn IS NULL
                 RETURNING id, attempt
             )
@@ -31,7 +31,7 @@ impl Store {
             "#,
             id.0,
             execution_arn,
-            now,
+            started_at,
             actor.as_str(),
         )
         .execute(&mut *connection)

@@ -235,6 +235,9 @@ impl Store {
         for _ in 0..MAX_ATTEMPTS {
             match G::try_submit(&mut connection, submission, &params).await {
                 Ok(observed) => {
+                    if observed.created {
+                        self.accepted(submission.id, submission.now);
+                    }
                     if let Some(submitted) = observed.outcome(submission)? {
                         return Ok((submitted, observed.quota(submission)));
                     }

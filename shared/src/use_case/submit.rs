@@ -5,7 +5,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    aws::workflow::Workflow,
+    aws::workflow::{Started, Workflow},
     http::{AcceptedView, Problem, Refusal, rate_limited},
     process::{ErrorCode, Failure, ProcessId, ProcessType, Status, estimate},
     store::{Quota, Store, StoredGeneration, Submission, Submitted},
@@ -111,9 +111,10 @@ async fn start<G: StoredGeneration>(
     submission: &Submission<G>,
 ) {
     match workflow.start(id).await {
-        Ok(arn) => {
-            let noted = store.record_start(id, &arn, submission.actor, submission.now).await;
-            if let Err(failure) = noted {
+        Ok(Started { execution_arn, at }) => {
+            let at = at.unwrap_or(submission.now);
+            if let Err(failure) = store.record_start(id, &execution_arn, submission.actor, at).await
+            {
                 tracing::warn!(
                     processId = %id,
                     errorCode = %failure.code,

@@ -18,4 +18,6 @@ mod reconciling;
 mod schema;
 mod several;
 mod submission;
+mod sweep_lease;
+mod sweep_scans;
 mod transitions;

@@ -8,9 +8,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use shared::{
-    lambda::metrics::{self, Metric},
+    lambda::{By, Metric},
     process::{ErrorCode, Failure},
-    store::Lease,
+    store::{Lease, Resume},
 };
 use uuid::Uuid;
 
@@ -28,7 +28,7 @@ const LEASE_SLACK: TimeDelta = TimeDelta::seconds(15);
 /// Why a sweep ends before it has looked at everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Interrupted {
-    /// Its time is over, its lease was lost, or too much failed: the next sweep goes on.
+    /// Its time is over, its lease was lost, or Step Functions is away: the next sweep goes on.
     Early(&'static str),
     /// It cannot go on.
     Failed(Failure),
@@ -59,26 +59,33 @@ impl Reconciler {
     ) -> Result<Swept, Failure> {
         let mut run = Run::new(self, dry_run, stop_at);
         if dry_run {
-            let ended = run.look_at_everything(None, None).await;
-            return Ok(Swept::Done(Box::new(run.conclude(ended)?)));
+            let ended = run.look_at_everything(Resume::default(), None).await;
+            let (report, failure) = run.conclude(ended);
+            return failure.map_or(Ok(Swept::Done(Box::new(report))), Err);
         }
         let holder = self.clock.new_id();
-        let resume = match self.store.take_lease(holder, run.now(), stop_at + LEASE_SLACK).await? {
-            Lease::Taken { resume } => resume,
-            Lease::Held { since, until } => {
+        let taken = self.store.take_lease(holder, run.now(), stop_at + LEASE_SLACK).await;
+        let resume = match taken {
+            Ok(Lease::Taken { resume }) => resume,
+            Ok(Lease::Held { since, until }) => {
                 tracing::info!(since = %since.to_rfc3339(), "another sweep is running");
                 return Ok(Swept::AnotherIsRunning { since, until });
             }
+            Err(failure) => {
+                let failed = [(Metric::RepairFailures, 1.0)];
+                self.metrics.emit(self.clock.now(), By::Stack, &failed);
+                return Err(failure);
+            }
         };
         let ended = run.look_at_everything(resume, Some(holder)).await;
-        let concluded = run.conclude(ended);
-        let given_back = self.give_lease_back(holder, &concluded).await;
-        if concluded.is_err() {
-            (self.emit)(&metrics::line(self.clock.now(), &[], &[(Metric::RepairFailures, 1.0)]));
+        run.explain().await;
+        let (mut report, failure) = run.conclude(ended);
+        let given_back = self.give_lease_back(holder, &report, failure.as_ref()).await;
+        if given_back.is_err() {
+            report.count_failed_look();
         }
-        let report = concluded?;
-        given_back?;
         self.measure(&report).await;
+        failure.map_or(given_back, Err)?;
         Ok(Swept::Done(Box::new(report)))
     }
 
@@ -86,35 +93,40 @@ impl Reconciler {
     async fn give_lease_back(
         &self,
         holder: Uuid,
-        concluded: &Result<Report, Failure>,
+        report: &Report,
+        failure: Option<&Failure>,
     ) -> Result<(), Failure> {
-        let (complete, kept) = match concluded {
-            Ok(report) => (report.complete, serde_json::to_value(report)),
-            Err(Failure { code, cause, .. }) => {
-                (false, serde_json::to_value(FailedSweep { failed: *code, cause }))
+        let kept = match failure {
+            None => serde_json::to_value(report),
+            Some(Failure { code, cause, .. }) => {
+                serde_json::to_value(FailedSweep { failed: *code, cause })
             }
         };
         // The lease is given back even if, by a defect of ours, there is no report to keep.
         let kept = kept.unwrap_or(Value::Null);
-        self.store.give_lease_back(holder, complete, &kept, self.clock.now()).await
+        self.store.give_lease_back(holder, report.complete, &kept, self.clock.now()).await
     }
 
-    /// The sweep's metrics. That they cannot be measured is no reason to call the sweep failed.
+    /// The sweep's metrics. That some cannot be measured is no reason to call the sweep failed.
     async fn measure(&self, report: &Report) {
-        match self.store.gauges(self.clock.now() - ERROR_RATE_OVER).await {
-            Ok(gauges) => self.emit_metrics(report, Some(gauges)),
-            Err(failure) => tracing::warn!(
-                errorCode = %failure.code,
-                cause = failure.cause,
-                "nothing was measured"
-            ),
-        }
+        let gauges = match self.store.gauges(self.clock.now() - ERROR_RATE_OVER).await {
+            Ok(gauges) => Some(gauges),
+            Err(failure) => {
+                tracing::warn!(
+                    errorCode = %failure.code,
+                    cause = failure.cause,
+                    "the queue and the error rate cannot be measured"
+                );
+                None
+            }
+        };
+        self.emit_metrics(report, gauges);
     }
 }
 
 impl Run<'_> {
-    /// The report of a sweep that `ended` so.
-    fn conclude(mut self, ended: Result<(), Interrupted>) -> Result<Report, Failure> {
+    /// The report of a sweep that `ended` so, and why it failed if it did.
+    fn conclude(mut self, ended: Result<(), Interrupted>) -> (Report, Option<Failure>) {
         let failure = match ended {
             Ok(()) => None,
             Err(Interrupted::Early(reason)) => {
@@ -130,6 +142,6 @@ impl Run<'_> {
         };
         let report = self.finish();
         report.log();
-        failure.map_or(Ok(report), Err)
+        (report, failure)
     }
 }

@@ -1,61 +1,66 @@
 //! What a sweep looks at, in an order that costs least.
 //!
 //! 1. What is broken in rows alone is mended (R12–R14): that needs no Step Functions.
-//! 2. The running executions are listed, a thousand a call, and compared with their rows (R2, R9,
-//!    R10).
+//! 2. The running executions are listed, a thousand a call, and compared with their rows (R2);
+//!    those to be acted upon (R9, R10) are, for half of the time that is left.
 //! 3. The active processes that are not among them are described one by one (R1, R3–R8).
+//! 4. What is left of step 2 is done.
+//! 5. What ended processes have left is deleted (R16): that harms nobody, and comes last.
 //!
-//! A sweep notes where it came to in step 3; the next goes on there, and looks at what lies before
-//! when it has time left. The list of the running is only a saving: what is missing in it, for
-//! whatever reason, is described.
+//! A sweep that ends early has noted where it came to in steps 2 and 3. The next goes on there, and
+//! looks at what lies before when it has time left. So does what fails: it is passed by, and the
+//! next sweep tries it again. However many fail, they hide nothing else. The list of the running is
+//! only a saving: what is missing in it, for whatever reason, is described.
 
-use std::collections::{HashMap, HashSet};
+mod running;
+
+use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use shared::{
-    aws::workflow::Described,
     process::{Failure, ProcessId},
-    reconcile::{Execution, Plan, ProcessFacts, Repair},
-    store::Point,
+    reconcile::ProcessFacts,
+    store::{Point, Resume},
 };
 use uuid::Uuid;
 
 use super::Interrupted;
-use crate::{reconciler::Reconciler, run::Run, settle::Settled};
+use crate::{run::Run, settle::Settled};
 
 /// Rows that are held in memory at a time.
 const PAGE: i64 = 500;
-/// Running executions that are remembered; more are described instead.
-const MAX_REMEMBERED: usize = 200_000;
-/// Processes that are looked at once more at the end, because their executions were too fresh.
-const MAX_FRESH: usize = 100;
-/// When so many looks in a row have failed, the others would fail too.
-const MAX_FAILURES_IN_A_ROW: u64 = 5;
+/// After so many looks in a row that failed, and then after twice as many each time, it is asked
+/// whether Step Functions answers at all.
+const DOUBTFUL: u64 = 5;
 
 impl Run<'_> {
     /// All steps. `resume`: where the sweep before came to. `holder`: who holds the lease, unless
     /// nothing is to be changed.
     pub(super) async fn look_at_everything(
         &mut self,
-        resume: Option<Point>,
+        resume: Resume,
         holder: Option<Uuid>,
     ) -> Result<(), Interrupted> {
-        self.report.resumed = resume.is_some();
+        self.report.resumed = resume.active.is_some() || resume.running.is_some();
         self.mend_progress().await?;
         self.mend_completed_at().await?;
-        let done = self.compare_running().await?;
-        let mut fresh = Vec::new();
-        let from = resume.unwrap_or(Point::START);
-        self.look_at_active(from, self.began, &done, &mut fresh, holder).await?;
-        if let Some(resume) = resume {
-            let until = resume.created_at;
-            self.look_at_active(Point::START, until, &done, &mut fresh, holder).await?;
+        let (done, mut overdue) = self.compare_running(resume.running).await?;
+        let half = self.now() + (self.stop_at - self.now()) / 2;
+        self.act_on_running(&mut overdue, half, holder).await?;
+        let from = resume.active.unwrap_or(Point::START);
+        self.look_at_active(from, self.began, &done, holder).await?;
+        if let Some(Point { created_at, .. }) = resume.active {
+            self.look_at_active(Point::START, created_at, &done, holder).await?;
         }
-        self.look_again(&fresh).await
+        self.act_on_running(&mut overdue, self.stop_at, holder).await?;
+        if !overdue.is_empty() {
+            return Err(OUT_OF_TIME);
+        }
+        self.drop_leftovers().await
     }
 
-    fn check_time(&self) -> Result<(), Interrupted> {
-        if self.now() < self.stop_at { Ok(()) } else { Err(Interrupted::Early("its time is over")) }
+    pub(super) fn check_time(&self) -> Result<(), Interrupted> {
+        if self.now() < self.stop_at { Ok(()) } else { Err(OUT_OF_TIME) }
     }
 
     async fn mend_progress(&mut self) -> Result<(), Interrupted> {
@@ -87,70 +92,17 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Step 2. Gives the processes that need no look in step 3: their executions are running as
-    /// they should, or they are settled.
-    async fn compare_running(&mut self) -> Result<HashSet<ProcessId>, Interrupted> {
-        let Reconciler { store, engine, .. } = self.reconciler;
-        let mut done = HashSet::new();
-        let mut next = None;
-        loop {
-            self.check_time()?;
-            let page = engine.list_running(next).await?;
-            let ids: Vec<_> = page.running.iter().map(|(id, _)| *id).collect();
-            let running: HashMap<_, _> = page.running.into_iter().collect();
-            for row in store.rows_of(&ids).await? {
-                if let Some(since) = running.get(&row.id) {
-                    self.compare(&row, *since, &mut done).await?;
-                }
-            }
-            next = page.next;
-            if next.is_none() {
-                return Ok(done);
-            }
-        }
-    }
-
-    /// Compares `row` with its execution, which is listed as running `since` then.
-    async fn compare(
-        &mut self,
-        row: &ProcessFacts,
-        since: DateTime<Utc>,
-        done: &mut HashSet<ProcessId>,
-    ) -> Result<(), Interrupted> {
-        let execution = Execution::Running { since };
-        let plan = self.plan(row, &execution);
-        if plan == Plan::Healthy {
-            if done.len() < MAX_REMEMBERED && done.insert(row.id) {
-                self.report.count_healthy();
-            }
-            return Ok(());
-        }
-        done.insert(row.id);
-        let Plan::Repair { rule, repair } = plan else { return Ok(()) };
-        self.check_time()?;
-        self.report.scanned += 1;
-        if repair == Repair::Stop {
-            // The list lags a little behind: what has ended meanwhile need not be stopped.
-            self.look_at(row).await;
-        } else {
-            let seen = Described { execution, started_at: Some(since), stopped_at: None };
-            self.repair(row, &seen, rule, repair).await;
-        }
-        Ok(())
-    }
-
     /// Step 3, from a point up to what was accepted at `until`.
     async fn look_at_active(
         &mut self,
         from: Point,
         until: DateTime<Utc>,
         done: &HashSet<ProcessId>,
-        fresh: &mut Vec<ProcessId>,
         holder: Option<Uuid>,
     ) -> Result<(), Interrupted> {
         let store = &self.reconciler.store;
         let mut point = from;
-        let mut failures = 0;
+        let (mut failures, mut doubtful) = (0, DOUBTFUL);
         loop {
             let page = store.active_page(point, until, PAGE).await?;
             if page.is_empty() {
@@ -164,37 +116,50 @@ impl Run<'_> {
                         interrupted = Some(reason);
                         break;
                     }
-                    let failed_before = self.report.failed;
-                    if self.look_at(row).await == Settled::TooFresh && fresh.len() < MAX_FRESH {
-                        fresh.push(row.id);
-                    }
-                    failures = if self.report.failed > failed_before { failures + 1 } else { 0 };
-                    if failures == MAX_FAILURES_IN_A_ROW {
-                        let reason = Interrupted::Early("too many looks in a row failed");
-                        interrupted = Some(reason);
-                        break;
+                    if self.look_at(row).await.is_some() {
+                        (failures, doubtful) = (0, DOUBTFUL);
+                    } else {
+                        failures += 1;
                     }
                 }
                 point = Point { created_at: row.created_at, id: row.id };
+                if failures == doubtful {
+                    if self.reconciler.engine.list_running(None).await.is_err() {
+                        let reason = "Step Functions answers nothing";
+                        interrupted = Some(Interrupted::Early(reason));
+                        break;
+                    }
+                    (failures, doubtful) = (0, doubtful * 2);
+                }
             }
-            if let Some(holder) = holder
-                && !store.note_resume(holder, point).await?
-            {
-                return Err(Interrupted::Early("another sweep has taken over"));
-            }
+            let came_to = Resume { active: Some(point), running: None };
+            self.note_resume(came_to, holder).await?;
             if let Some(reason) = interrupted {
                 return Err(reason);
             }
         }
     }
 
-    /// Describes the execution of `row`, and settles both.
-    async fn look_at(&mut self, row: &ProcessFacts) -> Settled {
+    pub(super) async fn note_resume(
+        &self,
+        came_to: Resume,
+        holder: Option<Uuid>,
+    ) -> Result<(), Interrupted> {
+        if let Some(holder) = holder
+            && !self.reconciler.store.note_resume(holder, came_to).await?
+        {
+            return Err(Interrupted::Early("another sweep has taken over"));
+        }
+        Ok(())
+    }
+
+    /// Describes the execution of `row`, and settles both. `None`: it cannot be described.
+    pub(super) async fn look_at(&mut self, row: &ProcessFacts) -> Option<Settled> {
         match self.reconciler.engine.describe(row.id).await {
-            Ok(seen) => self.settle(row, &seen).await,
+            Ok(seen) => Some(self.settle(row, &seen).await),
             Err(failure) => {
                 self.count_failed_look(row, &failure);
-                Settled::Done
+                None
             }
         }
     }
@@ -209,17 +174,21 @@ impl Run<'_> {
         self.report.count_failed_look();
     }
 
-    /// Looks once more at the processes whose executions were too fresh to be found.
-    async fn look_again(&mut self, fresh: &[ProcessId]) -> Result<(), Interrupted> {
-        let visibility = self.reconciler.config.limits.visibility;
-        if fresh.is_empty() || self.now() + visibility >= self.stop_at {
-            return Ok(());
-        }
-        tokio::time::sleep(visibility.to_std().unwrap_or_default()).await;
-        for row in self.reconciler.store.rows_of(fresh).await? {
+    /// Step 5.
+    async fn drop_leftovers(&mut self) -> Result<(), Interrupted> {
+        let mut after = Point::START.id;
+        loop {
             self.check_time()?;
-            self.look_at(&row).await;
+            let page = self.reconciler.store.leftovers_page(after, PAGE).await?;
+            for left in &page.leftovers {
+                self.check_time()?;
+                self.drop_leftovers_of(left).await;
+            }
+            let Some(last) = page.last else { return Ok(()) };
+            after = last;
         }
-        Ok(())
     }
 }
+
+/// Why most sweeps end early.
+const OUT_OF_TIME: Interrupted = Interrupted::Early("its time is over");

@@ -38,6 +38,10 @@ pub(super) enum Fault {
     Refused,
     /// It was done, and the answer is lost.
     AnswerLost,
+    /// It is never answered.
+    NoAnswer,
+    /// The execution is not found, whether it is there or not.
+    Lagging,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +49,8 @@ struct State {
     executions: BTreeMap<String, Run>,
     calls: BTreeMap<String, u64>,
     faults: VecDeque<(&'static str, Fault)>,
+    /// Operations that are refused, by the name of the execution.
+    refused: Vec<(&'static str, String)>,
     /// What a foreign hand does to the database just before the next call of this name is answered.
     meanwhile: VecDeque<(&'static str, String)>,
     log: Vec<String>,
@@ -87,6 +93,16 @@ impl Double {
 
     pub(super) fn status(&self, id: ProcessId) -> Option<&'static str> {
         self.state(|state| state.executions.get(&id.to_string()).map(|run| run.status))
+    }
+
+    /// The execution of `id` was never there.
+    pub(super) fn forget(&self, id: ProcessId) {
+        self.state(|state| state.executions.remove(&id.to_string()));
+    }
+
+    /// Every call of `operation` about `id` is refused.
+    pub(super) fn refuse(&self, operation: &'static str, id: ProcessId) {
+        self.state(|state| state.refused.push((operation, id.to_string())));
     }
 
     pub(super) fn fault(&self, operation: &'static str, fault: Fault) {
@@ -139,6 +155,15 @@ impl Double {
                 &json!({"__type": "AccessDeniedException", "message": "refused"}),
             );
         }
+        if fault == Some(Fault::NoAnswer) {
+            std::future::pending::<()>().await;
+        }
+        if fault == Some(Fault::Lagging) {
+            return response(
+                400,
+                &json!({"__type": "ExecutionDoesNotExist", "message": "not yet"}),
+            );
+        }
         let answer = self.state(|state| state.answer(&operation, &input, self.began));
         match (fault, answer) {
             (Some(Fault::AnswerLost), _) => {
@@ -164,6 +189,10 @@ impl State {
             .and_then(|arn| arn.rsplit(':').next())
             .unwrap_or_default()
             .to_owned();
+        let named = input["name"].as_str().unwrap_or(&name);
+        if self.refused.iter().any(|(refused, of)| *refused == operation && of == named) {
+            return Err("AccessDeniedException");
+        }
         let described = |name: &str, run: &Run| {
             let prefix = MACHINE.replace(":stateMachine:", ":execution:");
             json!({

@@ -1,13 +1,15 @@
 //! A reconciler on the test's own database, and rows in whatever state a foreign hand may leave
 //! them.
 
+use std::sync::{Arc, Mutex};
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use shared::{
-    aws::{logs::Logs, workflow::Workflow},
+    aws::{limiter::Rate, logs::Logs, workflow::Workflow},
     clock::Clock,
     environment::Environment,
-    lambda::Invocation,
+    lambda::{Invocation, Metric, Metrics},
     process::ProcessId,
     reconcile::Rule,
     store::{Credentials, Database, Store},
@@ -27,6 +29,8 @@ pub(super) struct Fixture {
     pub(super) double: Double,
     pub(super) pool: PgPool,
     options: PgConnectOptions,
+    /// The lines of metrics that its reconcilers have emitted.
+    emitted: Arc<Mutex<Vec<Value>>>,
 }
 
 pub(super) fn began() -> DateTime<Utc> {
@@ -77,22 +81,49 @@ impl Seen {
 impl Fixture {
     pub(super) async fn new(options: PgConnectOptions) -> Self {
         let pool = PgPool::connect_with(options.clone()).await.unwrap();
-        Self { double: Double::new(pool.clone(), began()), pool, options }
+        let double = Double::new(pool.clone(), began());
+        Self { double, pool, options, emitted: Arc::default() }
+    }
+
+    fn metrics(&self) -> Metrics {
+        let emitted = Arc::clone(&self.emitted);
+        Metrics::new("", move |line| {
+            emitted.lock().unwrap().push(serde_json::from_str(line).unwrap());
+        })
+    }
+
+    /// The sum of `metric` over all lines that were emitted without another dimension than the
+    /// stack.
+    pub(super) fn emitted(&self, metric: Metric) -> f64 {
+        let emitted = self.emitted.lock().unwrap();
+        let lines = emitted.iter().filter(|line| line.get("Rule").is_none());
+        lines.filter_map(|line| line[metric.as_str()].as_f64()).sum()
     }
 
     /// A reconciler of its own, as another Lambda environment has one.
     pub(super) fn reconciler(&self) -> Reconciler {
-        let config = ReconcilerConfig::read(Environment::new(&|_| None)).unwrap();
+        self.configured(|_| {})
+    }
+
+    /// The same, with other settings.
+    pub(super) fn configured(&self, change: impl FnOnce(&mut ReconcilerConfig)) -> Reconciler {
+        let mut config = ReconcilerConfig::read(Environment::new(&|_| None)).unwrap();
+        // The double has no quotas.
+        let unlimited = Rate { per_second: 1e6, burst: 1e6 };
+        (config.list, config.describe, config.filter) = (unlimited, unlimited, unlimited);
+        change(&mut config);
         let aws = self.double.config();
         let logs = Logs::new(&aws, "/aws/lambda/ai-generation-worker".to_owned());
         let engine = Engine::new(Workflow::new(&aws, MACHINE.to_owned()), Some(logs), &config);
-        let store = Store::new(Database::new(Credentials::Given(Box::new(self.options.clone()))));
+        let metrics = self.metrics();
+        let store = Store::new(Database::new(Credentials::Given(Box::new(self.options.clone()))))
+            .observed_by(move |fact| metrics.committed(fact));
         Reconciler {
             store,
             engine,
             config,
             clock: Box::new(DoublesClock(self.double.clone())),
-            emit: |_| {},
+            metrics: self.metrics(),
         }
     }
 
@@ -175,6 +206,7 @@ impl Fixture {
             "processing_event",
             "processing_start",
             "processing_output",
+            "processing_batch",
             "reconciler_sweep",
         ] {
             let rows: Vec<Value> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(

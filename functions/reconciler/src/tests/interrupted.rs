@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use shared::{
     process::ErrorCode,
     reconcile::Rule,
-    store::{Lease, Point},
+    store::{Lease, Point, Resume},
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use uuid::Uuid;
@@ -55,7 +55,7 @@ async fn a_sweep_says_since_when_another_is_running_and_takes_over_when_that_was
         .take_lease(Uuid::from_u128(9), killed, killed + TimeDelta::seconds(60))
         .await
         .unwrap();
-    assert_eq!(taken, Lease::Taken { resume: None });
+    assert_eq!(taken, Lease::Taken { resume: Resume::default() });
     let far = fixture.far();
     match reconciler.sweep(false, far).await.unwrap() {
         Swept::AnotherIsRunning { since, until } => {
@@ -67,7 +67,8 @@ async fn a_sweep_says_since_when_another_is_running_and_takes_over_when_that_was
     fixture.double.pass(60);
     assert_eq!(fixture.sweep().await.repaired, 1);
     // The killed one comes back to life: it may not write over the other's resume point.
-    assert!(!reconciler.store.note_resume(Uuid::from_u128(9), Point::START).await.unwrap());
+    let stale = Resume { active: Some(Point::START), running: None };
+    assert!(!reconciler.store.note_resume(Uuid::from_u128(9), stale).await.unwrap());
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
@@ -77,7 +78,7 @@ async fn a_sweep_out_of_time_ends_cleanly_and_the_next_goes_on(
 ) {
     let fixture = Fixture::new(options).await;
     failed_executions(&fixture, 1..=10).await;
-    // Each call takes a second: one to list, then look and evidence for each process.
+    // Each call takes a second: one to list, then a look at each process.
     let first = fixture.sweep_until(false, fixture.double.now() + TimeDelta::seconds(7)).await;
     assert!(!first.complete && first.repaired > 0 && first.repaired < 10, "{first:?}");
     // What lies before the resume point is looked at too, when there is time.
@@ -138,10 +139,17 @@ async fn one_look_that_fails_does_not_keep_the_others_from_being_healed(
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
-async fn when_every_look_fails_the_sweep_stops_asking(_: PgPoolOptions, options: PgConnectOptions) {
+async fn when_step_functions_answers_nothing_the_sweep_stops_asking(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let fixture = Fixture::new(options).await;
     failed_executions(&fixture, 1..=50).await;
-    (0..50).for_each(|_| fixture.double.fault("DescribeExecution", Fault::Refused));
+    (0..5).for_each(|_| fixture.double.fault("DescribeExecution", Fault::Refused));
+    fixture.double.fault("ListExecutions", Fault::Refused);
     let report = fixture.sweep().await;
-    assert_eq!((report.complete, report.calls.describe_execution), (false, 5));
+    let calls = report.calls;
+    assert_eq!((report.complete, calls.describe_execution, calls.list_executions), (false, 5, 2));
+    // Those that failed come last in the next.
+    assert_eq!(fixture.sweep().await.repaired, 50);
 }

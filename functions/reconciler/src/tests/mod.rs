@@ -4,6 +4,11 @@
 mod double;
 mod drift;
 mod endings;
+mod evidence;
+mod failing;
 mod fixture;
+mod fresh;
 mod interrupted;
 mod invocations;
+mod leftovers;
+mod measured;

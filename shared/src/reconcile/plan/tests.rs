@@ -32,6 +32,7 @@ fn row(status: Status) -> ProcessFacts {
         result_ready: status == Status::Completed,
         ended_by_hand: false,
         created_at: ago(600),
+        execution_started_at: None,
         started_at: (status != Status::Pending).then(|| ago(600)),
         updated_at: ago(300),
         completed_at: ended.then(|| ago(300)),
@@ -61,14 +62,23 @@ fn rows() -> Vec<(&'static str, ProcessFacts)> {
         (
             "PENDING, 3 starts failed over 15 min",
             ProcessFacts {
-                start_tries: tries(3, 1_000, 5),
+                start_tries: tries(3, 1_000, 90),
                 created_at: ago(1_100),
                 ..pending.clone()
             },
         ),
         (
+            "PENDING, 3 starts failed over 15 min, the last a moment ago",
+            ProcessFacts {
+                start_tries: tries(3, 1_000, 5),
+                created_at: ago(1_100),
+                ..pending.clone()
+            },
+        ),
+        // Protocol B1: accepted long ago, started a moment ago.
+        (
             "PENDING, started a moment ago",
-            ProcessFacts { has_arn: true, created_at: ago(1), ..pending.clone() },
+            ProcessFacts { has_arn: true, execution_started_at: Some(ago(1)), ..pending.clone() },
         ),
         ("PENDING, with an ARN", ProcessFacts { has_arn: true, ..pending }),
         (
@@ -136,6 +146,7 @@ fn every_pair_of_process_and_execution_follows_the_design() {
             let expected = match (row.status.is_active(), column) {
                 (true, "not found") => match name {
                     "PENDING, within the start grace"
+                    | "PENDING, 3 starts failed over 15 min, the last a moment ago"
                     | "PENDING, started a moment ago"
                     | "PROCESSING, claimed a moment ago" => None,
                     "PENDING, with an ARN" | "PROCESSING" | "PROCESSING, result stored" => {
@@ -219,8 +230,15 @@ fn each_limit_counts_from_the_second_after_it() {
         started_at: Some(ago(age)),
         ..row(Status::Processing)
     };
-    assert_eq!(plan(&claimed(2), &Execution::Missing, now(), &limits), Plan::LookAgain);
-    assert_eq!(rule(&claimed(3), &Execution::Missing), Some(Rule::R8));
+    assert_eq!(plan(&claimed(59), &Execution::Missing, now(), &limits), Plan::LookAgain);
+    assert_eq!(rule(&claimed(60), &Execution::Missing), Some(Rule::R8));
+    let started = |age| ProcessFacts {
+        has_arn: true,
+        execution_started_at: Some(ago(age)),
+        ..row(Status::Pending)
+    };
+    assert_eq!(plan(&started(59), &Execution::Missing, now(), &limits), Plan::LookAgain);
+    assert_eq!(rule(&started(60), &Execution::Missing), Some(Rule::R8));
 
     let running = |age| Execution::Running { since: ago(age) };
     assert_eq!(rule(&row(Status::Processing), &running(3_660)), Some(Rule::R2));
@@ -230,10 +248,13 @@ fn each_limit_counts_from_the_second_after_it() {
     assert_eq!(rule(&ended(60), &running(90)), None);
     assert_eq!(rule(&ended(61), &running(90)), Some(Rule::R10));
 
-    let tried =
-        |count, first| ProcessFacts { start_tries: tries(count, first, 0), ..row(Status::Pending) };
+    let tried = |count, first| ProcessFacts {
+        start_tries: tries(count, first, 60),
+        ..row(Status::Pending)
+    };
     for (count, first, gives_up) in [(3, 900, true), (3, 899, false), (2, 900, false)] {
-        let plan = plan(&tried(count, first), &Execution::Missing, now(), &limits);
+        let tried = tried(count, first + 60);
+        let plan = plan(&tried, &Execution::Missing, now(), &limits);
         let ends = matches!(plan, Plan::Repair { repair: Repair::End(_), .. });
         assert_eq!(ends, gives_up, "{count} tries over {first} s");
     }
@@ -257,6 +278,35 @@ fn a_process_whose_execution_was_started_again_still_counts_from_its_first_start
 fn a_start_just_tried_gives_the_execution_time_to_appear() {
     let just = ProcessFacts { has_arn: true, start_tries: tries(1, 1, 1), ..row(Status::Pending) };
     assert_eq!(plan(&just, &Execution::Missing, now(), &limits()), Plan::LookAgain);
+}
+
+// Protocol B1, aws.md 14.
+#[test]
+fn not_found_is_believed_a_minute_after_the_last_that_was_known_of_the_execution() {
+    let pending = ProcessFacts { has_arn: true, created_at: ago(9_000), ..row(Status::Pending) };
+    for (fresh, what) in [
+        (ProcessFacts { execution_started_at: Some(ago(59)), ..pending.clone() }, "started"),
+        (ProcessFacts { started_at: Some(ago(59)), ..pending.clone() }, "claimed"),
+        (ProcessFacts { start_tries: tries(1, 59, 59), ..pending.clone() }, "tried"),
+        (ProcessFacts { created_at: ago(59), ..pending.clone() }, "accepted, and no more known"),
+    ] {
+        let seen = plan(&fresh, &Execution::Missing, now(), &limits());
+        assert_eq!(seen, Plan::LookAgain, "{what}");
+    }
+    assert_eq!(rule_of(&plan(&pending, &Execution::Missing, now(), &limits())), Some(Rule::R8));
+}
+
+/// Its answer was lost, and the execution may run.
+#[test]
+fn a_last_start_that_may_have_worked_does_not_end_the_process_yet() {
+    let tried = |last| ProcessFacts {
+        created_at: ago(9_000),
+        start_tries: tries(4, 2_000, last),
+        ..row(Status::Pending)
+    };
+    let seen = |last| plan(&tried(last), &Execution::Missing, now(), &limits());
+    assert_eq!(seen(59), Plan::LookAgain);
+    assert!(matches!(seen(60), Plan::Repair { rule: Rule::R1, repair: Repair::End(_) }));
 }
 
 #[test]

@@ -1,6 +1,26 @@
-SELECT id, status, attempt, progress, execution_arn IS NOT NULL AS "has_arn!", result IS NOT NULL OR (status = 'PROCESSING' AND COALESCE(targets_done >= targets, false)) AS "result_ready!", false AS "ended_by_hand!",
-       created_at, started_at, updated_at, completed_at, NULL::smallint AS tries, NULL::timestamptz AS first_try_at, NULL::timestamptz AS last_try_at
+-- The next processes after an id whose progress no status allows (R12, R13).
+--
+--  $1 after this id
+--  $2 how many
+SELECT id,
+       status,
+       attempt,
+       progress,
+       execution_arn IS NOT NULL AS "has_arn!",
+       result IS NOT NULL
+           OR (status = 'PROCESSING' AND COALESCE(targets_done >= targets, false))
+           AS "result_ready!",
+       false AS "ended_by_hand!",
+       created_at,
+       execution_started_at,
+       started_at,
+       updated_at,
+       completed_at,
+       NULL::smallint AS tries,
+       NULL::timestamptz AS first_try_at,
+       NULL::timestamptz AS last_try_at
 FROM processing_state
-WHERE (progress < 0 OR progress > 100 OR (status = 'COMPLETED') <> (progress = 100)) AND id > $1
+WHERE (progress < 0 OR progress > 100 OR (status = 'COMPLETED') <> (progress = 100))
+  AND id > $1
 ORDER BY id
 LIMIT $2

@@ -23,13 +23,22 @@ impl Point {
     pub const START: Self = Self { created_at: DateTime::UNIX_EPOCH, id: ProcessId(Uuid::nil()) };
 }
 
+/// Where the next sweep goes on, because the last ran out of time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Resume {
+    /// Up to which active process it came.
+    pub active: Option<Point>,
+    /// Up to which of the processes whose executions run it came, by id.
+    pub running: Option<ProcessId>,
+}
+
 /// What became of a wish to sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lease {
     /// It is ours.
     Taken {
-        /// Up to where the last sweep came, if it ran out of time.
-        resume: Option<Point>,
+        /// Where to go on.
+        resume: Resume,
     },
     /// Another sweep is running.
     Held {
@@ -55,13 +64,30 @@ impl Store {
         let row = sqlx::query!(
             r#"
             WITH before AS (
-                SELECT only_row, holder, held_since, held_until, resume_created_at, resume_id FROM reconciler_sweep FOR UPDATE
+                SELECT only_row,
+                       holder,
+                       held_since,
+                       held_until,
+                       resume_created_at,
+                       resume_id,
+                       resume_running_id
+                FROM reconciler_sweep
+                FOR UPDATE
             ), taken AS (
-                UPDATE reconciler_sweep sweep SET holder = $1, held_since = $2, held_until = $3
-                FROM before WHERE sweep.only_row = before.only_row AND (before.holder IS NULL OR before.held_until <= $2)
+                UPDATE reconciler_sweep sweep
+                SET holder = $1, held_since = $2, held_until = $3
+                FROM before
+                WHERE sweep.only_row = before.only_row
+                  AND (before.holder IS NULL OR before.held_until <= $2)
                 RETURNING sweep.only_row
             )
-            SELECT EXISTS (SELECT FROM taken) AS "taken!", held_since, held_until, resume_created_at, resume_id FROM before
+            SELECT EXISTS (SELECT FROM taken) AS "taken!",
+                   held_since,
+                   held_until,
+                   resume_created_at,
+                   resume_id,
+                   resume_running_id
+            FROM before
             "#,
             holder,
             now,
@@ -70,11 +96,12 @@ impl Store {
         .fetch_one(&mut *connection)
         .await?;
         if row.taken {
-            let resume = row
+            let active = row
                 .resume_created_at
                 .zip(row.resume_id)
                 .map(|(created_at, id)| Point { created_at, id: ProcessId(id) });
-            Ok(Lease::Taken { resume })
+            let running = row.resume_running_id.map(ProcessId);
+            Ok(Lease::Taken { resume: Resume { active, running } })
         } else {
             Ok(Lease::Held {
                 since: row.held_since.unwrap_or(now),
@@ -83,17 +110,25 @@ impl Store {
         }
     }
 
-    /// Notes up to where the sweep `holder` has come. `false`: the lease is no longer its own.
+    /// Notes up to where the sweep `holder` has come; what is `None` stays as it was. `false`: the
+    /// lease is no longer its own.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn note_resume(&self, holder: Uuid, point: Point) -> Result<bool, Failure> {
+    pub async fn note_resume(&self, holder: Uuid, resume: Resume) -> Result<bool, Failure> {
         let mut connection = self.database.connection().await?;
         let done = sqlx::query!(
-            "UPDATE reconciler_sweep SET resume_created_at = $2, resume_id = $3 WHERE holder = $1",
+            r#"
+            UPDATE reconciler_sweep
+            SET resume_created_at = COALESCE($2, resume_created_at),
+                resume_id = COALESCE($3, resume_id),
+                resume_running_id = COALESCE($4, resume_running_id)
+            WHERE holder = $1
+            "#,
             holder,
-            point.created_at,
-            point.id.0
+            resume.active.map(|point| point.created_at),
+            resume.active.map(|point| point.id.0),
+            resume.running.map(|id| id.0),
         )
         .execute(&mut *connection)
         .await?;
@@ -116,8 +151,14 @@ impl Store {
         sqlx::query!(
             r#"
             UPDATE reconciler_sweep
-            SET holder = NULL, held_since = NULL, held_until = NULL, report = $3, reported_at = $4,
-                resume_created_at = CASE WHEN $2 THEN NULL ELSE resume_created_at END, resume_id = CASE WHEN $2 THEN NULL ELSE resume_id END
+            SET holder = NULL,
+                held_since = NULL,
+                held_until = NULL,
+                report = $3,
+                reported_at = $4,
+                resume_created_at = CASE WHEN NOT $2 THEN resume_created_at END,
+                resume_id = CASE WHEN NOT $2 THEN resume_id END,
+                resume_running_id = CASE WHEN NOT $2 THEN resume_running_id END
             WHERE holder = $1
             "#,
             holder,

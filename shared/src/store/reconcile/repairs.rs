@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    process::{Ending, ErrorCode, EventKind, Failure},
+    process::{Ending, ErrorCode, EventKind, Evidence, Failure, ProcessId, Status},
     reconcile::{CompletedAt, Mend, ProcessFacts, Rule},
     store::Store,
 };
@@ -43,7 +43,7 @@ struct EndingDetail<'a> {
     cause: Option<&'a str>,
 }
 
-const fn repaired(done: bool) -> Repaired {
+pub(super) const fn repaired(done: bool) -> Repaired {
     if done { Repaired::Done } else { Repaired::Moved }
 }
 
@@ -73,15 +73,26 @@ impl Store {
         let done = sqlx::query_scalar!(
             r#"
             WITH before AS (
-                SELECT id, status, attempt FROM processing_state
-                WHERE id = $1 AND status = $2 AND attempt = $3 AND status IN ('PENDING', 'PROCESSING') FOR UPDATE
+                SELECT id, status, attempt
+                FROM processing_state
+                WHERE id = $1
+                  AND status = $2
+                  AND attempt = $3
+                  AND status IN ('PENDING', 'PROCESSING')
+                FOR UPDATE
             ), ended AS (
-                UPDATE processing_state process SET status = $4, error = $5, updated_at = $6, completed_at = $6
-                FROM before WHERE process.id = before.id
+                UPDATE processing_state process
+                SET status = $4, error = $5, updated_at = $6, completed_at = $6
+                FROM before
+                WHERE process.id = before.id
                 RETURNING process.id
             ), event AS (
-                INSERT INTO processing_event (at, process_id, attempt, kind, from_status, to_status, actor, detail)
-                SELECT $6, before.id, attempt, $7, status, $4, 'reconciler', $8 FROM before JOIN ended USING (id)
+                INSERT INTO processing_event (
+                    at, process_id, attempt, kind, from_status, to_status, actor, detail
+                )
+                SELECT $6, before.id, attempt, $7, status, $4, 'reconciler', $8
+                FROM before
+                JOIN ended USING (id)
             ), dropped AS (
                 DELETE FROM processing_output WHERE process_id IN (SELECT id FROM ended)
             )
@@ -98,7 +109,41 @@ impl Store {
         )
         .fetch_one(&mut *connection)
         .await?;
+        if done {
+            self.ended(row.id, ending.status(), now);
+        }
         Ok(repaired(done))
+    }
+
+    /// Adds to the error of an ended process what the log tells of it. Only that: the process must
+    /// still have ended by `ending`, with its error as it was written then.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn add_evidence(
+        &self,
+        id: ProcessId,
+        ending: &Ending,
+        evidence: &[Evidence],
+    ) -> Result<Repaired, Failure> {
+        let internal = |error: serde_json::Error| Failure::internal(error.to_string());
+        let error = ending.error().map(serde_json::to_value).transpose().map_err(internal)?;
+        let evidence = serde_json::to_value(evidence).map_err(internal)?;
+        let mut connection = self.database.connection().await?;
+        let added = sqlx::query!(
+            r#"
+            UPDATE processing_state
+            SET error = error || jsonb_build_object('evidence', $4::jsonb)
+            WHERE id = $1 AND status = $2 AND status IN ('FAILED', 'TIMEOUT') AND error = $3
+            "#,
+            id.0,
+            ending.status().as_str(),
+            error,
+            evidence,
+        )
+        .execute(&mut *connection)
+        .await?;
+        Ok(repaired(added.rows_affected() == 1))
     }
 
     /// Completes the active process `row`, whose result is stored already.
@@ -118,15 +163,31 @@ impl Store {
         let done = sqlx::query_scalar!(
             r#"
             WITH before AS (
-                SELECT id, status, attempt FROM processing_state
-                WHERE id = $1 AND status = $2 AND attempt = $3 AND status IN ('PENDING', 'PROCESSING') AND result IS NOT NULL FOR UPDATE
+                SELECT id, status, attempt
+                FROM processing_state
+                WHERE id = $1
+                  AND status = $2
+                  AND attempt = $3
+                  AND status IN ('PENDING', 'PROCESSING')
+                  AND result IS NOT NULL
+                FOR UPDATE
             ), done AS (
-                UPDATE processing_state process SET status = 'COMPLETED', progress = 100, error = NULL, updated_at = $4, completed_at = $4
-                FROM before WHERE process.id = before.id
+                UPDATE processing_state process
+                SET status = 'COMPLETED',
+                    progress = 100,
+                    error = NULL,
+                    updated_at = $4,
+                    completed_at = $4
+                FROM before
+                WHERE process.id = before.id
                 RETURNING process.id
             ), event AS (
-                INSERT INTO processing_event (at, process_id, attempt, kind, from_status, to_status, actor, detail)
-                SELECT $4, before.id, attempt, 'repaired', status, 'COMPLETED', 'reconciler', $5 FROM before JOIN done USING (id)
+                INSERT INTO processing_event (
+                    at, process_id, attempt, kind, from_status, to_status, actor, detail
+                )
+                SELECT $4, before.id, attempt, 'repaired', status, 'COMPLETED', 'reconciler', $5
+                FROM before
+                JOIN done USING (id)
             )
             SELECT EXISTS (SELECT FROM done) AS "done!"
             "#,
@@ -138,87 +199,10 @@ impl Store {
         )
         .fetch_one(&mut *connection)
         .await?;
+        if done {
+            self.ended(row.id, Status::Completed, now);
+        }
         Ok(repaired(done))
-    }
-
-    /// Counts one more try to start the execution of `row`, before it is made.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn note_start_try(
-        &self,
-        row: &ProcessFacts,
-        now: DateTime<Utc>,
-    ) -> Result<Repaired, Failure> {
-        let mut connection = self.database.connection().await?;
-        let noted = sqlx::query!(
-            r#"
-            WITH waiting AS (
-                SELECT id FROM processing_state WHERE id = $1 AND status = 'PENDING' AND execution_arn IS NULL FOR UPDATE
-            )
-            INSERT INTO processing_start AS tries (process_id, attempts, first_at, last_at) SELECT id, 1, $2, $2 FROM waiting
-            ON CONFLICT (process_id) DO UPDATE SET attempts = LEAST(tries.attempts::int + 1, 32767)::smallint, last_at = excluded.last_at
-            "#,
-            row.id.0,
-            now,
-        )
-        .execute(&mut *connection)
-        .await?;
-        Ok(repaired(noted.rows_affected() == 1))
-    }
-
-    /// Notes that the execution of `row` has been started. Its worker may have claimed it by now,
-    /// and that is as well.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn note_started(
-        &self,
-        row: &ProcessFacts,
-        execution_arn: &str,
-        now: DateTime<Utc>,
-    ) -> Result<(), Failure> {
-        let mut connection = self.database.connection().await?;
-        sqlx::query!(
-            r#"
-            WITH started AS (
-                UPDATE processing_state SET execution_arn = COALESCE(execution_arn, $2) WHERE id = $1 RETURNING id, attempt, status
-            )
-            INSERT INTO processing_event (at, process_id, attempt, kind, from_status, to_status, actor, detail)
-            SELECT $3, id, attempt, 'repaired', status, status, 'reconciler', $4 FROM started
-            "#,
-            row.id.0,
-            execution_arn,
-            now,
-            json!({"rule": Rule::R1, "action": "started"}),
-        )
-        .execute(&mut *connection)
-        .await?;
-        Ok(())
-    }
-
-    /// Notes that the execution of the ended process `row` has been stopped (R10).
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn note_stopped(
-        &self,
-        row: &ProcessFacts,
-        now: DateTime<Utc>,
-    ) -> Result<(), Failure> {
-        let mut connection = self.database.connection().await?;
-        sqlx::query!(
-            r#"
-            INSERT INTO processing_event (at, process_id, attempt, kind, from_status, to_status, actor, detail)
-            SELECT $2, id, attempt, 'repaired', status, status, 'reconciler', $3 FROM processing_state WHERE id = $1
-            "#,
-            row.id.0,
-            now,
-            json!({"rule": Rule::R10, "action": "stopped"}),
-        )
-        .execute(&mut *connection)
-        .await?;
-        Ok(())
     }
 
     /// Mends what is broken in `row` alone (R12–R14). `updated_at` stays: no move of the process
@@ -254,12 +238,19 @@ impl Store {
         let done = sqlx::query_scalar!(
             r#"
             WITH mended AS (
-                UPDATE processing_state SET progress = $5, completed_at = $6
-                WHERE id = $1 AND status = $2 AND progress = $3 AND completed_at IS NOT DISTINCT FROM $4
+                UPDATE processing_state
+                SET progress = $5, completed_at = $6
+                WHERE id = $1
+                  AND status = $2
+                  AND progress = $3
+                  AND completed_at IS NOT DISTINCT FROM $4
                 RETURNING id, attempt, status
             ), event AS (
-                INSERT INTO processing_event (at, process_id, attempt, kind, from_status, to_status, actor, detail)
-                SELECT $7, id, attempt, 'repaired', status, status, 'reconciler', $8 FROM mended
+                INSERT INTO processing_event (
+                    at, process_id, attempt, kind, from_status, to_status, actor, detail
+                )
+                SELECT $7, id, attempt, 'repaired', status, status, 'reconciler', $8
+                FROM mended
             )
             SELECT EXISTS (SELECT FROM mended) AS "done!"
             "#,
