@@ -105,6 +105,7 @@ pub enum Submitted {
 
 /// What the statement of a kind saw when it did, or did not, insert.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "a row: each field is a column of its own")]
 pub struct Observed {
     /// Whether the process is stored.
     pub created: bool,
