@@ -54,8 +54,6 @@ type Step = Either<PgQueryResult, PgRow>;
 pub(super) struct Limits {
     /// The longest time of one store call, its wait for the connection included.
     pub(super) call: Duration,
-    /// The longest time of one attempt to connect.
-    pub(super) connect: Duration,
     /// How long an idle connection may take to show that it is alive.
     pub(super) ping: Duration,
     /// A connection that was idle longer than this is asked first, for one round trip: it may have
@@ -69,7 +67,6 @@ impl Limits {
     pub(super) fn of_call(call: Duration) -> Self {
         Self {
             call,
-            connect: call.min(Duration::from_secs(5)),
             ping: (call / 4).min(Duration::from_secs(1)),
             trusted_idle: Duration::from_secs(1),
         }

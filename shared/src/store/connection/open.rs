@@ -131,8 +131,7 @@ async fn connect(
     if pooling == Pooling::Transaction {
         options = options.statement_cache_capacity(0);
     }
-    let until = deadline.min(Instant::now() + limits.connect);
-    timeout_at(until, async {
+    timeout_at(deadline, async {
         let mut connection = socket::connect(&options, limits.call).await?;
         if pooling == Pooling::Session {
             connection.execute(AssertSqlSafe(session_settings(limits))).await?;
@@ -140,7 +139,7 @@ async fn connect(
         Ok(connection)
     })
     .await
-    .unwrap_or_else(|_| Err(no_answer(limits.connect).into()))
+    .unwrap_or_else(|_| Err(no_answer(limits.call).into()))
 }
 
 /// What holds for the whole session. A plan for any values is made once: with plans for each value,

@@ -161,7 +161,10 @@ mod tests {
 
     #[test]
     fn a_whole_secret_wins_over_the_configuration() {
-        let whole = r#"{"engine":"postgres","host":"db","port":5433,"dbname":"aigen","dbInstanceIdentifier":"db-1","username":"app","password":"p"}"#;
+        let whole = r#"{
+            "engine":"postgres", "host":"db", "port":5433, "dbname":"aigen",
+            "dbInstanceIdentifier":"db-1", "username":"app", "password":"p"
+        }"#;
         assert_eq!(address(whole), Ok(("db".to_owned(), 5433, Some("aigen".to_owned()))));
     }
 
