@@ -285,7 +285,9 @@ fn no_text_of_the_document_is_cut_by_a_comma() {
                 }
             }
             Yaml::Array(items) => {
-                items.iter().for_each(|item| keys_without_value(item, path, found));
+                for item in items {
+                    keys_without_value(item, path, found);
+                }
             }
             _ => {}
         }

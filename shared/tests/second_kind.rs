@@ -52,7 +52,7 @@ async fn with_a_book(options: PgConnectOptions) -> Fixture {
 fn params(field: &str, number: u128) -> Params {
     let params = json!({field: uuid(number), "theme": "rain"});
     let body = json!({"type": "HAIKU_GENERATION", "params": params});
-    parse_generate::<Haiku>(&body.to_string(), at(0)).unwrap()
+    parse_generate::<Haiku>(&body.to_string(), at(0)).unwrap().params
 }
 
 fn submission(number: u128, params: Params) -> Submission<Haiku> {
@@ -63,6 +63,7 @@ fn submission(number: u128, params: Params) -> Submission<Haiku> {
         retry: None,
         idempotency_key: None,
         per_minute: None,
+        late: Vec::new(),
         actor: Actor::User,
         now: at(0),
     }

@@ -52,7 +52,13 @@ impl<G: StoredGeneration> Worker<G> {
         let now = self.clock.now();
         let lambda_time = lambda_time.saturating_sub((now - began).to_std().unwrap_or_default());
         let time_left = self.limits.time_left(&process_type, started_at, now, lambda_time);
-        let claimed = ClaimedProcess::<G> { id, attempt, user_id, params, until: now + time_left.of_attempt() };
+        let claimed = ClaimedProcess::<G> {
+            id,
+            attempt,
+            user_id,
+            params,
+            until: now + time_left.of_attempt(),
+        };
         tracing::info!(
             processId = %id,
             userId = %claimed.user_id,

@@ -9,8 +9,7 @@ use shared::{
     process::{
         Assembly, ErrorCode, FailedTarget, Generation, ModelUsage, Output, Outputs, PlannedTarget,
         ProcessError, ProcessType, Prompt, Rejection, UnreadableParams,
-        generation::parse_failed_targets,
-        total_by_model,
+        generation::parse_failed_targets, total_by_model,
     },
     validation::{Reader, Rule, Text, Violation, check_text},
 };

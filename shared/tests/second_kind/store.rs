@@ -5,9 +5,9 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use shared::{
     process::{Actor, Failure, Generation, ProcessId, UserId},
-    store::{Completion, FoundTarget, NewRows, Observed, StoredGeneration, Submission},
+    store::{Completion, Connection, FoundTarget, NewRows, Observed, StoredGeneration, Submission},
 };
-use sqlx::{PgConnection, Row};
+use sqlx::Row;
 use uuid::Uuid;
 
 use crate::haiku::{Haiku, Of, Page, Params};
@@ -139,7 +139,7 @@ fn wanted(params: &Params) -> Vec<Uuid> {
 
 impl StoredGeneration for Haiku {
     async fn try_submit(
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         submission: &Submission<Self>,
         params: &Value,
     ) -> Result<Observed, sqlx::Error> {
@@ -173,13 +173,15 @@ impl StoredGeneration for Haiku {
             retry_created_at: row.try_get("retry_created_at")?,
             recent_seconds: row.try_get("recent_seconds")?,
             limit: None,
-            used: None,
+            slots: None,
+            repeat_unstarted: None,
+            retry_unstarted: None,
             window_start: None,
         })
     }
 
     async fn find_targets(
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         user: &UserId,
         params: &Params,
         ids: Option<&[Uuid]>,
@@ -195,7 +197,7 @@ impl StoredGeneration for Haiku {
     }
 
     async fn complete(
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         id: ProcessId,
         attempt: i32,
         new: &NewRows<'_, Self>,

@@ -181,7 +181,9 @@ async fn evidence_is_all_that_is_added(_: PgPoolOptions, options: PgConnectOptio
     let ending = Ending::Failed(ProcessError::new(ErrorCode::AiError, "test"));
     let line: Evidence =
         serde_json::from_value(json!({"timestamp": "t", "message": "why"})).unwrap();
-    let add = async || fixture.store.add_evidence(id(1), &ending, &[line.clone()]).await.unwrap();
+    let add = async || {
+        fixture.store.add_evidence(id(1), &ending, std::slice::from_ref(&line)).await.unwrap()
+    };
     assert_eq!(add().await, Repaired::Moved, "it has not ended");
     assert_eq!(fail(&fixture, &facts(&fixture, 1).await).await, Repaired::Done);
     let before = fixture.process(1).await;

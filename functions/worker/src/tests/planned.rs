@@ -15,7 +15,7 @@ use shared::{
     chart::{Chart, ChartParams, ChartType, Level, Params},
     clock::Clock,
     environment::Environment,
-    lambda::Invocation,
+    lambda::{Invocation, Metrics},
     process::{PlannedTarget, Status},
     store::{
         BatchClaim, Claim, Credentials, Database, Fence, Staging, Store, Submission, Submitted,
@@ -64,6 +64,7 @@ fn worker(options: &PgConnectOptions) -> Worker<Chart> {
         models: Models::new(&config, &models),
         limits: WorkLimits::read(Environment::new(&nothing), ChartType::NAMES).unwrap(),
         clock: Box::new(FixedClock(AtomicU64::new(0))),
+        metrics: Metrics::new("", |_| {}),
         kind: PhantomData,
     }
 }

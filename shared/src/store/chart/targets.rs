@@ -79,7 +79,7 @@ pub(super) async fn find_targets(
 
 /// Whether the goal is there and has sub-goals.
 pub(super) async fn has_sub_goals(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     goal: Uuid,
 ) -> Result<bool, Failure> {
     let has_sub_goals = sqlx::query_scalar!(
