@@ -3,15 +3,13 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use shared::{
-    aws::workflow::Described,
-    process::{Ending, ProcessId},
-    reconcile::ProcessFacts,
-    store::Repaired,
-};
+use chrono::TimeDelta;
+use shared::{aws::workflow::Described, process::Ending, reconcile::ProcessFacts, store::Repaired};
 
-use crate::{engine::LogSearch, run::Run};
+use crate::{
+    engine::LogSearch,
+    run::{Run, Unexplained},
+};
 
 /// Lines may have been logged a little before and after what Step Functions thinks is the
 /// execution's time.
@@ -21,15 +19,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How much of the margin at the end of an invocation the searches may use, so that a run which
 /// used up its time with repairs explains some of them.
 const OVERTIME: TimeDelta = TimeDelta::seconds(5);
-
-/// A process that was ended, and of which the log may tell more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unexplained {
-    id: ProcessId,
-    ending: Ending,
-    from: DateTime<Utc>,
-    until: DateTime<Utc>,
-}
 
 impl Run<'_> {
     /// Notes that `row` was ended so, and that the log may tell more.

@@ -4,11 +4,21 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use shared::{
-    process::{Failure, ProcessId},
+    process::{Ending, Failure, ProcessId},
     reconcile::ProcessFacts,
 };
 
-use crate::{engine::Calls, explain::Unexplained, reconciler::Reconciler, report::Report};
+use crate::{engine::Calls, reconciler::Reconciler, report::Report};
+
+/// A process that was ended, and of which the log may tell more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unexplained {
+    pub(crate) id: ProcessId,
+    pub(crate) ending: Ending,
+    /// From when on something may have been logged.
+    pub(crate) from: DateTime<Utc>,
+    pub(crate) until: DateTime<Utc>,
+}
 
 /// One invocation at work: what it has found, the time it has, and what it has cost.
 #[derive(Debug)]

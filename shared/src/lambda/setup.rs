@@ -97,8 +97,8 @@ impl Setup {
         Ok(per_minute(self.environment, name, CANCEL_LIMIT_PER_MINUTE)?)
     }
 
-    /// The emitter of metrics, of the stack `NAME_PREFIX`. What is committed through [`Self::store`]
-    /// is emitted already.
+    /// The emitter of metrics, of the stack `NAME_PREFIX`. What is committed through
+    /// [`Self::store`] is emitted already.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         Metrics::read(self.environment)

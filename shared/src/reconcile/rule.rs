@@ -35,7 +35,8 @@ macro_rules! rules {
 
 rules! {
     /// Accepted, never started.
-    R1 "PENDING longer than the start grace, and no execution: start it under the same name; after 3 failed starts over 15 minutes FAILED STEP_FUNCTIONS_ERROR",
+    R1 "PENDING longer than the start grace, and no execution: start it under the same name; \
+        after 3 failed starts over 15 minutes FAILED STEP_FUNCTIONS_ERROR",
     /// All is well.
     R2 "active, and the execution is running within its time limit and grace: leave it",
     /// Only the status is missing.
@@ -43,17 +44,21 @@ rules! {
     /// Success without a result.
     R4 "active, the execution succeeded, and no result is stored: FAILED RESULT_MISSING",
     /// The execution failed behind the process's back.
-    R5 "active, the execution failed: FAILED (TIMEOUT if its error is a time-out) with the execution's error and evidence from the log",
+    R5 "active, the execution failed: FAILED (TIMEOUT if its error is a time-out) with the \
+        execution's error and evidence from the log",
     /// The execution timed out behind the process's back.
     R6 "active, the execution timed out: TIMEOUT STEP_FUNCTIONS_TIMEOUT with evidence from the log",
     /// Somebody stopped the execution.
     R7 "active, the execution was aborted: CANCELLED",
     /// The execution is gone.
-    R8 "PROCESSING, or PENDING with an ARN, and there is no such execution (its history expired): FAILED EXECUTION_NOT_FOUND",
+    R8 "PROCESSING, or PENDING with an ARN, and there is no such execution (its history \
+        expired): FAILED EXECUTION_NOT_FOUND",
     /// The execution runs for too long.
-    R9 "active, the execution is running past its time limit and grace: stop it, then TIMEOUT STEP_FUNCTIONS_TIMEOUT with evidence from the log",
+    R9 "active, the execution is running past its time limit and grace: stop it, then TIMEOUT \
+        STEP_FUNCTIONS_TIMEOUT with evidence from the log",
     /// The process has ended, the execution has not.
-    R10 "CANCELLED, ended by hand, or ended longer ago than the grace, and the execution is running: stop it",
+    R10 "CANCELLED, ended by hand, or ended longer ago than the grace, and the execution is \
+        running: stop it",
     /// Completed all the same.
     R11 "COMPLETED, and the execution failed, timed out or was aborted: leave it, report it",
     /// Progress that no status allows.

@@ -6,8 +6,8 @@ use super::Store;
 use crate::process::{Actor, Failure, ProcessId};
 
 impl Store {
-    /// Notes that the execution has been started, at `started_at`. Losing this note does no harm: the sweep asks
-    /// Step Functions.
+    /// Notes that the execution has been started, at `started_at`. Losing this note does no harm:
+    /// the sweep asks Step Functions.
     ///
     /// # Errors
     /// When the database fails.

@@ -231,7 +231,9 @@ impl Store {
             Mend::CompletedAt(CompletedAt::Clear) => (
                 row.progress,
                 None,
-                json!({"rule": rule, "field": "completed_at", "from": row.completed_at, "to": null}),
+                json!({
+                    "rule": rule, "field": "completed_at", "from": row.completed_at, "to": null,
+                }),
             ),
         };
         let mut connection = self.database.connection().await?;
