@@ -33,6 +33,12 @@ impl Run<'_> {
     /// Adds what the log tells to the errors of the processes that were ended. A log that is slow
     /// once would be slow for the others too: after that none is asked for.
     pub(crate) async fn explain(&mut self) {
+        let began = self.now();
+        self.search_log().await;
+        self.report.explaining += (self.now() - began).num_milliseconds();
+    }
+
+    async fn search_log(&mut self) {
         let latest = self.stop_at + OVERTIME;
         let budget = TimeDelta::from_std(self.reconciler.config.evidence_time).ok();
         let end = budget.and_then(|budget| self.now().checked_add_signed(budget));

@@ -46,6 +46,8 @@ pub(crate) struct Report {
     pub(crate) duration: i64,
     /// Milliseconds of them that were spent waiting for the quotas.
     pub(crate) waited: u64,
+    /// Milliseconds of them that were spent on the log, when all repairs were made.
+    pub(crate) explaining: i64,
     /// The first findings.
     #[serde(skip)]
     pub(crate) actions: Vec<Finding>,
@@ -114,6 +116,7 @@ impl Report {
             filterLogEvents = filter_log_events,
             duration = self.duration,
             waited = self.waited,
+            explaining = self.explaining,
             "reconciled"
         );
     }

@@ -1,6 +1,5 @@
 //! Answers that are lost or late, and rows that move while they are settled.
 
-use serde_json::json;
 use shared::reconcile::Rule;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 

@@ -44,7 +44,7 @@ async fn every_ending_by_the_reconciler_is_emitted_once_however_often_it_comes(
     }
     let emitted = [Metric::Completed, Metric::Failed, Metric::Timeout, Metric::Cancelled]
         .map(|metric| fixture.emitted(metric));
-    assert_eq!(emitted, [1.0, 2.0, 1.0, 1.0]);
+    assert_eq!(format!("{emitted:?}"), "[1.0, 2.0, 1.0, 1.0]");
     // The Catch is no drift: the machine said itself how it ended.
     assert_eq!(
         (fixture.emitted(Metric::Drift), fixture.emitted(Metric::RepairFailures)),

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -19,7 +19,7 @@ use axum::{
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::table::id;
+use super::{ReconcileArgs, table::id};
 
 pub(super) const MACHINE: &str =
     "arn:aws:states:us-east-1:000000000000:stateMachine:AIGenerationStateMachine";
@@ -32,6 +32,7 @@ struct World {
     drifted: u32,
     secret: Value,
     started_at: u64,
+    log_seconds: u64,
     calls: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -45,11 +46,18 @@ pub(super) struct Engine {
 impl Engine {
     /// The first `drifted` of `active` processes have executions that ended five different ways;
     /// the others run.
-    pub(super) async fn serve(active: u32, drifted: u32, secret: Value) -> Result<Self> {
+    pub(super) async fn serve(args: &ReconcileArgs, secret: Value) -> Result<Self> {
+        let &ReconcileArgs { active, drifted, log_seconds, .. } = args;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let started_at = now.as_secs().saturating_sub(600);
-        let world =
-            Arc::new(World { active, drifted, secret, started_at, calls: Mutex::default() });
+        let world = Arc::new(World {
+            active,
+            drifted,
+            secret,
+            started_at,
+            log_seconds,
+            calls: Mutex::default(),
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await.context("no port for the engine")?;
         let url = format!("http://{}", listener.local_addr().context("the engine has no address")?);
         let router = Router::new().route("/", post(answer)).with_state(Arc::clone(&world));
@@ -97,7 +105,10 @@ async fn answer(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes
             Json(json!({"ARN": "bench", "Name": "bench", "SecretString": world.secret.to_string()}))
                 .into_response()
         }
-        "FilterLogEvents" => Json(json!({"events": []})).into_response(),
+        "FilterLogEvents" => {
+            tokio::time::sleep(Duration::from_secs(world.log_seconds)).await;
+            Json(json!({"events": []})).into_response()
+        }
         "StopExecution" => Json(json!({"stopDate": world.started_at})).into_response(),
         "ListExecutions" => Json(world.running(&input)).into_response(),
         "DescribeExecution" => match world.described(&input) {
