@@ -4,7 +4,7 @@
 use shared::{
     aws::workflow::{Described, Started, Stopped},
     chart::Chart,
-    process::{Actor, Ending, EventKind, Failure},
+    process::{Actor, Ending, ErrorCode, EventKind, Failure, ProcessError},
     reconcile::{Execution, Plan, ProcessFacts, Repair, Rule, STOPPED_FOR_TIME, stopped_for},
     store::{EndingNote, Repaired},
     use_case::{Finish, finish},
@@ -48,7 +48,7 @@ impl Run<'_> {
     ) -> Result<RepairOutcome, Failure> {
         match repair {
             Repair::Start => self.start(row).await,
-            Repair::Complete => self.complete(row, finding).await,
+            Repair::Complete => self.complete(row, seen, finding).await,
             Repair::End(ending) => {
                 self.end(row, seen, finding.rule, ending, EventKind::Repaired).await
             }
@@ -128,10 +128,12 @@ impl Run<'_> {
         }
     }
 
-    /// R3: with what is staged, or else with what is stored.
+    /// R3: with what is staged, or else with what is stored. Where the count of what is staged was
+    /// wrong and part of the plan is missing, nobody will write it any more: that is R4.
     async fn complete(
-        &self,
+        &mut self,
         row: &ProcessFacts,
+        seen: &Described,
         finding: &mut Finding,
     ) -> Result<RepairOutcome, Failure> {
         let store = &self.reconciler.store;
@@ -145,7 +147,12 @@ impl Run<'_> {
                 finding.leads_to(finding.rule, status);
                 Ok(RepairOutcome::Repaired)
             }
-            Finish::NotYet => Ok(RepairOutcome::Moved),
+            Finish::NotYet => {
+                let cause = "the execution succeeded, but part of what was planned is not stored";
+                let ending = Ending::Failed(ProcessError::new(ErrorCode::ResultMissing, cause));
+                finding.leads_to(Rule::R4, ending.status());
+                self.end(row, seen, Rule::R4, ending, EventKind::Repaired).await
+            }
         }
     }
 

@@ -22,9 +22,6 @@ mod response;
 mod route;
 mod views;
 
-#[cfg(test)]
-mod door_tests;
-
 pub use self::{
     etag::ETag,
     history::{COUNT_LIMIT, HistoryQuery, HistoryView},

@@ -8,4 +8,5 @@
 
 mod rate_limit;
 mod repeats;
+mod shapes;
 mod starts;

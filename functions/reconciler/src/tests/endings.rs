@@ -225,3 +225,23 @@ async fn a_process_of_which_nothing_was_written_ends_by_its_error_and_is_reporte
     assert_eq!((count(&report, Rule::R3), report.repaired), (1, 1));
     assert_eq!(report.actions[0].to, "FAILED");
 }
+
+// protocol.md A3: a count is only a hint.
+#[sqlx::test(migrations = "../../infra/migrations")]
+async fn a_process_that_was_counted_whole_and_is_not_ends_with_its_result_missing(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let fixture = Fixture::new(options).await;
+    fixture.row(1, "PROCESSING", "").await;
+    fixture.double.execution(id(1), "SUCCEEDED", ago(600));
+    let counted = "UPDATE processing_state SET type = 'CHART_GENERATION', targets = 9,
+        targets_done = 9, params = jsonb_build_object(
+            'goalId', target_id, 'title', 'g', 'description', 'd', 'background', 'b',
+            'deadline', '2099-01-01T00:00:00Z', 'depth', 'actions')";
+    sqlx::raw_sql(counted).execute(&fixture.pool).await.unwrap();
+    let report = fixture.sweep().await;
+    assert_eq!((report.repaired, report.moved, report.failed), (1, 0, 0));
+    assert_eq!(count(&report, Rule::R4), 1);
+    assert_eq!(fixture.seen(1).await.code(), "RESULT_MISSING");
+}

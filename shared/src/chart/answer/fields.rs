@@ -109,11 +109,7 @@ impl<'a> Fields<'a> {
 /// What is wrong with a text that a model wrote, if anything.
 fn check_written(written: &str, look: Text, length: RangeInclusive<usize>) -> Option<Rule> {
     check_text(written, look, length).or_else(|| {
-        if text::is_invisible(written) {
-            Some(Rule::Blank)
-        } else if text::misleads(written) || (look == Text::Line && text::breaks_line(written)) {
-            Some(Rule::ControlCharacter)
-        } else if text::shows_escapes(written) {
+        if text::shows_escapes(written) {
             Some(Rule::Escapes)
         } else if text::shows_tool_markup(written) {
             Some(Rule::ToolMarkup)

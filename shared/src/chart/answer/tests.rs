@@ -270,8 +270,8 @@ fn what_no_person_should_read_never_reaches_a_chart() {
         ("title", "\u{200b}".to_owned(), Rule::Blank),
         ("description", "\u{2060}".repeat(60), Rule::Blank),
         ("title", "a\u{2028}b".to_owned(), Rule::ControlCharacter),
-        ("title", "a\u{202e}b".to_owned(), Rule::ControlCharacter),
-        ("description", filled("\u{e0041}\u{e0042}"), Rule::ControlCharacter),
+        ("title", "a\u{202e}b".to_owned(), Rule::HiddenFormat),
+        ("description", filled("\u{e0041}\u{e0042}"), Rule::HiddenFormat),
         ("description", filled("\u{0}"), Rule::ControlCharacter),
     ] {
         for level in [Level::SubGoals, Level::Actions] {

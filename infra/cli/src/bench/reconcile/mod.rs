@@ -130,7 +130,8 @@ fn line(what: &str, invoked: &Invoked) -> String {
         calls["listExecutions"],
         calls["describeExecution"],
         invoked.took.as_secs_f64(),
-        (number(&data["duration"]) - number(&data["waited"]) - number(&data["explaining"])) / 1_000.0,
+        (number(&data["duration"]) - number(&data["waited"]) - number(&data["explaining"]))
+            / 1_000.0,
         invoked.cpu.as_secs_f64(),
         data["repaired"],
     )

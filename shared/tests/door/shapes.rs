@@ -5,10 +5,10 @@ use proptest::{collection, prelude::*};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{ETag, HistoryQuery, Problem, Reply, Request, respond};
-use crate::{
+use shared::{
     chart::Chart,
     clock::Clock,
+    http::{ETag, HistoryQuery, Problem, Refusal, Reply, Request, respond},
     process::{Generation, parse_generate},
 };
 
@@ -28,10 +28,10 @@ impl Clock for Fixed {
 async fn read_everything(request: &Request) -> Result<Reply, Problem> {
     let known = ETag::known_versions(request.if_none_match().unwrap_or_default(), request.language);
     request.process_id()?;
-    request.idempotency_key().map_err(super::Refusal::from)?;
+    request.idempotency_key().map_err(Refusal::from)?;
     request.object()?;
     HistoryQuery::parse(&request.query, Chart::TYPE_NAMES)?;
-    parse_generate::<Chart>(request.body()?, Fixed.now()).map_err(super::Refusal::from)?;
+    parse_generate::<Chart>(request.body()?, Fixed.now()).map_err(Refusal::from)?;
     Ok(Reply::new(200, json!(known.len())))
 }
 
@@ -159,8 +159,7 @@ fn the_answer_to_the_largest_body_is_small() {
     let long =
         format!("{{\"type\":\"CHART_GENERATION\",\"params\":{{\"{}\":0}}}}", "x".repeat(250_000));
     for body in [many, long] {
-        let refusal =
-            super::Refusal::from(parse_generate::<Chart>(&body, Fixed.now()).unwrap_err());
+        let refusal = Refusal::from(parse_generate::<Chart>(&body, Fixed.now()).unwrap_err());
         let envelope = refusal.envelope(crate::language::Language::Japanese);
         assert!(envelope.to_string().len() < 8 * 1024);
         assert!(envelope["error"]["details"].as_array().unwrap().len() <= 21);
