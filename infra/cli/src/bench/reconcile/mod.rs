@@ -59,6 +59,11 @@ pub(super) async fn run(
         Some(url) => url.clone(),
         None => stack::current(instance).context("no DATABASE_URL is given")?.database_url,
     };
+    // Without one, the server has a certificate by a public authority.
+    let ca_file = std::env::var("DATABASE_CA_FILE")
+        .ok()
+        .or_else(|| Some(stack::current(instance).ok()?.database_ca_file))
+        .unwrap_or_default();
     output::line(
         "|  | List | Describe | other calls | wall (s) | own time (s) | CPU (s) | peak RSS (MB) \
          | repaired |",
@@ -68,7 +73,7 @@ pub(super) async fn run(
         let table = reporter
             .step(&format!("Filling a table of {rows} rows"), Table::make(&server, rows, args))
             .await?;
-        let measured = measure(args, &table).await;
+        let measured = measure(args, &table, &ca_file).await;
         table.drop().await?;
         let [first, second] = measured?;
         output::line(line(
@@ -90,7 +95,7 @@ pub(super) async fn run(
     Ok(())
 }
 
-async fn measure(args: &ReconcileArgs, table: &Table) -> Result<[Invoked; 2]> {
+async fn measure(args: &ReconcileArgs, table: &Table, ca_file: &str) -> Result<[Invoked; 2]> {
     let engine = Engine::serve(args, table.secret()).await?;
     // The quotas are those of an account, not of this machine: here calls cost what they cost.
     let unlimited = || "1000000".to_owned();
@@ -100,7 +105,8 @@ async fn measure(args: &ReconcileArgs, table: &Table) -> Result<[Invoked; 2]> {
         ("AWS_ACCESS_KEY_ID", "test".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
         ("DATABASE_SECRET_ARN", "bench".to_owned()),
-        ("DATABASE_TLS", "require".to_owned()),
+        ("DATABASE_TLS", "verify-full".to_owned()),
+        ("DATABASE_CA_FILE", ca_file.to_owned()),
         ("STATE_MACHINE_ARN", engine::MACHINE.to_owned()),
         ("WORKER_LOG_GROUP", "/aws/lambda/ai-generation-worker".to_owned()),
         ("LIST_EXECUTIONS_PER_SECOND", unlimited()),
