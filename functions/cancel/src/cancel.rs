@@ -114,7 +114,7 @@ mod tests {
 
     const ID: &str = "0193e4a0-0000-7000-8000-000000000001";
 
-    fn cancelling(status: Status, cancelled: bool) -> Option<Cancelling> {
+    fn cancelling(status: Status, cancelled: bool) -> Cancelling {
         let now = "2026-11-22T00:00:00Z".parse().unwrap();
         let summary = ProcessSummary {
             id: ProcessId(ID.parse().unwrap()),
@@ -134,7 +134,7 @@ mod tests {
         };
         let (target_id, params) = (ID.parse().unwrap(), Value::Null);
         let process = Process { summary, target_id, params, result: None, execution_arn: None };
-        Some(Cancelling { process, cancelled })
+        Cancelling { process, cancelled }
     }
 
     fn refused(result: Result<Process, Problem>) -> Refusal {
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn what_ended_otherwise_cannot_be_cancelled_and_says_how_it_stands() {
         for status in Status::ALL.iter().filter(|status| status.is_terminal()) {
-            let result = cancelled_process(cancelling(*status, false), &user("hanako"));
+            let result = cancelled_process(Some(cancelling(*status, false)), &user("hanako"));
             if *status == Status::Cancelled {
                 assert!(result.is_ok(), "a repeated cancel is answered like the first");
             } else {
@@ -164,11 +164,11 @@ mod tests {
 
     #[test]
     fn another_users_process_is_forbidden_and_nothing_is_told_of_it() {
-        let found = cancelling(Status::Completed, false);
+        let found = Some(cancelling(Status::Completed, false));
         let refusal = refused(cancelled_process(found, &user("taro")));
         assert_eq!((refusal.code, refusal.current_status), (ErrorCode::Forbidden, None));
         assert!(
-            cancelled_process(cancelling(Status::Cancelled, true), &Caller::Operator).is_ok(),
+            cancelled_process(Some(cancelling(Status::Cancelled, true)), &Caller::Operator).is_ok(),
             "an operator may cancel anybody's"
         );
     }

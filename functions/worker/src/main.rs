@@ -1,6 +1,9 @@
 //! `ai-generation-worker`: one attempt at one process, or at one batch of it, as the state machine
 //! asks for it.
 
+// The futures of an attempt nest deeper than the compiler looks by default.
+#![recursion_limit = "256"]
+
 mod ask;
 mod attempt;
 mod batch;

@@ -114,7 +114,9 @@ impl Refusal {
         Violation::new("body", Rule::Json { line: error.line(), column: error.column() }).into()
     }
 
-    pub(super) fn envelope(&self, language: Language) -> Value {
+    /// What the body of the answer is, in `language`.
+    #[must_use]
+    pub fn envelope(&self, language: Language) -> Value {
         let mut error = json!({
             "code": self.code,
             "message": self.code.message(language),

@@ -39,7 +39,7 @@ pub struct DatabaseConfig {
     pub port: u16,
     /// `DATABASE_NAME`: for a secret that names no database.
     pub name: Option<String>,
-    /// `DATABASE_TLS`: `disable`, `require` (default) or `verify-full`.
+    /// `DATABASE_TLS`: `disable`, `require` or `verify-full` (default).
     pub tls: DatabaseTls,
     /// `DATABASE_CA_FILE`: a PEM file with further authorities for `verify-full`.
     pub ca_file: Option<PathBuf>,
@@ -55,7 +55,7 @@ impl DatabaseConfig {
     pub fn read(environment: Environment<'_>) -> Result<Self, EnvironmentError> {
         let tls = environment.parsed(
             "DATABASE_TLS",
-            DatabaseTls::Require,
+            DatabaseTls::VerifyFull,
             "disable, require or verify-full",
             |text| match text {
                 "disable" => Some(DatabaseTls::Disable),
@@ -101,9 +101,9 @@ mod tests {
     }
 
     #[test]
-    fn the_database_is_encrypted_unless_told_otherwise() {
-        assert_eq!(read("DATABASE_TLS", None).unwrap().tls, DatabaseTls::Require);
-        assert_eq!(read("DATABASE_TLS", Some("verify-full")).unwrap().tls, DatabaseTls::VerifyFull);
+    fn the_database_is_checked_unless_told_otherwise() {
+        assert_eq!(read("DATABASE_TLS", None).unwrap().tls, DatabaseTls::VerifyFull);
+        assert_eq!(read("DATABASE_TLS", Some("require")).unwrap().tls, DatabaseTls::Require);
         assert!(read("DATABASE_TLS", Some("maybe")).unwrap_err().0.contains("DATABASE_TLS"));
     }
 

@@ -9,6 +9,7 @@ use shared::{
     chart::Chart,
     clock::Clock,
     http::{ETag, HistoryQuery, Problem, Refusal, Reply, Request, respond},
+    language::Language,
     process::{Generation, parse_generate},
 };
 
@@ -160,7 +161,7 @@ fn the_answer_to_the_largest_body_is_small() {
         format!("{{\"type\":\"CHART_GENERATION\",\"params\":{{\"{}\":0}}}}", "x".repeat(250_000));
     for body in [many, long] {
         let refusal = Refusal::from(parse_generate::<Chart>(&body, Fixed.now()).unwrap_err());
-        let envelope = refusal.envelope(crate::language::Language::Japanese);
+        let envelope = refusal.envelope(Language::Japanese);
         assert!(envelope.to_string().len() < 8 * 1024);
         assert!(envelope["error"]["details"].as_array().unwrap().len() <= 21);
     }
