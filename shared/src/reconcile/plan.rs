@@ -121,7 +121,9 @@ fn of_active(
             Plan::repair(Rule::R8, Repair::End(failed(ErrorCode::ExecutionNotFound, cause)))
         }
         Execution::Running { since } => {
-            let began = row.started_at.map_or(*since, |started_at| started_at.min(*since));
+            // The worker counts its time from the first claim, and so must whoever ends it: the
+            // execution may have waited for a free worker before.
+            let began = row.started_at.unwrap_or(*since);
             if now - began <= limits.time_limit + limits.grace {
                 Plan::Healthy
             } else {

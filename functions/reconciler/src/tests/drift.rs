@@ -3,7 +3,7 @@
 use shared::reconcile::Rule;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-use super::fixture::{Fixture, ago, count, id};
+use super::fixture::{Fixture, ago, claimed, count, id};
 
 /// One of each drift, and what it should come to.
 async fn make_every_drift(fixture: &Fixture) -> Vec<(u128, Rule, &'static str, &'static str)> {
@@ -32,7 +32,7 @@ async fn make_every_drift(fixture: &Fixture) -> Vec<(u128, Rule, &'static str, &
     expect(7, Rule::R7, "CANCELLED", "");
     fixture.row(8, "PENDING", "execution_arn = 'gone'").await;
     expect(8, Rule::R8, "FAILED", "EXECUTION_NOT_FOUND");
-    fixture.row(9, "PROCESSING", "").await;
+    fixture.row(9, "PROCESSING", &claimed(4_000)).await;
     double.execution(id(9), "RUNNING", ago(4_000));
     expect(9, Rule::R9, "TIMEOUT", "STEP_FUNCTIONS_TIMEOUT");
     fixture.row(10, "CANCELLED", "").await;

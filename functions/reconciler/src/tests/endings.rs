@@ -5,7 +5,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use super::{
     double::Fault,
-    fixture::{Fixture, ago, count, id},
+    fixture::{Fixture, ago, claimed, count, id},
 };
 
 #[sqlx::test(migrations = "../../infra/migrations")]
@@ -140,7 +140,7 @@ async fn an_execution_that_ends_before_it_is_stopped_ends_its_process_its_own_wa
     for (number, became, status) in
         [(1, "SUCCEEDED", "FAILED"), (2, "FAILED", "FAILED"), (3, "TIMED_OUT", "TIMEOUT")]
     {
-        fixture.row(number, "PROCESSING", "").await;
+        fixture.row(number, "PROCESSING", &claimed(4_000)).await;
         fixture.double.execution(id(number), became, ago(4_000));
         // The list lagged behind: the planner sees it running.
         let row = fixture.reconciler().store.rows_of(&[id(number)]).await.unwrap().remove(0);
@@ -164,7 +164,7 @@ async fn a_stop_whose_answer_is_lost_is_found_and_one_that_failed_writes_nothing
     options: PgConnectOptions,
 ) {
     let fixture = Fixture::new(options).await;
-    fixture.row(1, "PROCESSING", "").await;
+    fixture.row(1, "PROCESSING", &claimed(4_000)).await;
     fixture.double.execution(id(1), "RUNNING", ago(4_000));
     fixture.double.fault("StopExecution", Fault::Refused);
     let report = fixture.sweep().await;
@@ -182,7 +182,7 @@ async fn a_sweep_killed_between_stop_and_write_is_finished_by_the_next_as_a_time
     options: PgConnectOptions,
 ) {
     let fixture = Fixture::new(options).await;
-    fixture.row(1, "PROCESSING", "").await;
+    fixture.row(1, "PROCESSING", &claimed(4_000)).await;
     fixture.double.execution(id(1), "RUNNING", ago(4_000));
     let reconciler = fixture.reconciler();
     reconciler

@@ -41,6 +41,11 @@ pub(super) fn ago(seconds: i64) -> DateTime<Utc> {
     began() - TimeDelta::seconds(seconds)
 }
 
+/// As a change of a row: that the first worker claimed it so long ago.
+pub(super) fn claimed(seconds: i64) -> String {
+    format!("started_at = '{}'", ago(seconds).to_rfc3339())
+}
+
 pub(super) fn id(number: u128) -> ProcessId {
     ProcessId(Uuid::from_u128(number))
 }

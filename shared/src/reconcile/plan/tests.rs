@@ -85,6 +85,10 @@ fn rows() -> Vec<(&'static str, ProcessFacts)> {
             "PROCESSING, claimed a moment ago",
             ProcessFacts { started_at: Some(ago(1)), ..processing.clone() },
         ),
+        (
+            "PROCESSING, claimed too long ago",
+            ProcessFacts { started_at: Some(ago(3_700)), ..processing.clone() },
+        ),
         ("PROCESSING", processing.clone()),
         ("PROCESSING, result stored", ProcessFacts { result_ready: true, ..processing }),
     ];
@@ -149,13 +153,21 @@ fn every_pair_of_process_and_execution_follows_the_design() {
                     | "PENDING, 3 starts failed over 15 min, the last a moment ago"
                     | "PENDING, started a moment ago"
                     | "PROCESSING, claimed a moment ago" => None,
-                    "PENDING, with an ARN" | "PROCESSING" | "PROCESSING, result stored" => {
-                        Some(Rule::R8)
-                    }
+                    "PENDING, with an ARN"
+                    | "PROCESSING"
+                    | "PROCESSING, claimed too long ago"
+                    | "PROCESSING, result stored" => Some(Rule::R8),
                     _ => Some(Rule::R1),
                 },
-                (true, "RUNNING") => Some(Rule::R2),
-                (true, "RUNNING too long" | "ABORTED by R9") => Some(Rule::R9),
+                // A process that has been claimed counts its time from then.
+                (true, "RUNNING" | "RUNNING too long")
+                    if name == "PROCESSING, claimed too long ago" =>
+                {
+                    Some(Rule::R9)
+                }
+                (true, "RUNNING too long") if row.started_at.is_none() => Some(Rule::R9),
+                (true, "RUNNING" | "RUNNING too long") => Some(Rule::R2),
+                (true, "ABORTED by R9") => Some(Rule::R9),
                 (true, "SUCCEEDED") => Some(if row.result_ready { Rule::R3 } else { Rule::R4 }),
                 (true, "FAILED" | "FAILED for time") => Some(Rule::R5),
                 (true, "TIMED_OUT") => Some(Rule::R6),
@@ -241,8 +253,11 @@ fn each_limit_counts_from_the_second_after_it() {
     assert_eq!(rule(&started(60), &Execution::Missing), Some(Rule::R8));
 
     let running = |age| Execution::Running { since: ago(age) };
-    assert_eq!(rule(&row(Status::Processing), &running(3_660)), Some(Rule::R2));
-    assert_eq!(rule(&row(Status::Processing), &running(3_661)), Some(Rule::R9));
+    let claimed = |age| ProcessFacts { started_at: Some(ago(age)), ..row(Status::Processing) };
+    assert_eq!(rule(&claimed(3_660), &running(3_700)), Some(Rule::R2));
+    assert_eq!(rule(&claimed(3_661), &running(3_700)), Some(Rule::R9));
+    assert_eq!(rule(&row(Status::Pending), &running(3_660)), Some(Rule::R2));
+    assert_eq!(rule(&row(Status::Pending), &running(3_661)), Some(Rule::R9));
 
     let ended = |age| ProcessFacts { completed_at: Some(ago(age)), ..row(Status::Failed) };
     assert_eq!(rule(&ended(60), &running(90)), None);
