@@ -30,7 +30,7 @@ SECRET = os.environ["AWS_SECRET_ACCESS_KEY"]
 PORT = os.environ["GATEWAY_PORT"]
 
 HOSTS = frozenset(f"{name}:{PORT}" for name in ("127.0.0.1", "localhost", "[::1]"))
-API = "/_aws/execute-api/"
+API = re.compile(r"/_aws/execute-api/[^/]+/[^/]+")
 # It tells that the gateway is up, and nothing else.
 READY = "/_ministack/ready"
 # The public keys of a user pool: public on AWS too, and read from here by the API's authorizer.
@@ -56,7 +56,7 @@ class Request:
         """Whether it needs no signature: it is for the API, or asks for what all may know."""
         if self.path == READY or POOL_KEYS.fullmatch(self.path):
             return self.method == "GET"
-        return self.path.startswith(API) and not self.is_for_aws()
+        return bool(API.match(self.path)) and not self.is_for_aws()
 
     def is_for_aws(self):
         """Whether it says anything that ministack would take for a call of AWS, or for its key."""

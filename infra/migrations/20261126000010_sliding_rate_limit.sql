@@ -35,11 +35,13 @@ BEGIN ATOMIC
             SELECT present.at, date_part('epoch', present.at - last) AS seconds
             FROM (
                 SELECT CASE
-                           WHEN last <= clock.at + interval '1 minute' THEN GREATEST(last, clock.at)
+                           WHEN last <= clock.latest + interval '1 minute'
+                           THEN GREATEST(last, clock.at)
                            ELSE clock.at
                        END AS at
                 FROM (
-                    SELECT date_trunc('second', LEAST(asked, statement_timestamp())) AS at
+                    SELECT date_trunc('second', LEAST(asked, statement_timestamp())) AS at,
+                           GREATEST(asked, statement_timestamp()) AS latest
                     OFFSET 0 -- Each level is computed once, not written into the next.
                 ) clock
                 OFFSET 0

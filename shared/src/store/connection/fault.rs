@@ -58,7 +58,8 @@ fn condition(state: &str) -> &'static str {
         "23514" => "check violation",
         "25006" => "read-only transaction: the server is not, or no longer, the writer",
         "26000" => {
-            "prepared statement missing: behind a transaction pooler set DATABASE_POOLING=transaction"
+            "prepared statement missing: \
+             behind a transaction pooler set DATABASE_POOLING=transaction"
         }
         "28000" => "login refused",
         "28P01" => "wrong password",
@@ -69,7 +70,8 @@ fn condition(state: &str) -> &'static str {
         "42703" => "undefined column",
         "42P01" => "undefined table",
         "42P05" => {
-            "duplicate prepared statement: behind a transaction pooler set DATABASE_POOLING=transaction"
+            "duplicate prepared statement: \
+             behind a transaction pooler set DATABASE_POOLING=transaction"
         }
         "53100" => "disk full",
         "53200" => "out of memory",

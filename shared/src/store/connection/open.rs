@@ -95,20 +95,32 @@ impl Opener {
         pooling: Pooling,
         deadline: Instant,
     ) -> Result<Result<PgConnection, sqlx::Error>, Failure> {
-        let mut known = self.known.lock().await;
+        let Ok(mut known) = timeout_at(deadline, self.known.lock()).await else {
+            return Ok(Err(no_answer(limits.call).into()));
+        };
         let mut candidate = known.take();
+        // What is known may be out of date: the password, and where the database is.
+        let mut remembered = candidate.is_some();
         let mut unread = [Stage::Current, Stage::Pending].into_iter();
         let mut refusal = None;
         loop {
             if let Some(options) = candidate.take() {
                 match connect(&options, limits, pooling, deadline).await {
-                    Err(error) if fault::is_refused_password(&error) => refusal = Some(error),
-                    outcome => {
+                    Ok(connection) => {
                         *known = Some(options);
-                        return Ok(outcome);
+                        return Ok(Ok(connection));
                     }
+                    Err(error) if fault::is_refused_password(&error) => refusal = Some(error),
+                    // It is where we think, and has said why not.
+                    Err(error) if error.as_database_error().is_some() => {
+                        *known = Some(options);
+                        return Ok(Err(error));
+                    }
+                    Err(error) if remembered => refusal = Some(error),
+                    Err(error) => return Ok(Err(error)),
                 }
             }
+            remembered = false;
             let Some(stage) = unread.next() else {
                 return Ok(Err(refusal.unwrap_or_else(|| no_answer(limits.call).into())));
             };

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use serde_json::{Map, Value};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
@@ -52,9 +53,9 @@ pub(super) async fn connect_options(
         Ok(secret) => secret,
         Err(error)
             if stage == Stage::Pending
-                && error.as_service_error().is_some_and(
-                    aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError::is_resource_not_found_exception,
-                ) =>
+                && error
+                    .as_service_error()
+                    .is_some_and(GetSecretValueError::is_resource_not_found_exception) =>
         {
             return Ok(None);
         }

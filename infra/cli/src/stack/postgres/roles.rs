@@ -23,6 +23,8 @@ pub(super) async fn ensure(superuser: &PgConnectOptions, password: &str) -> Resu
         ),
     )
     .await?;
+    // For the tests alone: they choose which of two sessions a deadlock ends.
+    run(&mut server, format!("grant set on parameter deadlock_timeout to {NAME}")).await?;
     let database = "select exists (select from pg_database where datname = $1)";
     if !is_there(&mut server, database).await? {
         run(&mut server, format!("create database {NAME} owner {NAME}")).await?;
