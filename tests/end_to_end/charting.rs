@@ -77,7 +77,7 @@ async fn a_chart_with_a_hole_is_completed_by_its_retry() {
     // about no other test's goal.
     let (_, unlucky) =
         stack.sub_goals(&goal).await.into_iter().find(|(_, title)| title.contains('庭')).unwrap();
-    stack.fault_at(&unlucky, json!({"garbage": 4})).await;
+    stack.fault_at(&unlucky, json!({"garbage": 8})).await;
     let mut params = chart(&goal, "actions");
     params["replace"] = json!(true);
     let id = user.submit_type("CHART_GENERATION", params).await;

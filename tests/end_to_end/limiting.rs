@@ -1,5 +1,5 @@
-//! The rate limit holds for generate and retry together, cancels have their own, and an operator can
-//! change it for one user without a deployment.
+//! The rate limit holds for generate and retry together, cancels have their own, and an operator
+//! can change it for one user without a deployment.
 
 use serde_json::json;
 use system_tests::{Goal, Stack};

@@ -74,7 +74,8 @@ async fn sixty_four_actions_take_ten_invocations_at_most_and_one_that_fails_is_r
     let actions = stack.plant(&goal, &user.sub().await, true).await;
     let (unlucky, title) = &actions[42];
     stack.fault(&goal, json!({"delayMs": 300})).await;
-    stack.fault_at(title, json!({"garbage": 5})).await;
+    // Two attempts, each with one question and three repairs.
+    stack.fault_at(title, json!({"garbage": 8})).await;
     let id = user.submit_type("TASK_GENERATION", json!({"goalId": goal.id})).await;
 
     let mut seen = Vec::new();

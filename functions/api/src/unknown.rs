@@ -42,9 +42,23 @@ mod tests {
 
     fn http(method: &str, path: &str) -> Value {
         json!({
-            "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "", "headers": {}, "isBase64Encoded": false,
-            "requestContext": {"http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "test"},
-                "authorizer": {"jwt": {"claims": {"sub": "user-1"}, "scopes": null}}, "timeEpoch": 0},
+            "version": "2.0",
+            "routeKey": "$default",
+            "rawPath": path,
+            "rawQueryString": "",
+            "headers": {},
+            "isBase64Encoded": false,
+            "requestContext": {
+                "http": {
+                    "method": method,
+                    "path": path,
+                    "protocol": "HTTP/1.1",
+                    "sourceIp": "127.0.0.1",
+                    "userAgent": "test",
+                },
+                "authorizer": {"jwt": {"claims": {"sub": "user-1"}, "scopes": null}},
+                "timeEpoch": 0,
+            },
         })
     }
 

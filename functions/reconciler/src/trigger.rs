@@ -20,8 +20,8 @@ pub(crate) enum Trigger {
     ExecutionEnded(EndedExecution),
     /// The schedule.
     Schedule,
-    /// An operator, whose payload is read by [`OperatorCommand::read`]; or whoever comes through API
-    /// Gateway, who is none and is refused there.
+    /// An operator, whose payload is read by [`OperatorCommand::read`]; or whoever comes through
+    /// API Gateway, who is none and is refused there.
     Operator,
 }
 

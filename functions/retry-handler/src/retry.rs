@@ -202,14 +202,11 @@ mod tests {
 
     #[test]
     fn the_failed_part_of_what_completed_in_part_is_retried() {
-        let partial = process(
-            Status::Completed,
-            None,
-            1,
-            Some(
-                json!({"partial": true, "failedTargets": [{"targetId": "0193e4a0-0000-7000-8000-000000000003"}]}),
-            ),
-        );
+        let result = json!({
+            "partial": true,
+            "failedTargets": [{"targetId": "0193e4a0-0000-7000-8000-000000000003"}],
+        });
+        let partial = process(Status::Completed, None, 1, Some(result));
         assert_eq!(retry_number(&partial, &user(), false), Ok(2));
         let whole = process(Status::Completed, None, 1, Some(json!({"subGoals": []})));
         assert_eq!(refused(retry_number(&whole, &user(), true)).code, ErrorCode::RetryNotAllowed);
@@ -278,10 +275,24 @@ mod tests {
             "force"
         );
         let http = json!({
-            "version": "2.0", "routeKey": "POST /api/ai/async/retry/{processId}", "rawPath": "/api/ai/async/retry/x", "rawQueryString": "",
-            "headers": {}, "isBase64Encoded": false, "body": "{\"force\":true}",
-            "requestContext": {"http": {"method": "POST", "path": "/", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "test"},
-                "authorizer": {"jwt": {"claims": {"sub": "hanako"}, "scopes": null}}, "timeEpoch": 0},
+            "version": "2.0",
+            "routeKey": "POST /api/ai/async/retry/{processId}",
+            "rawPath": "/api/ai/async/retry/x",
+            "rawQueryString": "",
+            "headers": {},
+            "isBase64Encoded": false,
+            "body": "{\"force\":true}",
+            "requestContext": {
+                "http": {
+                    "method": "POST",
+                    "path": "/",
+                    "protocol": "HTTP/1.1",
+                    "sourceIp": "127.0.0.1",
+                    "userAgent": "test",
+                },
+                "authorizer": {"jwt": {"claims": {"sub": "hanako"}, "scopes": null}},
+                "timeEpoch": 0,
+            },
         });
         assert_eq!(operator(http).unwrap_err().details[0].field, "force");
     }

@@ -276,8 +276,8 @@ impl<G: StoredGeneration> Worker<G> {
     }
 
     /// What is open in the batch. What belongs to a target that has gone from the tables is settled
-    /// here, because nothing can be stored for it: the target itself or, where it was written before
-    /// it went, what is open below it. `None`: fenced.
+    /// here, because nothing can be stored for it: the target itself or, where it was written
+    /// before it went, what is open below it. `None`: fenced.
     async fn open(
         &self,
         batch: &ClaimedBatch<G>,

@@ -6,7 +6,11 @@ use aws_sdk_sfn::{
     Client,
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
-    operation::describe_execution::{DescribeExecutionError, DescribeExecutionOutput},
+    operation::{
+        describe_execution::{DescribeExecutionError, DescribeExecutionOutput},
+        start_execution::StartExecutionError,
+        stop_execution::StopExecutionError,
+    },
     primitives::DateTime as SdkTime,
     types::{ExecutionListItem, ExecutionStatus},
 };
@@ -93,7 +97,13 @@ impl Workflow {
     /// out.
     pub async fn start(&self, id: ProcessId) -> Result<Started, Failure> {
         let input = json!({ "processId": id }).to_string();
-        match self.client.start_execution().state_machine_arn(&self.state_machine_arn).name(id.to_string()).input(input).send().await {
+        let request = self
+            .client
+            .start_execution()
+            .state_machine_arn(&self.state_machine_arn)
+            .name(id.to_string())
+            .input(input);
+        match request.send().await {
             Ok(started) => {
                 let at = time(&started.start_date);
                 Ok(Started { execution_arn: started.execution_arn, at })
@@ -101,7 +111,7 @@ impl Workflow {
             Err(error)
                 if error
                     .as_service_error()
-                    .is_some_and(aws_sdk_sfn::operation::start_execution::StartExecutionError::is_execution_already_exists) =>
+                    .is_some_and(StartExecutionError::is_execution_already_exists) =>
             {
                 Ok(Started { execution_arn: self.execution_arn(id), at: None })
             }
@@ -114,12 +124,18 @@ impl Workflow {
     /// # Errors
     /// When it is not known whether the order arrived.
     pub async fn stop(&self, id: ProcessId, error: &str, cause: &str) -> Result<Stopped, Failure> {
-        match self.client.stop_execution().execution_arn(self.execution_arn(id)).error(error).cause(cause).send().await {
+        let request = self
+            .client
+            .stop_execution()
+            .execution_arn(self.execution_arn(id))
+            .error(error)
+            .cause(cause);
+        match request.send().await {
             Ok(_) => Ok(Stopped::Ordered),
             Err(error)
                 if error
                     .as_service_error()
-                    .is_some_and(aws_sdk_sfn::operation::stop_execution::StopExecutionError::is_execution_does_not_exist) =>
+                    .is_some_and(StopExecutionError::is_execution_does_not_exist) =>
             {
                 Ok(Stopped::Missing)
             }

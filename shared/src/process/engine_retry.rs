@@ -6,9 +6,9 @@
 //!
 //! | what | is waited for | because |
 //! |---|---|---|
-//! | a quota of the model, a free worker | as long as the process has time | it passes by waiting alone |
+//! | the model's quota, a free worker | while the process has time | it passes by waiting alone |
 //! | the database | a minute and a half | a failover takes up to a minute |
-//! | the worker's network or code | up to nine minutes | Lambda makes it anew after a long idle time |
+//! | the worker's network or code | up to nine minutes | Lambda makes it anew after long idleness |
 //! | Lambda itself | two minutes | AWS asks for it |
 //! | a model that failed, a worker that died | seconds | what does not pass at once seldom passes |
 

@@ -285,9 +285,9 @@ pub fn batches<G: Generation>(
     alone.chain(flat.chunks(size.max(1)).map(<[PlannedTarget]>::to_vec)).collect()
 }
 
-/// What is planned and not settled yet, by id: neither staged nor given up, nor below what was given
-/// up. Below what is not staged nothing is known, so that its own weight stands for all of it. When
-/// nothing is open, a process is whole, whatever has become of its targets in the tables.
+/// What is planned and not settled yet, by id: neither staged nor given up, nor below what was
+/// given up. Below what is not staged nothing is known, so that its own weight stands for all of
+/// it. When nothing is open, a process is whole, whatever has become of its targets in the tables.
 #[must_use]
 pub fn open_in_plan<G: Generation>(
     params: &G::Params,

@@ -11,8 +11,8 @@ pub enum DatabaseTls {
     Disable,
     /// Encrypted; the server's certificate is not checked.
     Require,
-    /// Encrypted, and the certificate must be the host's: by a public authority (RDS Proxy has one),
-    /// one of RDS, or one of `DATABASE_CA_FILE`.
+    /// Encrypted, and the certificate must be the host's: by a public authority (RDS Proxy has
+    /// one), one of RDS, or one of `DATABASE_CA_FILE`.
     VerifyFull,
 }
 

@@ -1,6 +1,6 @@
 //! The database: one connection per execution environment, so that the number of connections is the
-//! number of environments and none of them can exhaust the server. Calls take turns. A second one is
-//! made only for who watches a process, and only while the first is held for long.
+//! number of environments and none of them can exhaust the server. Calls take turns. A second one
+//! is made only for who watches a process, and only while the first is held for long.
 
 use std::time::Duration;
 

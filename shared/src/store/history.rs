@@ -24,24 +24,41 @@ macro_rules! history_sql {
                       WHERE user_id = $1 AND ",
             $filter,
             "
-                        AND created_at BETWEEN COALESCE($4::timestamptz, '-infinity') AND COALESCE($5::timestamptz, 'infinity')
+                        AND created_at BETWEEN COALESCE($4::timestamptz, '-infinity')
+                                           AND COALESCE($5::timestamptz, 'infinity')
                       LIMIT $10::bigint + 1) counted_at_most
             ), page AS MATERIALIZED (
-                SELECT id, user_id, type, status, progress, error, retry_count, original_process_id, attempt, cancel_reason,
+                SELECT id, user_id, type, status, progress, error, retry_count,
+                       original_process_id, attempt, cancel_reason,
                        created_at, started_at, updated_at, completed_at
                 FROM processing_state
                 WHERE user_id = $1 AND ",
             $filter,
             "
-                  AND created_at BETWEEN COALESCE($4::timestamptz, '-infinity') AND COALESCE($5::timestamptz, 'infinity')
-                  AND (created_at, id) < (COALESCE($6::timestamptz, 'infinity'), COALESCE($7::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+                  AND created_at BETWEEN COALESCE($4::timestamptz, '-infinity')
+                                     AND COALESCE($5::timestamptz, 'infinity')
+                  AND (created_at, id)
+                      < (COALESCE($6::timestamptz, 'infinity'),
+                         COALESCE($7::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
                 ORDER BY created_at DESC, id DESC
                 LIMIT $8::bigint + 1 OFFSET $9::bigint
             )
             -- The count comes along also where the page is empty.
-            SELECT total AS \"total!\", id AS \"id?\", user_id AS \"user_id?\", type AS \"process_type?\", status AS \"status?\",
-                   progress AS \"progress?\", error, retry_count AS \"retry_count?\", original_process_id,
-                   attempt AS \"attempt?\", cancel_reason, created_at AS \"created_at?\", started_at, updated_at AS \"updated_at?\", completed_at
+            SELECT total AS \"total!\",
+                   id AS \"id?\",
+                   user_id AS \"user_id?\",
+                   type AS \"process_type?\",
+                   status AS \"status?\",
+                   progress AS \"progress?\",
+                   error,
+                   retry_count AS \"retry_count?\",
+                   original_process_id,
+                   attempt AS \"attempt?\",
+                   cancel_reason,
+                   created_at AS \"created_at?\",
+                   started_at,
+                   updated_at AS \"updated_at?\",
+                   completed_at
             FROM counted LEFT JOIN page ON true
             ORDER BY created_at DESC, id DESC"
         )

@@ -13,7 +13,8 @@
 //! | `find`, `poll`, `history` | reading processes |
 //! | `rate_limit` | requests a minute of each user |
 //! | `reconcile/` | what the reconciler reads and repairs |
-//! | `database`, `connection/`, `config`, `health` | the connection, its settings, and whether it works |
+//! | `database`, `connection/` | the connection |
+//! | `config`, `health` | its settings, and whether it works |
 //!
 //! # How to add a query
 //!

@@ -63,8 +63,8 @@ impl Store {
     }
 
     /// Whether, by the count, everything of an active process with several targets is staged, so
-    /// that [`crate::use_case::finish()`] is worth trying; `None`: it has no such targets, or is not
-    /// active, or not there.
+    /// that [`crate::use_case::finish()`] is worth trying; `None`: it has no such targets, or is
+    /// not active, or not there.
     ///
     /// # Errors
     /// When the database fails.

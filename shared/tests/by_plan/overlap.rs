@@ -1,5 +1,5 @@
-//! Processes of one goal exclude each other exactly where they could touch the same rows, and a goal
-//! that is being generated belongs to who asked first.
+//! Processes of one goal exclude each other exactly where they could touch the same rows, and a
+//! goal that is being generated belongs to who asked first.
 
 use std::collections::BTreeMap;
 
@@ -127,8 +127,8 @@ async fn of_many_at_once_exactly_those_are_accepted_that_fit_together(
     }
 }
 
-/// What both submissions get when neither can see the other: both have looked, and both wait for the
-/// goal.
+/// What both submissions get when neither can see the other: both have looked, and both wait for
+/// the goal.
 async fn at_once(
     fixture: &Fixture,
     options: &PgConnectOptions,

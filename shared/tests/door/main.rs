@@ -1,4 +1,5 @@
-//! What comes through the door, against a real Postgres: the rate limit, and what repeats a request.
+//! What comes through the door, against a real Postgres: the rate limit, and what repeats a
+//! request.
 #![allow(
     missing_docs,
     clippy::unwrap_used,

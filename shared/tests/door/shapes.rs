@@ -1,4 +1,5 @@
-//! No request of any shape is answered with a 500, whatever API Gateway, a token or a client brings.
+//! No request of any shape is answered with a 500, whatever API Gateway, a token or a client
+//! brings.
 
 use chrono::{DateTime, Utc};
 use proptest::{collection, prelude::*};

@@ -45,7 +45,12 @@ fn target(level: Level) -> Target {
 const ENOUGH_TIME: Asking = Asking { until: DateTime::<Utc>::MAX_UTC, with_others: false };
 
 fn action(n: usize) -> Value {
-    json!({"title": format!("題名{n}"), "description": "説".repeat(60), "background": "背景", "type": "HABIT"})
+    json!({
+        "title": format!("題名{n}"),
+        "description": "説".repeat(60),
+        "background": "背景",
+        "type": "HABIT",
+    })
 }
 
 fn actions() -> Value {
@@ -152,7 +157,13 @@ async fn a_repair_that_is_cut_off_loses_nothing_of_what_was_right() {
 async fn after_three_repairs_what_is_still_wrong_is_named() {
     let mut wrong = actions();
     wrong["actions"][2]["description"] = json!("短い");
-    let again = json!({"actions": [{"title": "題", "description": "短い", "background": "背景", "type": "HABIT"}]});
+    let item = json!({
+        "title": "題",
+        "description": "短い",
+        "background": "背景",
+        "type": "HABIT",
+    });
+    let again = json!({"actions": [item]});
     let script = Script::new(vec![wrong, again.clone(), again.clone(), again]);
     let failure = script.ask(ENOUGH_TIME).await.unwrap_err();
     assert_eq!((failure.code, script.calls()), (ErrorCode::AiResponseInvalid, 4));

@@ -64,7 +64,8 @@ mod tests {
         for id in [
             "anthropic.claude-haiku-4-5-20251001-v1:0",
             "global.anthropic.claude-haiku-4-5-20251001-v1:0",
-            "arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.anthropic.claude-haiku-4-5-20251001-v1:0",
+            "arn:aws:bedrock:eu-west-1:123456789012:inference-profile/\
+             eu.anthropic.claude-haiku-4-5-20251001-v1:0",
         ] {
             assert_eq!(of(id), known(true, 4_096), "{id}");
         }

@@ -1,5 +1,5 @@
-//! What the exceptions of Converse mean: by name, by what some of them say, and by HTTP status where
-//! there is no name that we know.
+//! What the exceptions of Converse mean: by name, by what some of them say, and by HTTP status
+//! where there is no name that we know.
 //!
 //! Sources: the exceptions of
 //! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>; the messages

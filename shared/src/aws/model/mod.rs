@@ -2,9 +2,9 @@
 //!
 //! The SDK's retries are off: the state machine is the one layer that retries. Only a call whose
 //! connection was lost before an answer came is made once more at once: a connection that was kept
-//! open dies while Lambda has frozen this environment, and that is no fault of the model's. Its stalled-stream
-//! protection is off too (see [`crate::aws`]): a model may think for a minute before the first
-//! byte, and the explicit limit of one call is what ends it.
+//! open dies while Lambda has frozen this environment, and that is no fault of the model's. Its
+//! stalled-stream protection is off too (see [`crate::aws`]): a model may think for a minute before
+//! the first byte, and the explicit limit of one call is what ends it.
 
 mod answer;
 mod capability;

@@ -104,9 +104,9 @@ fn enforceable(schema: &Value) -> Value {
     }
 }
 
-/// Puts the fields of a request's JSON in order before it is signed. The SDK keeps documents in hash
-/// maps, so that one schema would be sent in another order each time, and Bedrock would know it
-/// again neither as a cached prompt nor as a compiled schema.
+/// Puts the fields of a request's JSON in order before it is signed. The SDK keeps documents in
+/// hash maps, so that one schema would be sent in another order each time, and Bedrock would know
+/// it again neither as a cached prompt nor as a compiled schema.
 #[derive(Debug)]
 pub(super) struct PutInOrder;
 
