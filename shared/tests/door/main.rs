@@ -11,3 +11,4 @@ mod rate_limit;
 mod repeats;
 mod shapes;
 mod starts;
+mod storms;

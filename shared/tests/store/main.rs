@@ -13,7 +13,6 @@ mod history;
 mod idempotency;
 mod poll;
 mod racing;
-mod rate_limit;
 mod reconciling;
 mod schema;
 mod several;

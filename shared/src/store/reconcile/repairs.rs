@@ -150,7 +150,7 @@ impl Store {
     ///
     /// A process with one target stores its result only together with COMPLETED, so such a row was
     /// moved back by a foreign hand. What a process with several targets has staged is applied by
-    /// [`crate::use_case::finish::finish`].
+    /// [`crate::use_case::finish`].
     ///
     /// # Errors
     /// When the database fails.
