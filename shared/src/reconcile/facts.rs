@@ -1,6 +1,6 @@
 //! What a plan is made from.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::process::{ProcessId, Status};
 
@@ -88,38 +88,6 @@ impl Execution {
             Self::Failed { .. } => "FAILED",
             Self::TimedOut => "TIMED_OUT",
             Self::Aborted { .. } => "ABORTED",
-        }
-    }
-}
-
-/// How long things may take before they count as drift.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// A process may wait this long for its execution (R1).
-    pub start_grace: TimeDelta,
-    /// An execution may run this long.
-    pub time_limit: TimeDelta,
-    /// What is added to the time limit (R9), and how long an execution may outlive its process
-    /// (R10).
-    pub grace: TimeDelta,
-    /// How long Step Functions may not find an execution that it has started: what it describes is
-    /// eventually consistent (R1, R8).
-    pub visibility: TimeDelta,
-    /// So many starts must have failed (R1) …
-    pub start_tries: i16,
-    /// … over so long a time, before the process ends.
-    pub start_tries_over: TimeDelta,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            start_grace: TimeDelta::seconds(60),
-            time_limit: TimeDelta::hours(1),
-            grace: TimeDelta::seconds(60),
-            visibility: TimeDelta::seconds(60),
-            start_tries: 3,
-            start_tries_over: TimeDelta::minutes(15),
         }
     }
 }

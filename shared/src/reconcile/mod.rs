@@ -10,11 +10,13 @@
 //! - **mend**: what is broken in the row alone, whatever its execution says (R12–R14).
 
 mod facts;
+mod limits;
 mod plan;
 mod rule;
 
 pub use self::{
-    facts::{Execution, Limits, ProcessFacts, StartTries},
+    facts::{Execution, ProcessFacts, StartTries},
+    limits::Limits,
     plan::{CompletedAt, Mend, Plan, Repair, STOPPED_FOR_TIME, mends, plan, stopped_for},
     rule::Rule,
 };

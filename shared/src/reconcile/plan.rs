@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    facts::{Execution, Limits, ProcessFacts},
+    facts::{Execution, ProcessFacts},
+    limits::Limits,
     rule::Rule,
 };
 use crate::process::{Ending, ErrorCode, ProcessError, Status, ending::of_execution_error};
