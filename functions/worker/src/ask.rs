@@ -13,10 +13,8 @@ use shared::{
     validation::Violation,
 };
 
-use crate::worker::Worker;
+use crate::{limits::MAX_REPAIRS, worker::Worker};
 
-/// How often what broke rules is asked for again.
-const MAX_REPAIRS: usize = 3;
 /// Violations that a log line names.
 const LOGGED_VIOLATIONS: usize = 5;
 

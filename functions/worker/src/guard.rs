@@ -10,16 +10,9 @@ use shared::{
 };
 
 use crate::{
-    limits::TimeLeft,
+    limits::{LEAST_TIME_TO_ANSWER, TimeLeft, WATCH_EVERY},
     worker::{StepError, Worker},
 };
-
-/// How often the worker looks at its process, so that a cancel stops it within two seconds.
-const WATCH_EVERY: Duration = Duration::from_secs(1);
-
-/// The time in which a model may still answer. A throttled attempt of a process that has less left
-/// is its last.
-const LEAST_TIME_TO_ANSWER: Duration = Duration::from_secs(10);
 
 /// How guarded work ended.
 #[derive(Debug)]

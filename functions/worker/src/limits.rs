@@ -1,4 +1,4 @@
-//! How a worker divides its work, and how long a process may take.
+//! How a worker divides its work, how often it tries, and how long things may take.
 
 use std::time::Duration;
 
@@ -7,6 +7,16 @@ use shared::{
     environment::{Environment, EnvironmentError},
     process::ProcessType,
 };
+
+/// How often what broke rules is asked for again.
+pub const MAX_REPAIRS: usize = 3;
+
+/// How often the worker looks at its process, so that a cancel stops it within two seconds.
+pub const WATCH_EVERY: Duration = Duration::from_secs(1);
+
+/// The time in which a model may still answer. A throttled attempt of a process that has less left
+/// is its last.
+pub const LEAST_TIME_TO_ANSWER: Duration = Duration::from_secs(10);
 
 /// How a worker divides its work, and how long a process may take.
 #[derive(Debug, Clone, PartialEq, Eq)]
