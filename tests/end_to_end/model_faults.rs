@@ -2,7 +2,7 @@
 //! does not ends with its name.
 
 use serde_json::json;
-use system_tests::{Goal, Stack};
+use system_tests::{Goal, Stack, User};
 
 #[tokio::test]
 async fn three_throttles_are_waited_out_and_the_process_completes() {
@@ -59,6 +59,17 @@ async fn endless_nonsense_is_never_stored() {
     assert!(stack.sub_goals(&goal).await.is_empty());
 }
 
+/// Submits the goal, and expects it to be completed by this model, without another attempt.
+async fn assert_first_attempt_is_answered_by(model: &str, user: &User, goal: &Goal) {
+    let process = user.wait_for_end(&user.submit(goal).await).await;
+    assert_eq!(
+        (&process["status"], &process["attempt"]),
+        (&"COMPLETED".into(), &1.into()),
+        "{process}"
+    );
+    assert_eq!(process["result"]["usage"][0]["modelId"], model);
+}
+
 #[tokio::test]
 async fn a_model_that_fails_gives_way_to_the_next_in_the_same_attempt() {
     let stack = Stack::up().await;
@@ -67,13 +78,7 @@ async fn a_model_that_fails_gives_way_to_the_next_in_the_same_attempt() {
     assert!(models.len() > 1, "{models:?}");
     let goal = Goal::new("茶道の免状を取る");
     stack.fault(&goal, json!({"unavailable": 1, "onlyModel": models[0]})).await;
-    let process = user.wait_for_end(&user.submit(&goal).await).await;
-    assert_eq!(
-        (&process["status"], &process["attempt"]),
-        (&"COMPLETED".into(), &1.into()),
-        "{process}"
-    );
-    assert_eq!(process["result"]["usage"][0]["modelId"], models[1].as_str());
+    assert_first_attempt_is_answered_by(&models[1], &user, &goal).await;
 }
 
 #[tokio::test]
@@ -83,13 +88,7 @@ async fn a_model_that_always_throttles_gives_way_to_one_that_answers() {
     let models = models(&stack).await;
     let goal = Goal::new("相撲を観る");
     stack.fault(&goal, json!({"throttle": 1_000, "onlyModel": models[0]})).await;
-    let process = user.wait_for_end(&user.submit(&goal).await).await;
-    assert_eq!(
-        (&process["status"], &process["attempt"]),
-        (&"COMPLETED".into(), &1.into()),
-        "{process}"
-    );
-    assert_eq!(process["result"]["usage"][0]["modelId"], models[1].as_str());
+    assert_first_attempt_is_answered_by(&models[1], &user, &goal).await;
 }
 
 #[tokio::test]
@@ -104,13 +103,7 @@ async fn a_model_that_we_may_not_use_gives_way_to_the_next() {
             json!({"error": 1_000, "errorType": "AccessDeniedException", "onlyModel": models[0]}),
         )
         .await;
-    let process = user.wait_for_end(&user.submit(&goal).await).await;
-    assert_eq!(
-        (&process["status"], &process["attempt"]),
-        (&"COMPLETED".into(), &1.into()),
-        "{process}"
-    );
-    assert_eq!(process["result"]["usage"][0]["modelId"], models[1].as_str());
+    assert_first_attempt_is_answered_by(&models[1], &user, &goal).await;
 }
 
 #[tokio::test]

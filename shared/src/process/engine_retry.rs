@@ -197,7 +197,9 @@ pub const fn error_name(failure: &Failure) -> &'static str {
 }
 
 /// How often a target of a batch is tried whose answers keep breaking the rules. The others of its
-/// batch wait for it, so it is fewer than a batch has attempts; each attempt asks twice.
+/// batch wait for it, so it is fewer than a batch has attempts; each attempt asks once, and for up
+/// to three repairs. Attempts that were throttled count as tries, too: what is given up then is
+/// written by a retry of the process.
 pub const TRIES_FOR_INVALID_ANSWERS: i32 = 2;
 
 /// Whether a target of a batch is given up for `code` in this attempt at the batch (from 1),
