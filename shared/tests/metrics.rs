@@ -177,10 +177,11 @@ async fn over_a_run_of_mixed_endings_each_fact_is_emitted_exactly_once(
         let (lines, sum) = run.emitted(metric);
         assert_eq!((lines, sum), (count, f64::from(u32::try_from(count).unwrap())), "{metric:?}");
     }
+    assert_eq!(run.emitted(Metric::WaitingTime), (9, 0.0));
     assert_eq!(run.emitted(Metric::ProcessingDuration), (2, 2_000.0 + 5_000.0));
     let lines = run.lines.lock().unwrap().clone();
     assert!(lines.iter().all(|line| line["Stack"] == "staging-"));
-    assert_eq!(lines.len(), 17, "nothing else");
+    assert_eq!(lines.len(), 26, "nothing else");
     let events: Vec<(String, i64)> = sqlx::query_as(
         "SELECT to_status, count(*) FROM processing_event
          WHERE to_status <> 'PROCESSING' GROUP BY 1 ORDER BY 1",

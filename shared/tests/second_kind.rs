@@ -15,15 +15,17 @@ mod store;
 use serde_json::{Value, json};
 use shared::{
     process::{
-        Actor, ErrorCode, Generation, InvalidRequest, ProcessError, Status,
+        Actor, ErrorCode, Generation, InvalidRequest, Priority, ProcessError, Status,
         generation::{batches, open_targets, total_weight},
         parse_generate,
     },
-    store::{BatchClaim, Claim, Completion, NewRows, Retry, Staging, Submission, Submitted},
+    store::{
+        BatchClaim, Claim, Completion, NewRows, PlannedBatch, Retry, Staging, Submission, Submitted,
+    },
     use_case::{Finish, finish},
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use test_kit::{Fixture, at, id, usage, user, uuid};
+use test_kit::{Fixture, at, id, plenty, usage, user, uuid};
 
 use self::haiku::{Haiku, Params, Poem};
 
@@ -61,6 +63,8 @@ fn submission(number: u128, params: Params) -> Submission<Haiku> {
         user_id: user("hanako"),
         params,
         retry: None,
+        priority: Priority::Normal,
+        terms: plenty(),
         idempotency_key: None,
         per_minute: None,
         late: Vec::new(),
@@ -106,7 +110,7 @@ async fn one_page_is_submitted_claimed_written_and_completed(
     let fixture = with_a_book(options).await;
     let store = &fixture.store;
     let submitted = fixture.submit(&submission(1, params("pageId", SPRING))).await;
-    assert_eq!(submitted, Submitted::Accepted { recent_seconds: None });
+    assert_eq!(submitted, Submitted::Accepted { recent_seconds: None, admitted: None });
 
     let claim = store.claim(id(1), Some("arn"), at(1)).await.unwrap();
     let Claim::Claimed { attempt, user_id, process_type, params, .. } = claim else {
@@ -158,10 +162,11 @@ async fn half_a_book(fixture: &Fixture) {
     let found = store.find_roots::<Haiku>(&user("hanako"), &params).await.unwrap();
     let roots: Vec<_> = found.into_iter().map(|found| found.target).collect();
     let weight = total_weight::<Haiku>(&params, &roots);
-    let planned: Vec<_> = (100..).map(uuid).zip(batches::<Haiku>(&params, &roots, 8)).collect();
+    let batches = (100..).map(uuid).zip(batches::<Haiku>(&params, &roots, 1));
+    let planned: Vec<_> = batches.map(PlannedBatch::from).collect();
     assert_eq!((weight, planned.len()), (2, 1));
     assert!(store.plan_batches(id(1), 1, weight, &planned, at(1)).await.unwrap());
-    let claim = store.claim_batch(id(1), planned[0].0, at(2)).await.unwrap();
+    let claim = store.claim_batch(id(1), planned[0].id, at(2)).await.unwrap();
     let BatchClaim::Claimed { fence, .. } = claim else { panic!("{claim:?}") };
 
     let error = ProcessError::new(ErrorCode::AiResponseInvalid, "test");

@@ -6,7 +6,7 @@ use shared::{
     clock::SystemClock,
     http::{Request, Response, Route},
     lambda::Setup,
-    process::Failure,
+    process::{Failure, Terms},
     store::Store,
 };
 
@@ -22,6 +22,8 @@ pub(crate) struct Api {
     pub(crate) clock: SystemClock,
     /// Requests a minute of one user.
     pub(crate) per_minute: i32,
+    /// By what processes are admitted.
+    pub(crate) terms: Terms,
 }
 
 impl Api {
@@ -33,6 +35,7 @@ impl Api {
         Ok(Self {
             workflow: setup.workflow()?,
             per_minute: setup.rate_limit_per_minute()?,
+            terms: setup.terms()?,
             clock: SystemClock,
             store: setup.store_for_requests().await?,
         })

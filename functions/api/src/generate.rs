@@ -19,7 +19,7 @@ impl Api {
             return Response::from(Err(ErrorCode::Unauthorized.into()));
         };
         let now = self.clock.now();
-        let (ParsedRequest { params, late }, idempotency_key) = match read(request, now) {
+        let (ParsedRequest { params, priority, late }, idempotency_key) = match read(request, now) {
             Ok(read) => read,
             // Nothing is to be stored, so no other statement counts it.
             Err(refusal) => {
@@ -34,6 +34,8 @@ impl Api {
             user_id: user_id.clone(),
             params,
             retry: None,
+            priority: priority.unwrap_or_default(),
+            terms: self.terms,
             idempotency_key,
             per_minute: Some(self.per_minute),
             late,

@@ -12,8 +12,9 @@ use shared::{
         limited,
     },
     lambda::Setup,
-    process::{ErrorCode, Failure, Process, Status},
+    process::{Actor, ErrorCode, Failure, Process, ProcessId, Status, Terms},
     store::{Cancelling, Store},
+    use_case::admit,
     validation::{Reader, Text},
 };
 
@@ -26,6 +27,7 @@ pub(crate) struct CancelHandler {
     workflow: Workflow,
     pub(crate) clock: SystemClock,
     limit: RateLimit,
+    terms: Terms,
 }
 
 impl CancelHandler {
@@ -37,6 +39,7 @@ impl CancelHandler {
         Ok(Self {
             workflow: setup.workflow()?,
             limit: RateLimit::Cancelling(setup.cancel_limit_per_minute()?),
+            terms: setup.terms()?,
             clock: SystemClock,
             store: setup.store_for_requests().await?,
         })
@@ -53,6 +56,7 @@ impl CancelHandler {
         let (owner, actor) = (request.caller.owner(), request.caller.actor());
         let cancelling =
             self.store.cancel(id, owner, reason.as_deref(), actor, self.clock.now()).await?;
+        let newly = cancelling.as_ref().is_some_and(|cancelling| cancelling.cancelled);
         let process = cancelled_process(cancelling, &request.caller)?.summary;
         let stopped = self.workflow.stop(id, "CANCELLED", "cancelled by request").await;
         if let Err(failure) = &stopped {
@@ -70,11 +74,30 @@ impl CancelHandler {
             actor = actor.as_str(),
             "cancelled"
         );
+        if newly {
+            self.make_room(id, actor).await;
+        }
         let view = CancelledView {
             process: ProcessView::new(&process, request.language),
             execution_stopped: stopped.is_ok(),
         };
         Ok(Reply::of(200, &view)?)
+    }
+}
+
+impl CancelHandler {
+    /// What the process had is free. Where nobody can be admitted now, the end of its execution is
+    /// the next occasion.
+    async fn make_room(&self, id: ProcessId, actor: Actor) {
+        let now = self.clock.now();
+        if let Err(failure) = admit(&self.store, &self.workflow, &self.terms, actor, now).await {
+            tracing::warn!(
+                processId = %id,
+                errorCode = %failure.code,
+                cause = failure.cause,
+                "cancelled, and nobody was admitted; the next occasion will see to it"
+            );
+        }
     }
 }
 
@@ -108,7 +131,7 @@ fn read_reason(request: &Request) -> Result<Option<String>, Refusal> {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use shared::process::{ProcessId, ProcessSummary, ProcessType, UserId};
+    use shared::process::{ProcessSummary, ProcessType, UserId};
 
     use super::*;
 

@@ -112,6 +112,12 @@ impl Engine {
         }
     }
 
+    /// The state machine itself, for whoever admits: how much may be started is then the capacity's
+    /// matter.
+    pub(crate) const fn workflow(&self) -> &Workflow {
+        &self.workflow
+    }
+
     /// The calls so far in this environment's life.
     pub(crate) fn calls(&self) -> Calls {
         Calls {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use shared::{
-    process::{Failure, Status},
+    process::{Actor, Failure, ProcessId, Status},
     reconcile::{ProcessFacts, mends},
 };
 
@@ -16,7 +16,8 @@ use crate::{
 impl Reconciler {
     /// Settles the process of an execution that is said to have ended. The event is only the
     /// occasion: the row and the execution are looked at as ever. A row that the event agrees with
-    /// costs one statement and no call.
+    /// costs one statement and no call. Whatever the process had is free, so that others may be
+    /// admitted.
     ///
     /// # Errors
     /// When the database or Step Functions cannot be asked.
@@ -32,6 +33,25 @@ impl Reconciler {
                 return Ok(EndedView::Ignored { ignored: true });
             }
         };
+        let settled = self.settle_ended(process_id, ended.succeeded, stop_at).await;
+        // Also where the process could not be settled: this is not the only one that may have
+        // ended.
+        if let Err(failure) = self.admit(Actor::Reconciler).await {
+            tracing::warn!(
+                errorCode = %failure.code,
+                cause = failure.cause,
+                "nobody was admitted; the next occasion will see to it"
+            );
+        }
+        settled
+    }
+
+    async fn settle_ended(
+        &self,
+        process_id: ProcessId,
+        succeeded: bool,
+        stop_at: DateTime<Utc>,
+    ) -> Result<EndedView, Failure> {
         let view =
             |status, settled| Ok(EndedView::Settled(SettledView { process_id, status, settled }));
         let mut run = Run::new(self, false, stop_at);
@@ -39,7 +59,7 @@ impl Reconciler {
             tracing::info!(processId = %process_id, "an execution ended that has no process");
             return view(None, false);
         };
-        if needs_no_look(&row, ended.succeeded) {
+        if needs_no_look(&row, succeeded) {
             return view(Some(row.status), false);
         }
         let after = run.settle_process(process_id).await?;

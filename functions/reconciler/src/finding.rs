@@ -85,6 +85,12 @@ impl Finding {
         }
     }
 
+    /// A waiting process is admitted, or is to be (R15).
+    pub(crate) fn admitted(process_id: ProcessId, outcome: RepairOutcome) -> Self {
+        let [from, to] = ["waiting", "admitted"].map(str::to_owned);
+        Self { process_id, rule: Rule::R15, from, to, outcome }
+    }
+
     /// `row` disagrees with its execution, and is left as it is.
     pub(crate) fn reported(row: &ProcessFacts, rule: Rule) -> Self {
         let status = row.status.as_str();

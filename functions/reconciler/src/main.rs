@@ -17,6 +17,7 @@
 //! | `finding`, `report`, `views` | what was found and done, and how it is told |
 //! | `engine`, `config` | Step Functions and the log, within their quotas; the settings |
 
+mod capacity;
 mod config;
 mod engine;
 mod execution_ended;

@@ -1,4 +1,4 @@
-//! An operator's command: a sweep, or one process.
+//! An operator's command: a sweep, one process, or the capacity.
 
 use chrono::{DateTime, Utc};
 use shared::{
@@ -7,6 +7,7 @@ use shared::{
 };
 
 use crate::{
+    capacity::CapacityCommand,
     reconciler::Reconciler,
     run::Run,
     trigger::OperatorCommand,
@@ -26,7 +27,11 @@ impl Reconciler {
         if request.caller != Caller::Operator {
             return Err(ErrorCode::Forbidden.into());
         }
-        let command = OperatorCommand::read(&request.object()?)?;
+        let payload = request.object()?;
+        if let Some(command) = CapacityCommand::read(&payload)? {
+            return self.command_capacity(&command).await;
+        }
+        let command = OperatorCommand::read(&payload)?;
         let Some(id) = command.process_id else {
             let swept = self.sweep(command.dry_run, stop_at).await?;
             return Ok(Reply::of(200, &SweptView::of(&swept))?);

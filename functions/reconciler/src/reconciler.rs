@@ -8,8 +8,9 @@ use shared::{
     clock::{Clock, SystemClock},
     http::{Request, respond},
     lambda::{Invocation, Metrics, Setup},
-    process::Failure,
+    process::{Actor, Failure, ProcessId, Terms},
     store::{Gauges, Store},
+    use_case::admit,
 };
 
 use crate::{
@@ -31,6 +32,7 @@ pub(crate) struct Reconciler {
     pub(crate) store: Store,
     pub(crate) engine: Engine,
     pub(crate) config: ReconcilerConfig,
+    pub(crate) terms: Terms,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) metrics: Metrics,
 }
@@ -46,6 +48,7 @@ impl Reconciler {
             store: setup.store().await?,
             engine: Engine::new(setup.workflow()?, setup.worker_logs(), &config),
             config,
+            terms: setup.terms()?,
             clock: Box::new(SystemClock),
             metrics: setup.metrics(),
         })
@@ -70,6 +73,14 @@ impl Reconciler {
                 Ok(respond(invocation.payload, self.clock.as_ref(), by_operator).await)
             }
         }
+    }
+
+    /// Admits whoever waits, as far as there is capacity, and tells whom.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn admit(&self, actor: Actor) -> Result<Vec<ProcessId>, Failure> {
+        admit(&self.store, self.engine.workflow(), &self.terms, actor, self.clock.now()).await
     }
 
     fn stop_at(&self, invocation: &Invocation) -> DateTime<Utc> {

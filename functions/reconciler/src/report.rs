@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How many findings are reported one by one.
-const MAX_ACTIONS: usize = 100;
+pub(crate) const MAX_ACTIONS: usize = 100;
 
 /// The report, as the database keeps it; an answer adds the first findings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]

@@ -8,7 +8,7 @@ use shared::{
     http::{Caller, Problem, RateLimit, Refusal, Reply, Request, Response, RetriedView, limited},
     lambda::Setup,
     process::{
-        ErrorCode, Failure, Generation, Process, ProcessId, Status,
+        ErrorCode, Failure, Generation, Priority, Process, ProcessId, Status, Terms,
         generation::parse_failed_targets,
     },
     store::{Retry, Store, Submission},
@@ -28,6 +28,7 @@ pub(crate) struct RetryHandler {
     workflow: Workflow,
     pub(crate) clock: SystemClock,
     limit: RateLimit,
+    terms: Terms,
 }
 
 impl RetryHandler {
@@ -39,6 +40,7 @@ impl RetryHandler {
         Ok(Self {
             workflow: setup.workflow()?,
             limit: RateLimit::Starting(setup.rate_limit_per_minute()?),
+            terms: setup.terms()?,
             clock: SystemClock,
             store: setup.store_for_requests().await?,
         })
@@ -63,6 +65,8 @@ impl RetryHandler {
             user_id: summary.user_id,
             params: Kind::params_for_retry(params, partial),
             retry: Some(Retry { of: id, count }),
+            priority: Priority::Normal,
+            terms: self.terms,
             idempotency_key: None,
             per_minute: None,
             late: Vec::new(),

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use chrono::{DateTime, Utc};
 use shared::{
-    aws::model::ModelAnswer,
+    aws::model::{ModelAnswer, Throttles},
     clock::Clock,
     lambda::{By, Metric},
     language::Language,
@@ -37,14 +37,17 @@ impl<G: StoredGeneration> Worker<G> {
         &self,
         target: &G::Target,
         calls: &Calls,
+        throttles: &Throttles,
         asking: Asking,
     ) -> Result<G::Written, Failure> {
         let paid = |usage: ModelUsage| {
             self.measure(&usage);
             calls.borrow_mut().push(usage);
         };
-        let model = async |prompt: &Prompt| self.models.ask(prompt, &paid).await;
-        ask_until_right::<G>(target, model, &*self.clock, asking).await
+        let model = async |prompt: &Prompt| self.models.ask(prompt, throttles, &paid).await;
+        let answer = ask_until_right::<G>(target, model, &*self.clock, asking).await;
+        self.note_throttled(throttles, answer.as_ref().err().map(|failure| failure.code)).await;
+        answer
     }
 
     /// What a call used, as metrics.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use shared::{
+    aws::model::Throttles,
     process::{ErrorCode, Failure, ProcessId, Status, UserId},
     store::{Claim, Fence, Standing, StoredGeneration},
 };
@@ -23,6 +24,7 @@ pub(crate) struct ClaimedProcess<G: StoredGeneration> {
     pub(crate) attempt: i32,
     pub(crate) user_id: UserId,
     pub(crate) params: G::Params,
+    pub(crate) throttles: Throttles,
     /// When the attempt's time is over.
     pub(crate) until: DateTime<Utc>,
 }
@@ -35,13 +37,13 @@ impl<G: StoredGeneration> Worker<G> {
     ) -> Result<StepOutput, StepError> {
         let (id, began) = (input.process_id, self.clock.now());
         let claim = self.store.claim(id, input.execution_arn.as_deref(), began).await?;
-        let (attempt, user_id, process_type, params, started_at) = match claim {
-            Claim::Claimed { attempt, user_id, process_type, params, started_at } => {
-                (attempt, user_id, process_type, params, started_at)
+        let (attempt, user_id, process_type, params, started_at, resting) = match claim {
+            Claim::Claimed { attempt, user_id, process_type, params, started_at, resting } => {
+                (attempt, user_id, process_type, params, started_at, resting)
             }
             Claim::Planned(batches) => {
                 tracing::info!(processId = %id, batches = batches.len(), "planned before");
-                return Ok(StepOutput::planned(id, batches, self.limits.batches_at_once));
+                return Ok(StepOutput::planned(id, batches));
             }
             Claim::Ended(status) => return Ok(StepOutput::ended(id, status)),
             Claim::Missing => return Err(missing().into()),
@@ -57,6 +59,7 @@ impl<G: StoredGeneration> Worker<G> {
             attempt,
             user_id,
             params,
+            throttles: Throttles::new(resting),
             until: now + time_left.of_attempt(),
         };
         tracing::info!(
@@ -73,7 +76,7 @@ impl<G: StoredGeneration> Worker<G> {
             }
             self.single(&claimed).await
         };
-        let output = match self.guard(id, attempt.into(), time_left, Box::pin(work)).await? {
+        let output = match self.guard(id, attempt.into(), time_left, None, Box::pin(work)).await? {
             Guarded::Done(output) => output,
             Guarded::Stopped(standing) => output_of_stopped(id, standing)?,
         };

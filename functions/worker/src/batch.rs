@@ -2,18 +2,22 @@
 //! a time, and staged as soon as it is answered. Whoever stages the last target of the process
 //! finishes it.
 
-use std::time::Duration;
+use std::{cell::Cell, collections::VecDeque, time::Duration};
 
-use futures_util::{StreamExt, stream};
+use chrono::{DateTime, Utc};
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use shared::{
+    aws::model::Throttles,
     process::{
         Actor, Ending, ErrorCode, Failure, Generation, Output, Outputs, PlannedTarget,
         ProcessError, ProcessId, Status, UserId,
         ending::of_execution_error,
         engine_retry,
-        generation::{open_in_plan, open_targets},
+        generation::{open_in_plan, open_targets, total_weight},
     },
-    store::{BatchClaim, Fence, Staging, StagingProgress, Standing, StoredGeneration},
+    store::{
+        BatchClaim, Fence, StageOutcome, Staging, StagingProgress, Standing, StoredGeneration,
+    },
     use_case::{Finish, finish},
 };
 use uuid::Uuid;
@@ -22,7 +26,8 @@ use crate::{
     ask::{Asking, Calls},
     attempt::{missing, output_of_stopped},
     guard::Guarded,
-    limits::TimeLeft,
+    limits::{LEAST_TIME_TO_ANSWER, TimeLeft, time_for_one_more},
+    slots::Slots,
     step::{CaughtError, StepInput, StepOutput},
     worker::{StepError, Worker},
 };
@@ -37,6 +42,14 @@ struct ClaimedBatch<G: Generation> {
     user_id: UserId,
     params: G::Params,
     targets: Vec<PlannedTarget>,
+    /// Attempts before this one in which a model's answer was not right.
+    failed_tries: i16,
+    throttles: Throttles,
+    slots: Slots,
+    /// Targets that are open, those included that follow from others.
+    open: Cell<i16>,
+    /// Whether this attempt has staged anything.
+    got_on: Cell<bool>,
 }
 
 /// How one target went.
@@ -47,6 +60,34 @@ enum TargetOutcome<T> {
     Fenced,
     /// Not staged: the state machine tries the batch again.
     Failed(Failure),
+}
+
+fn throttled(failure: &Failure) -> bool {
+    failure.code == ErrorCode::AiThrottling
+}
+
+/// Whether one more call has time before `until`.
+fn is_time(now: DateTime<Utc>, until: DateTime<Utc>, longest: Duration) -> bool {
+    (until - now).to_std().unwrap_or_default() >= time_for_one_more(longest)
+}
+
+/// What it means that the time of an attempt at `batch` is over, when that is `error`: where it has
+/// got on and the process has more time than the invocation had, the next attempt goes on.
+fn cut_short<G: Generation>(
+    error: StepError,
+    batch: &ClaimedBatch<G>,
+    limit: TimeLeft,
+) -> StepError {
+    match error {
+        StepError::Failed(failure)
+            if failure.code == ErrorCode::TimeoutError
+                && batch.got_on.get()
+                && limit.process >= limit.invocation + LEAST_TIME_TO_ANSWER =>
+        {
+            StepError::Unfinished
+        }
+        error => error,
+    }
 }
 
 impl<G: StoredGeneration> Worker<G> {
@@ -84,10 +125,24 @@ impl<G: StoredGeneration> Worker<G> {
                     started_at,
                     targets,
                     progress,
+                    slots,
+                    failed_tries,
+                    resting,
                 } => {
                     let params = G::parse_stored(&process_type, &params)
                         .map_err(|error| Failure::internal(error.to_string()))?;
-                    let batch = ClaimedBatch::<G> { id, fence, user_id, params, targets };
+                    let batch = ClaimedBatch::<G> {
+                        id,
+                        fence,
+                        user_id,
+                        params,
+                        targets,
+                        failed_tries,
+                        throttles: Throttles::new(resting),
+                        slots: Slots::new(slots),
+                        open: Cell::new(0),
+                        got_on: Cell::new(false),
+                    };
                     (batch, process_type, started_at, progress)
                 }
                 BatchClaim::Ended(status) => return Ok(StepOutput::ended(id, status)),
@@ -118,7 +173,7 @@ impl<G: StoredGeneration> Worker<G> {
         let work = async {
             let progress = match &input.give_up {
                 Some(caught) => self.give_up(&batch, caught, progress).await?,
-                None => self.write(&batch, asking, progress).await?,
+                None => self.write(&batch, asking, limit, progress).await?,
             };
             let Some(progress) = progress else { return self.fenced(id, fence).await };
             if !progress.is_whole() {
@@ -133,9 +188,14 @@ impl<G: StoredGeneration> Worker<G> {
                 },
             }
         };
-        let output = match self.guard(id, fence, limit, Box::pin(work)).await? {
-            Guarded::Done(output) => output,
-            Guarded::Stopped(standing) => output_of_stopped(id, standing)?,
+        let guarded = self.guard(id, fence, limit, Some(&batch.slots), Box::pin(work)).await;
+        let output = match guarded.map_err(|error| cut_short(error, &batch, limit)) {
+            Ok(Guarded::Done(output)) => output,
+            Ok(Guarded::Stopped(standing)) => output_of_stopped(id, standing)?,
+            Err(error) => {
+                self.rest(&batch, &error).await;
+                return Err(error);
+            }
         };
         let duration = (self.clock.now() - began).num_milliseconds();
         tracing::info!(
@@ -150,51 +210,81 @@ impl<G: StoredGeneration> Worker<G> {
         Ok(output)
     }
 
-    /// Writes what is open, level by level. `None`: fenced.
+    /// Writes what is open, as many targets at a time as the batch may have calls in flight; what
+    /// follows from a target comes as soon as that is staged. After a refusal for a quota no other
+    /// call is begun: it would be refused too. `None`: fenced.
     async fn write(
         &self,
         batch: &ClaimedBatch<G>,
         asking: Asking,
+        limit: TimeLeft,
         mut progress: StagingProgress,
-    ) -> Result<Option<StagingProgress>, Failure> {
+    ) -> Result<Option<StagingProgress>, StepError> {
+        let Some(open) = self.open(batch, &mut progress).await? else { return Ok(None) };
+        batch.open.set(total_weight::<G>(&batch.params, &open));
+        let mut waiting = VecDeque::from(open);
+        let mut asked = FuturesUnordered::new();
         let mut failures = Vec::new();
-        let Some(mut level) = self.open(batch, &mut progress).await? else { return Ok(None) };
-        while !level.is_empty() {
-            let mut asked =
-                stream::iter(level.iter().map(|target| self.write_one(batch, asking, target)))
-                    .buffer_unordered(self.limits.calls_at_once);
-            let mut next = Vec::new();
-            while let Some(outcome) = asked.next().await {
-                match outcome {
-                    TargetOutcome::Staged(children, staged) => {
-                        progress.done = progress.done.max(staged.done);
-                        next.extend(children);
-                    }
-                    TargetOutcome::Fenced => return Ok(None),
-                    TargetOutcome::Failed(failure) => failures.push(failure),
-                }
+        let mut longest = Duration::ZERO;
+        loop {
+            let may_begin =
+                !failures.iter().any(throttled) && is_time(self.clock.now(), asking.until, longest);
+            while may_begin && asked.len() < batch.slots.get() {
+                let Some(target) = waiting.pop_front() else { break };
+                asked.push(self.write_one(batch, asking, target));
             }
-            drop(asked);
-            level = next;
+            if asked.is_empty() {
+                break;
+            }
+            tokio::select! {
+                Some((outcome, taken)) = asked.next() => {
+                    longest = longest.max(taken);
+                    match outcome {
+                        TargetOutcome::Staged(children, staged) => {
+                            progress.done = progress.done.max(staged.done);
+                            waiting.extend(children);
+                        }
+                        TargetOutcome::Fenced => return Ok(None),
+                        TargetOutcome::Failed(failure) => failures.push(failure),
+                    }
+                }
+                () = batch.slots.changed() => {}
+            }
         }
         match engine_retry::worst(failures) {
-            Some(failure) => Err(failure),
-            None => Ok(Some(progress)),
+            Some(failure) => Err(failure.into()),
+            None if waiting.is_empty() => Ok(Some(progress)),
+            None => {
+                let cause = "the worker's time was over before all was written";
+                let over = Failure::new(ErrorCode::TimeoutError, cause).into();
+                Err(cut_short(over, batch, limit))
+            }
         }
     }
 
+    /// Writes for one target, and tells how long that took.
     async fn write_one(
+        &self,
+        batch: &ClaimedBatch<G>,
+        asking: Asking,
+        target: G::Target,
+    ) -> (TargetOutcome<G::Target>, Duration) {
+        let began = self.clock.now();
+        let outcome = self.ask_and_stage(batch, asking, &target).await;
+        (outcome, (self.clock.now() - began).to_std().unwrap_or_default())
+    }
+
+    async fn ask_and_stage(
         &self,
         batch: &ClaimedBatch<G>,
         asking: Asking,
         target: &G::Target,
     ) -> TargetOutcome<G::Target> {
         let calls = Calls::default();
-        let written = self.ask(target, &calls, asking).await;
-        let attempt = batch.fence.batch.map_or(1, |(_, attempt)| attempt);
+        let written = self.ask(target, &calls, &batch.throttles, asking).await;
         let (output, settles) = match written {
             Ok(written) => (Ok(written), 1),
-            Err(failure) if engine_retry::gives_up(&failure, attempt) => {
+            Err(failure) if engine_retry::gives_up(&failure, i32::from(batch.failed_tries) + 1) => {
                 tracing::warn!(
                     processId = %batch.id,
                     targetId = %G::id(target),
@@ -210,25 +300,58 @@ impl<G: StoredGeneration> Worker<G> {
         let usage = calls.into_inner();
         let staging =
             Staging { target_id: G::id(target), output: output.as_ref(), settles, usage: &usage };
-        let now = self.clock.now();
-        let staged = self.store.stage_or_read_back(batch.id, batch.fence, &staging, now).await;
+        let (store, now) = (&self.store, self.clock.now());
+        let open = batch.open.get() - settles;
+        batch.open.set(open);
+        let staged =
+            store.stage_or_read_back(batch.id, batch.fence, &staging, open.max(0), now).await;
+        let (outcome, before) = match staged {
+            Err(failure) => {
+                batch.open.set(batch.open.get() + settles);
+                return TargetOutcome::Failed(failure);
+            }
+            Ok(None) => return TargetOutcome::Fenced,
+            Ok(Some(staged)) => staged,
+        };
+        let StageOutcome { progress, slots, given_back, .. } = outcome;
+        batch.got_on.set(true);
+        if let Some(slots) = slots {
+            batch.slots.set(slots);
+        }
+        if given_back > 0 {
+            self.make_room().await;
+        }
         let children = |output: Option<&G::Written>| match output {
             Some(written) => G::children(&batch.params, target, written),
             None => Vec::new(),
         };
-        match staged {
-            Err(failure) => TargetOutcome::Failed(failure),
-            Ok(None) => TargetOutcome::Fenced,
-            Ok(Some((progress, None))) => {
-                TargetOutcome::Staged(children(output.as_ref().ok()), progress)
-            }
-            // Somebody was first: what they wrote is what is stored.
-            Ok(Some((progress, Some(Output::Written(written))))) => {
-                TargetOutcome::Staged(children(Some(&written)), progress)
-            }
-            Ok(Some((progress, Some(Output::GivenUp(_))))) => {
-                TargetOutcome::Staged(Vec::new(), progress)
-            }
+        TargetOutcome::Staged(
+            match &before {
+                None => children(output.as_ref().ok()),
+                // Somebody was first: what they wrote is what is stored.
+                Some(Output::Written(written)) => children(Some(written)),
+                Some(Output::GivenUp(_)) => Vec::new(),
+            },
+            progress,
+        )
+    }
+
+    /// Gives back, until the next attempt, all calls of a batch but one. Losing this does no harm:
+    /// they are given back with the next call that ends.
+    async fn rest(&self, batch: &ClaimedBatch<G>, error: &StepError) {
+        let failed = match error {
+            StepError::Failed(failure) => engine_retry::is_failed_try(failure.code),
+            StepError::Overtaken | StepError::Unfinished => return,
+        };
+        match self.store.rest_batch(batch.id, batch.fence, failed).await {
+            Ok(Some(given_back)) if given_back > 0 => self.make_room().await,
+            Ok(_) => {}
+            Err(failure) => tracing::warn!(
+                processId = %batch.id,
+                errorCode = %failure.code,
+                cause = failure.cause,
+                "the calls of a resting batch are not given back"
+            ),
         }
     }
 

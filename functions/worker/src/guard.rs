@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use shared::{
     process::{ErrorCode, Failure, ProcessId},
-    store::{Fence, Standing, StoredGeneration},
+    store::{Fence, Standing, StoredGeneration, Watched},
 };
 
 use crate::{
-    limits::{LEAST_TIME_TO_ANSWER, TimeLeft, WATCH_EVERY},
+    limits::{LEAST_TIME_TO_ANSWER, LOOKS_BETWEEN_WISHES, TimeLeft, WATCH_EVERY},
+    slots::Slots,
     worker::{StepError, Worker},
 };
 
@@ -30,6 +31,7 @@ impl<G: StoredGeneration> Worker<G> {
         id: ProcessId,
         fence: Fence,
         time_left: TimeLeft,
+        slots: Option<&Slots>,
         work: impl Future<Output = Result<T, StepError>>,
     ) -> Result<Guarded<T>, StepError> {
         let began = self.clock.now();
@@ -38,7 +40,7 @@ impl<G: StoredGeneration> Worker<G> {
                 let taken = (self.clock.now() - began).to_std().unwrap_or_default();
                 end_by_time(error, time_left.process.saturating_sub(taken))
             }),
-            standing = self.stopped(id, fence) => Ok(Guarded::Stopped(standing)),
+            standing = self.stopped(id, fence, slots) => Ok(Guarded::Stopped(standing)),
             () = tokio::time::sleep(time_left.of_attempt()) => {
                 let attempt = fence.batch.map_or(fence.attempt, |(_, attempt)| attempt);
                 Err(out_of_time(time_left, attempt).into())
@@ -47,13 +49,22 @@ impl<G: StoredGeneration> Worker<G> {
     }
 
     /// Returns once the process is no longer this attempt's. A look that fails tells nothing, and
-    /// the next one follows.
-    async fn stopped(&self, id: ProcessId, fence: Fence) -> Standing {
-        loop {
+    /// the next one follows. Each look also tells how many calls may be in flight; a batch that
+    /// could use more asks for them now and then, because nothing may end meanwhile that would be
+    /// an occasion to give it some.
+    async fn stopped(&self, id: ProcessId, fence: Fence, slots: Option<&Slots>) -> Standing {
+        for look in 1_u32.. {
             tokio::time::sleep(WATCH_EVERY).await;
-            match self.store.standing(id, fence).await {
-                Ok(Standing::Current) => {}
-                Ok(standing) => return standing,
+            match self.store.watch(id, fence).await {
+                Ok(Watched { standing: Standing::Current, slots: count, wants_more }) => {
+                    if let (Some(slots), Some(count)) = (slots, count) {
+                        slots.set(count);
+                    }
+                    if wants_more && look.is_multiple_of(LOOKS_BETWEEN_WISHES) {
+                        self.make_room().await;
+                    }
+                }
+                Ok(Watched { standing, .. }) => return standing,
                 Err(failure) => {
                     tracing::warn!(
                         processId = %id,
@@ -64,6 +75,7 @@ impl<G: StoredGeneration> Worker<G> {
                 }
             }
         }
+        Standing::Overtaken
     }
 }
 
@@ -105,7 +117,7 @@ mod tests {
         let error = StepError::Failed(Failure::new(code, "first throttled: too many"));
         match end_by_time(error, Duration::from_secs(left)) {
             StepError::Failed(failure) => failure,
-            StepError::Overtaken => panic!("overtaken"),
+            other => panic!("{other:?}"),
         }
     }
 

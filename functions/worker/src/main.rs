@@ -11,6 +11,7 @@ mod guard;
 mod limits;
 mod plan;
 mod single;
+mod slots;
 mod step;
 #[cfg(test)]
 mod tests;

@@ -51,22 +51,25 @@ impl<G: StoredGeneration> Worker<G> {
                 }
             }
         };
-        let batches: Vec<_> = batches::<G>(params, &members, self.limits.batch_size)
-            .into_iter()
-            .map(|batch| (self.clock.new_id(), batch))
-            .collect();
-        if batches.is_empty() {
+        if members.is_empty() {
             return match finish::<G>(&self.store, *id, Actor::Worker, self.clock.now()).await? {
                 Finish::Ended(status) => Ok(StepOutput::ended(*id, status)),
                 Finish::NotYet => self.fenced(*id, fence).await,
             };
         }
+        let wanted = self.limits.wanted_calls(total_weight::<G>(params, &members));
+        let now = self.clock.now();
+        let Some(share) = self.store.widen(*id, *attempt, wanted, &self.terms, now).await? else {
+            return self.fenced(*id, fence).await;
+        };
+        let batches = batches::<G>(params, &members, self.limits.batches_for(share));
+        let batches = self.limits.grant(share, batches, || self.clock.new_id());
         if !self.store.plan_batches(*id, *attempt, targets, &batches, self.clock.now()).await? {
             return self.fenced(*id, fence).await;
         }
-        tracing::info!(processId = %id, targets, batches = batches.len(), "planned");
-        let ids: Vec<Uuid> = batches.into_iter().map(|(batch, _)| batch).collect();
-        Ok(StepOutput::planned(*id, ids, self.limits.batches_at_once))
+        tracing::info!(processId = %id, targets, batches = batches.len(), calls = share, "planned");
+        let ids: Vec<Uuid> = batches.into_iter().map(|batch| batch.id).collect();
+        Ok(StepOutput::planned(*id, ids))
     }
 
     /// What follows from the leading root: from what an earlier attempt staged for it, or from a
@@ -76,7 +79,7 @@ impl<G: StoredGeneration> Worker<G> {
         claimed: &ClaimedProcess<G>,
         leading: &G::Target,
     ) -> Result<Option<Vec<G::Target>>, StepError> {
-        let ClaimedProcess { id, attempt, params, until, .. } = claimed;
+        let ClaimedProcess { id, attempt, params, throttles, until, .. } = claimed;
         if *attempt > 1
             && let Some(Output::Written(written)) =
                 self.store.outputs_to_go_on_from::<G>(*id).await?.get(&G::id(leading))
@@ -85,7 +88,7 @@ impl<G: StoredGeneration> Worker<G> {
         }
         let calls = Calls::default();
         let asking = Asking { until: *until, with_others: false };
-        let written = self.ask(leading, &calls, asking).await?;
+        let written = self.ask(leading, &calls, throttles, asking).await?;
         let usage = calls.into_inner();
         let staging =
             Staging { target_id: G::id(leading), output: Ok(&written), settles: 1, usage: &usage };

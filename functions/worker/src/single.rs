@@ -27,7 +27,7 @@ impl<G: StoredGeneration> Worker<G> {
         &self,
         claimed: &ClaimedProcess<G>,
     ) -> Result<StepOutput, StepError> {
-        let ClaimedProcess { id, attempt, user_id, params, until } = claimed;
+        let ClaimedProcess { id, attempt, user_id, params, throttles, until } = claimed;
         let fail = |code, cause: &str| Err(StepError::Failed(Failure::new(code, cause)));
         let roots = self.store.find_roots::<G>(user_id, params).await?;
         let Some(root) = roots.into_iter().next() else {
@@ -41,7 +41,7 @@ impl<G: StoredGeneration> Worker<G> {
         }
         let calls = Calls::default();
         let asking = Asking { until: *until, with_others: false };
-        let written = self.ask(&root.target, &calls, asking).await?;
+        let written = self.ask(&root.target, &calls, throttles, asking).await?;
         let usage = calls.into_inner();
         let internal = |error: serde_json::Error| Failure::internal(error.to_string());
         let result = G::single_result(&root.target, &written, &usage).map_err(internal)?;

@@ -44,11 +44,9 @@ impl StepOutput {
     }
 
     /// These batches are to be written.
-    pub(crate) const fn planned(
-        process_id: ProcessId,
-        batches: Vec<Uuid>,
-        batches_at_once: usize,
-    ) -> Self {
+    pub(crate) fn planned(process_id: ProcessId, batches: Vec<Uuid>) -> Self {
+        // All of them at once: there are no more than the process may make calls.
+        let batches_at_once = batches.len().max(1);
         Self { process_id, status: Status::Processing, batches, batches_at_once }
     }
 }

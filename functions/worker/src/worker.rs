@@ -4,11 +4,15 @@ use std::{marker::PhantomData, time::Duration};
 
 use lambda_runtime::Diagnostic;
 use shared::{
-    aws::model::Models,
+    aws::{
+        model::{Models, Throttles},
+        workflow::Workflow,
+    },
     clock::{Clock, SystemClock},
     lambda::{Invocation, Metrics, Setup},
-    process::{Failure, engine_retry},
+    process::{Actor, ErrorCode, Failure, Terms, engine_retry},
     store::{Store, StoredGeneration},
+    use_case::admit,
 };
 
 use crate::{
@@ -24,6 +28,8 @@ const MARGIN: Duration = Duration::from_secs(5);
 pub(crate) struct Worker<G> {
     pub(crate) store: Store,
     pub(crate) models: Models,
+    pub(crate) workflow: Workflow,
+    pub(crate) terms: Terms,
     pub(crate) limits: WorkLimits,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) metrics: Metrics,
@@ -39,6 +45,8 @@ pub(crate) enum StepError {
     /// waits for, the newer may be one that it has lost sight of. It must try again, and thereby
     /// fence that one off, or nobody would see the end.
     Overtaken,
+    /// The invocation's time is over, and the batch has got on in it: the next one goes on.
+    Unfinished,
 }
 
 impl From<Failure> for StepError {
@@ -55,6 +63,10 @@ impl From<StepError> for Diagnostic {
                 error_type: engine_retry::OVERTAKEN.to_owned(),
                 error_message: "a newer attempt has the work".to_owned(),
             },
+            StepError::Unfinished => Self {
+                error_type: engine_retry::UNFINISHED.to_owned(),
+                error_message: "the batch has got on; the next attempt goes on".to_owned(),
+            },
         }
     }
 }
@@ -68,6 +80,8 @@ impl<G: StoredGeneration> Worker<G> {
         Ok(Self {
             limits: WorkLimits::read(setup.environment(), G::TYPE_NAMES)?,
             models: setup.models()?,
+            workflow: setup.workflow()?,
+            terms: setup.terms()?,
             clock: Box::new(SystemClock),
             metrics: setup.metrics(),
             kind: PhantomData,
@@ -100,5 +114,37 @@ impl<G: StoredGeneration> Worker<G> {
             );
         }
         result
+    }
+    /// Others may be admitted: this worker has given calls back, or could use more. Whatever fails
+    /// here, the next occasion sees to it.
+    pub(crate) async fn make_room(&self) {
+        let now = self.clock.now();
+        if let Err(failure) =
+            admit(&self.store, &self.workflow, &self.terms, Actor::Worker, now).await
+        {
+            tracing::warn!(
+                errorCode = %failure.code,
+                cause = failure.cause,
+                "nobody was admitted; the next occasion will see to it"
+            );
+        }
+    }
+
+    /// Notes which models have refused calls for their quota, after an attempt that ended with
+    /// `error`. Losing the note does no harm: the next refusal is noted.
+    pub(crate) async fn note_throttled(&self, throttles: &Throttles, error: Option<ErrorCode>) {
+        let models = throttles.take_new();
+        let all = error == Some(ErrorCode::AiThrottling);
+        if models.is_empty() {
+            return;
+        }
+        let now = self.clock.now();
+        if let Err(failure) = self.store.note_throttled(&models, all, &self.terms, now).await {
+            tracing::warn!(
+                errorCode = %failure.code,
+                cause = failure.cause,
+                "that models were throttled is not noted"
+            );
+        }
     }
 }

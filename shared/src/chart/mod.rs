@@ -104,6 +104,10 @@ impl Generation for Chart {
         params.only_what_is_open()
     }
 
+    fn planned_calls(params: &Params) -> i16 {
+        params.planned_calls()
+    }
+
     fn has_several_targets(params: &Params) -> bool {
         params.has_several_targets()
     }

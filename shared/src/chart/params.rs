@@ -147,6 +147,13 @@ pub enum Params {
     Chart(ChartParams),
 }
 
+/// The parts of a goal, and of a sub-goal.
+const PARTS: i16 = 8;
+
+fn count(targets: &[Uuid]) -> i16 {
+    i16::try_from(targets.len()).unwrap_or(i16::MAX).max(1)
+}
+
 /// Which rows of the goal tables a process needs to be there, and to have children only if they may
 /// go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -220,6 +227,26 @@ impl Params {
             Self::SubGoals(_) => false,
             Self::Actions(part) | Self::Tasks(part) => matches!(part.of, Part::GoalId(_)),
             Self::Chart(_) => true,
+        }
+    }
+
+    /// Model calls that are made if every answer is right: at most so many, where a goal's parts
+    /// are counted only when the work begins.
+    #[must_use]
+    pub fn planned_calls(&self) -> i16 {
+        let of_parts = |parts: &PartParams, of_a_goal| match (&parts.only, parts.of) {
+            (Some(only), _) => count(only),
+            (None, Part::GoalId(_)) => of_a_goal,
+            (None, Part::SubGoalId(_) | Part::ActionId(_)) => 1,
+        };
+        match self {
+            Self::SubGoals(_) => 1,
+            Self::Actions(parts) => of_parts(parts, PARTS),
+            Self::Tasks(parts) => of_parts(parts, PARTS * PARTS),
+            Self::Chart(ChartParams { only: Some(only), depth, .. }) => {
+                count(only).saturating_mul(Level::Actions.targets_to(*depth))
+            }
+            Self::Chart(chart) => Level::SubGoals.targets_to(chart.depth),
         }
     }
 

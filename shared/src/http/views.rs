@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     language::Language,
-    process::{ErrorCode, ProcessError, ProcessId, ProcessSummary, ProcessType, Status},
+    process::{ErrorCode, ProcessError, ProcessId, ProcessSummary, ProcessType, Status, Waiting},
 };
 
 /// The data of `POST generate`: 202, the process is stored and will be executed.
@@ -67,6 +67,8 @@ pub struct ProcessView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     estimated_completion_time: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<Waiting>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<&'a Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorView<'a>>,
@@ -117,6 +119,7 @@ impl<'a> ProcessView<'a> {
             updated_at: process.updated_at,
             completed_at: process.completed_at.filter(|_| process.status.is_terminal()),
             estimated_completion_time: None,
+            waiting: None,
             result: None,
             error: process
                 .error
@@ -133,6 +136,12 @@ impl<'a> ProcessView<'a> {
     #[must_use]
     pub fn with_result(self, result: Option<&'a Value>) -> Self {
         Self { result: result.filter(|_| self.status == Status::Completed), ..self }
+    }
+
+    /// With why it has not begun, while it is PENDING.
+    #[must_use]
+    pub fn with_waiting(self, waiting: Option<Waiting>) -> Self {
+        Self { waiting: waiting.filter(|_| self.status == Status::Pending), ..self }
     }
 
     /// With when it will probably be done, while it is active.

@@ -63,6 +63,13 @@ metrics! {
     Cancelled "AsyncProcessingCancelled" Count,
     /// From request to COMPLETED.
     ProcessingDuration "ProcessingDuration" Milliseconds,
+    /// From request to admission.
+    WaitingTime "WaitingTime" Milliseconds,
+    /// Model calls that the admitted processes may have in flight.
+    CapacityInUse "CapacityInUse" Count,
+    /// Model calls that may be in flight: what is configured, or less while models refuse calls for
+    /// their quota.
+    CapacityLimit "CapacityLimit" Count,
     /// Processes that are PENDING.
     QueueDepth "QueueDepth" Count,
     /// Of the processes that ended in the last five minutes, how many FAILED or TIMEOUT. Those that
@@ -206,6 +213,11 @@ impl Metrics {
     pub fn committed(&self, fact: Committed) {
         match fact {
             Committed::Accepted { at, .. } => self.emit(at, By::Stack, &[(Metric::Started, 1.0)]),
+            Committed::Admitted { id, at } => {
+                if let Some(waited) = milliseconds_since(id, at) {
+                    self.emit(at, By::Stack, &[(Metric::WaitingTime, waited)]);
+                }
+            }
             Committed::Ended { id, status, at } => {
                 let count = Metric::of_status(status).map(|metric| (metric, 1.0));
                 let duration = (status == Status::Completed)

@@ -13,7 +13,7 @@ use crate::{
         workflow::Workflow,
     },
     environment::{Environment, EnvironmentError},
-    process::Failure,
+    process::{Failure, Terms},
     store::{Credentials, Database, DatabaseConfig, Store},
 };
 
@@ -95,6 +95,14 @@ impl Setup {
     pub fn cancel_limit_per_minute(&self) -> Result<i32, Failure> {
         let name = "CANCEL_LIMIT_PER_MINUTE";
         Ok(per_minute(self.environment, name, CANCEL_LIMIT_PER_MINUTE)?)
+    }
+
+    /// By what processes are admitted.
+    ///
+    /// # Errors
+    /// When a variable is wrong.
+    pub fn terms(&self) -> Result<Terms, Failure> {
+        Ok(Terms::read(self.environment)?)
     }
 
     /// The emitter of metrics, of the stack `NAME_PREFIX`. What is committed through

@@ -73,6 +73,7 @@ fn code_of_foreign_name(name: &str) -> ErrorCode {
         engine_retry::CONTENT_REFUSED => ErrorCode::AiResponseInvalid,
         // Nothing is wrong with the process: whoever tries again later finds a worker.
         engine_retry::OVERTAKEN => ErrorCode::LambdaUnavailable,
+        engine_retry::UNFINISHED => ErrorCode::TimeoutError,
         _ if is_named(&WAITED_FOR, name) => ErrorCode::LambdaUnavailable,
         _ if name.starts_with("States.") && name != "States.TaskFailed" => {
             ErrorCode::StepFunctionsError

@@ -75,6 +75,9 @@ pub struct Retrier {
 /// alone, which retries it like a lost worker; no process ends with it unless attempts overtake
 /// each other again and again, and then as `LAMBDA_UNAVAILABLE`.
 pub const OVERTAKEN: &str = "ATTEMPT_OVERTAKEN";
+/// The Lambda error name of an attempt at a batch whose invocation's time is over, and that has got
+/// on in it: the next one goes on with what is left. It is for the state machine alone.
+pub const UNFINISHED: &str = "BATCH_UNFINISHED";
 /// The Lambda error name of a failure that is final although its code is one that is retried: no
 /// retrier names it. A process ends with it as `AI_RESPONSE_INVALID`.
 pub const CONTENT_REFUSED: &str = "CONTENT_REFUSED";
@@ -85,13 +88,16 @@ pub const LONGEST_PROCESS: u64 = 3_600;
 /// Longer than any process lives: what ends the waiting is the time limit of the process, by the
 /// worker's hand or the reconciler's.
 const WHILE_THERE_IS_TIME: Backoff = Backoff { interval: 5, max_attempts: 240, max_delay: 60 };
+/// A quota is found sooner by those who have just begun than by those who come again: twice as
+/// long.
+const WHILE_THERE_IS_A_QUOTA: Backoff = Backoff { interval: 10, max_attempts: 240, max_delay: 60 };
 
 /// Throttling passes by waiting alone.
 pub const MODEL_BUSY: Retrier = Retrier {
     reason: "The quota of the models is used up: wait as long as the process has time. The worker \
              ends the process when its time is over.",
     errors: &[ErrorCode::AiThrottling.as_str()],
-    backoff: WHILE_THERE_IS_TIME,
+    backoff: WHILE_THERE_IS_A_QUOTA,
 };
 /// What usually passes at once.
 pub const MODEL_FAILED: Retrier = Retrier {
@@ -162,14 +168,33 @@ pub const LOST: Retrier = Retrier {
     backoff: Backoff { interval: 2, max_attempts: 2, max_delay: 30 },
 };
 
+/// What has got on goes on at once. Each attempt writes at least one target, so that this ends; the
+/// process's time ends it too.
+pub const GOES_ON: Retrier = Retrier {
+    reason: "The batch has more work than one invocation has time: the next one goes on with what \
+             is left.",
+    errors: &[UNFINISHED],
+    backoff: Backoff { interval: 1, max_attempts: 240, max_delay: 1 },
+};
+
 /// The retriers of a task, in the order of the definition. An error that stands in none of them
 /// ends the task.
 #[must_use]
 pub const fn retriers(task: Task) -> &'static [Retrier] {
     match task {
-        Task::Generate | Task::Batch => {
+        Task::Generate => {
             &[MODEL_BUSY, MODEL_FAILED, DATABASE, NO_FREE_WORKER, NOT_READY, ENGINE_FAILED, LOST]
         }
+        Task::Batch => &[
+            MODEL_BUSY,
+            MODEL_FAILED,
+            DATABASE,
+            NO_FREE_WORKER,
+            NOT_READY,
+            ENGINE_FAILED,
+            LOST,
+            GOES_ON,
+        ],
         Task::GiveUp => &[DATABASE, NO_FREE_WORKER, NOT_READY, ENGINE_FAILED, LOST],
         Task::Settle => &[DATABASE, NO_FREE_RECONCILER, NOT_READY, ENGINE_FAILED, LOST],
     }
@@ -198,22 +223,27 @@ pub const fn error_name(failure: &Failure) -> &'static str {
 
 /// How often a target of a batch is tried whose answers keep breaking the rules. The others of its
 /// batch wait for it, so it is fewer than a batch has attempts; each attempt asks once, and for up
-/// to three repairs. Attempts that were throttled count as tries, too: what is given up then is
-/// written by a retry of the process.
+/// to three repairs. Attempts that a quota or the time of an invocation cut short are no tries.
 pub const TRIES_FOR_INVALID_ANSWERS: i32 = 2;
 
-/// Whether a target of a batch is given up for `code` in this attempt at the batch (from 1),
-/// instead of being tried again.
+/// Whether a target of a batch is given up for `code` in this try at the batch (from 1), instead of
+/// being tried again.
 #[must_use]
-pub const fn gives_up_target(code: ErrorCode, attempt: i32) -> bool {
-    matches!(code, ErrorCode::AiResponseInvalid) && attempt >= TRIES_FOR_INVALID_ANSWERS
+pub const fn gives_up_target(code: ErrorCode, this_try: i32) -> bool {
+    is_failed_try(code) && this_try >= TRIES_FOR_INVALID_ANSWERS
 }
 
-/// Whether a target of a batch is given up for `failure` in this attempt at the batch (from 1): at
-/// once when asking again would be asking for the same.
+/// Whether an attempt at a batch that ended with `code` counts as a try.
 #[must_use]
-pub const fn gives_up(failure: &Failure, attempt: i32) -> bool {
-    failure.is_final || gives_up_target(failure.code, attempt)
+pub const fn is_failed_try(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::AiResponseInvalid)
+}
+
+/// Whether a target of a batch is given up for `failure` in this try at the batch (from 1): at once
+/// when asking again would be asking for the same.
+#[must_use]
+pub const fn gives_up(failure: &Failure, this_try: i32) -> bool {
+    failure.is_final || gives_up_target(failure.code, this_try)
 }
 
 /// Whether an error that ended a batch ends the whole process: a fault of configuration or of the

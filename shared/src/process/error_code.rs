@@ -129,6 +129,18 @@ error_codes! {
     RateLimitExceeded "RATE_LIMIT_EXCEEDED" 429 true Info
         "リクエストが多すぎます。しばらく待ってからもう一度お試しください。"
         "Too many requests. Wait and try again.";
+    /// The user has as many processes waiting as one may have.
+    TooManyWaiting "TOO_MANY_WAITING" 429 true Info
+        "順番を待っている処理が多すぎます。いくつかが始まるのを待ってから、もう一度お試しください。"
+        "Too many of your generations are waiting. Wait until some have begun, and try again.";
+    /// The budget of tokens of the user, or of all users, does not allow it today.
+    BudgetExceeded "BUDGET_EXCEEDED" 429 true Warn
+        "本日の利用枠を超えるため、受け付けられません。明日もう一度お試しください。"
+        "Today's budget does not allow this. Try again tomorrow.";
+    /// An operator has paused the service, and new requests are not taken.
+    ServicePaused "SERVICE_PAUSED" 503 true Warn
+        "ただいま受け付けを停止しています。しばらくしてからもう一度お試しください。"
+        "New requests are not taken at the moment. Try again in a while.";
     /// The model failed.
     AiError "AI_ERROR" 500 true Error
         "AIによる生成に失敗しました。しばらくしてから再試行してください。"

@@ -29,6 +29,13 @@ pub fn completion_time(
     (created_at + after(usual)).max(now + after((usual / 10.0).max(1.0)))
 }
 
+/// Seconds until the next poll is worth while, within 1–15: half of what is left until
+/// `completion`.
+#[must_use]
+pub fn poll_after(completion: DateTime<Utc>, now: DateTime<Utc>) -> i64 {
+    ((completion - now).num_seconds() / 2).clamp(*POLL_SECONDS.start(), *POLL_SECONDS.end())
+}
+
 /// Seconds until the next poll is worth while, for a process that is still active, within 1–15:
 /// half of what is left by the estimate. While nothing is known of recent processes the estimate is
 /// a guess, so it is as long as the process has already taken, where that is less: a quick one is

@@ -20,6 +20,8 @@ use super::Status;
 pub enum EventKind {
     /// It was accepted.
     Submitted,
+    /// It had waited, and was given its share of the model calls.
+    Admitted,
     /// Its execution was started.
     Started,
     /// A worker began an attempt.

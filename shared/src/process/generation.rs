@@ -188,6 +188,10 @@ pub trait Generation: Sized + 'static {
     /// something by now are left out instead of standing in the way.
     fn only_what_is_open(params: &Self::Params) -> bool;
 
+    /// Model calls that the process makes if every answer is right; at most so many where its
+    /// targets are not known before. At least one.
+    fn planned_calls(params: &Self::Params) -> i16;
+
     /// Whether there may be several targets, so that what is written is staged first.
     fn has_several_targets(params: &Self::Params) -> bool;
 
@@ -270,19 +274,26 @@ pub struct PlannedTarget {
     pub weight: i16,
 }
 
-/// What one worker invocation writes: at most `size` targets. A target that brings forth others is
-/// a batch of its own.
+/// What each worker invocation writes: `roots` in at most `count` batches of about as much work
+/// each, in their order.
 #[must_use]
 pub fn batches<G: Generation>(
     params: &G::Params,
     roots: &[G::Target],
-    size: usize,
+    count: usize,
 ) -> Vec<Vec<PlannedTarget>> {
-    let plan = |root| PlannedTarget { id: G::id(root), weight: G::weight(params, root) };
-    let (deep, flat): (Vec<PlannedTarget>, Vec<PlannedTarget>) =
-        roots.iter().map(plan).partition(|planned| planned.weight > 1);
-    let alone = deep.into_iter().map(|planned| vec![planned]);
-    alone.chain(flat.chunks(size.max(1)).map(<[PlannedTarget]>::to_vec)).collect()
+    let count = count.clamp(1, roots.len().max(1));
+    let whole = usize::try_from(total_weight::<G>(params, roots)).unwrap_or_default().max(1);
+    let mut batches = vec![Vec::new(); count];
+    let mut done = 0;
+    for root in roots {
+        let planned = PlannedTarget { id: G::id(root), weight: G::weight(params, root) };
+        let batch: usize = (done * count / whole).min(count - 1);
+        batches[batch].push(planned);
+        done += usize::try_from(planned.weight).unwrap_or_default();
+    }
+    batches.retain(|batch| !batch.is_empty());
+    batches
 }
 
 /// What is planned and not settled yet, by id: neither staged nor given up, nor below what was

@@ -9,12 +9,14 @@
 //! | `ending` | how it ends, by hand of whom and for which error |
 //! | `error_code`, `error`, `failure`, `evidence` | the closed table of codes; why it ended |
 //! | `engine_retry` | what the state machine tries again (a user's retry is a new process) |
+//! | `admission` | when it may begin: whose turn it is, how many calls may be in flight |
 //! | `request` | the body of `POST /generate` |
 //! | `estimate` | when it will be done, and when to ask again |
 //! | `generation` | the seam to what is generated: all that a process asks of its kind |
 //! | `usage` | what the calls of a model cost |
 
 mod actor;
+pub mod admission;
 pub mod ending;
 pub mod engine_retry;
 mod error;
@@ -36,6 +38,7 @@ use uuid::Uuid;
 
 pub use self::{
     actor::Actor,
+    admission::{Priority, Terms, Waiting, WaitingReason},
     ending::Ending,
     error::ProcessError,
     error_code::{ErrorCode, LogLevel, UnknownErrorCode},
@@ -47,7 +50,7 @@ pub use self::{
         UnreadableParams,
     },
     id::{ProcessId, ProcessType, UserId},
-    request::{InvalidRequest, ParsedRequest, parse_generate},
+    request::{InvalidRequest, ParsedRequest, parse_generate, parse_request},
     status::Status,
     transition::{Refused, Transition},
     usage::{ModelTotal, ModelUsage, total_by_model},

@@ -1,9 +1,9 @@
 //! The body of `POST /generate`, checked whole, with every violation named by its path.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::Generation;
+use super::{Generation, Priority};
 use crate::validation::{Reader, Rule, Violation};
 
 /// Why a body was refused.
@@ -20,6 +20,8 @@ pub enum InvalidRequest {
 pub struct ParsedRequest<P> {
     /// What is asked for.
     pub params: P,
+    /// How much it presses; `None`: the request does not say.
+    pub priority: Option<Priority>,
     /// What is wrong because of the time that it is now, such as a deadline that has passed. A
     /// repeat of a request that was accepted in time is answered all the same.
     pub late: Vec<Violation>,
@@ -52,7 +54,18 @@ pub fn parse_generate<G: Generation>(
         let rule = Rule::Type { expected: "object" };
         return Err(InvalidRequest::Fields(vec![Violation::new("body", rule)]));
     };
-    let mut reader = Reader::new("", body);
+    parse_request::<G>(body, now)
+}
+
+/// Reads one request: the body of `POST /generate`, or one of a batch.
+///
+/// # Errors
+/// As [`parse_generate`].
+pub fn parse_request<G: Generation>(
+    request: &Map<String, Value>,
+    now: DateTime<Utc>,
+) -> Result<ParsedRequest<G::Params>, InvalidRequest> {
+    let mut reader = Reader::new("", request);
     let known = |name: &&str| G::TYPE_NAMES.contains(name);
     let process_type = match reader.required("type").map(|value| value.as_str().filter(known)) {
         None => None,
@@ -65,6 +78,7 @@ pub fn parse_generate<G: Generation>(
     let params = reader
         .required("params")
         .and_then(|value| reader.typed("params", value.as_object(), "object"));
+    let priority = read_priority(&mut reader);
     let mut violations = reader.finish();
     let parsed = match (process_type, params) {
         (Some(process_type), Some(params)) => {
@@ -77,8 +91,17 @@ pub fn parse_generate<G: Generation>(
     };
     match parsed {
         Some(params) if violations.iter().all(Violation::is_by_time) => {
-            Ok(ParsedRequest { params, late: violations })
+            Ok(ParsedRequest { params, priority, late: violations })
         }
         _ => Err(InvalidRequest::Fields(violations)),
     }
+}
+
+fn read_priority(reader: &mut Reader<'_>) -> Option<Priority> {
+    let value = reader.optional("priority")?;
+    let priority = value.as_str().and_then(|name| name.parse().ok());
+    if priority.is_none() {
+        reader.violate("priority", Rule::OneOf { allowed: Priority::NAMES });
+    }
+    priority
 }

@@ -24,6 +24,8 @@ pub struct ProcessFacts {
     pub ended_by_hand: bool,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
+    /// When it was given its share of the model calls.
+    pub admitted_at: Option<DateTime<Utc>>,
     /// When its execution was started, where that is known.
     pub execution_started_at: Option<DateTime<Utc>>,
     /// When the first worker claimed it.
@@ -34,6 +36,15 @@ pub struct ProcessFacts {
     pub completed_at: Option<DateTime<Utc>>,
     /// The starts that the reconciler has tried.
     pub start_tries: Option<StartTries>,
+}
+
+impl ProcessFacts {
+    /// Whether it waits for its share of the model calls: accepted, and neither admitted nor
+    /// started by somebody else.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.status == Status::Pending && self.admitted_at.is_none() && !self.has_arn
+    }
 }
 
 /// Starts that the reconciler has tried for one process.

@@ -113,6 +113,8 @@ fn of_active(
 ) -> Plan {
     const RAN_TOO_LONG: &str = "the execution ran past its time limit and was stopped";
     match execution {
+        // However long it waits: who is next is decided elsewhere (R15).
+        Execution::Missing if row.waits() => Plan::Healthy,
         Execution::Missing if row.status == Status::Pending && !row.has_arn => {
             of_unstarted(row, now, limits)
         }
@@ -150,9 +152,9 @@ fn of_active(
     }
 }
 
-/// Accepted, and no execution: the start failed, or never happened.
+/// Admitted, and no execution: the start failed, or never happened.
 fn of_unstarted(row: &ProcessFacts, now: DateTime<Utc>, limits: &Limits) -> Plan {
-    if now - row.created_at <= limits.start_grace {
+    if now - row.admitted_at.unwrap_or(row.created_at) <= limits.start_grace {
         return Plan::Agree;
     }
     let given_up = row.start_tries.is_some_and(|tries| {
@@ -188,7 +190,7 @@ fn of_ended(row: &ProcessFacts, now: DateTime<Utc>, limits: &Limits) -> Plan {
 fn too_fresh(row: &ProcessFacts, now: DateTime<Utc>, limits: &Limits) -> bool {
     let tried = row.start_tries.map(|tries| tries.last_at);
     let last = [row.execution_started_at, row.started_at, tried].into_iter().flatten().max();
-    now - last.unwrap_or(row.created_at) < limits.visibility
+    now - last.or(row.admitted_at).unwrap_or(row.created_at) < limits.visibility
 }
 
 /// What is broken in a row alone.

@@ -34,11 +34,12 @@ macro_rules! rules {
 }
 
 rules! {
-    /// Accepted, never started.
-    R1 "PENDING longer than the start grace, and no execution: start it under the same name; \
-        after 3 failed starts over 15 minutes FAILED STEP_FUNCTIONS_ERROR",
+    /// Admitted, never started.
+    R1 "PENDING, admitted longer ago than the start grace, and no execution: start it under the \
+        same name; after 3 failed starts over 15 minutes FAILED STEP_FUNCTIONS_ERROR",
     /// All is well.
-    R2 "active, and the execution is running within its time limit and grace: leave it",
+    R2 "active, and the execution is running within its time limit and grace; or waiting, and \
+        there is none: leave it",
     /// Only the status is missing.
     R3 "active, the execution succeeded, and the result is stored: COMPLETED, progress 100",
     /// Success without a result.
@@ -67,6 +68,8 @@ rules! {
     R13 "COMPLETED, and progress is not 100: set it to 100",
     /// Terminal has a time of end, active has none.
     R14 "terminal without completed_at: set it to updated_at; active with one: clear it",
+    /// A wake-up was lost.
+    R15 "waiting, and capacity is free: admit it",
     /// What only an active process needs.
     R16 "terminal, with staged outputs or batches: delete them",
 }

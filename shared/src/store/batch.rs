@@ -5,7 +5,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Fence, StagingProgress, Store, find::parse_stored_name};
-use crate::process::{Failure, PlannedTarget, ProcessId, ProcessType, Status, UserId};
+use crate::process::{
+    Failure, PlannedTarget, ProcessId, ProcessType, Status, UserId, admission::MODEL_RESTS_FOR,
+};
 
 /// What a worker learns when it begins an attempt at a batch.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +28,12 @@ pub enum BatchClaim {
         targets: Vec<PlannedTarget>,
         /// How far the whole process has come.
         progress: StagingProgress,
+        /// Calls that the batch may have in flight.
+        slots: i16,
+        /// Attempts at it before this one in which a model's answer was not right.
+        failed_tries: i16,
+        /// The models that have refused a call for their quota a short while ago.
+        resting: Vec<String>,
     },
     /// The process has ended.
     Ended(Status),
@@ -35,10 +43,30 @@ pub enum BatchClaim {
     Missing,
 }
 
+/// A batch as it is planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedBatch {
+    /// Its id.
+    pub id: Uuid,
+    /// What it begins with.
+    pub targets: Vec<PlannedTarget>,
+    /// Calls that it may have in flight.
+    pub slots: i16,
+    /// The most that it could use.
+    pub wants: i16,
+}
+
+impl From<(Uuid, Vec<PlannedTarget>)> for PlannedBatch {
+    /// One that makes call after call.
+    fn from((id, targets): (Uuid, Vec<PlannedTarget>)) -> Self {
+        Self { id, targets, slots: 1, wants: 1 }
+    }
+}
+
 impl Store {
     /// Plans the batches of a process that this attempt has claimed, in place of any planned
-    /// before, and sets how many targets it has in all. Without batches it is not planned yet, and
-    /// only the count is set. `false`: fenced.
+    /// before, and sets how many targets it has in all; its share is what its batches have. Without
+    /// batches it is not planned yet, and only the count is set. `false`: fenced.
     ///
     /// # Errors
     /// When the database fails.
@@ -47,17 +75,19 @@ impl Store {
         id: ProcessId,
         attempt: i32,
         targets: i16,
-        batches: &[(Uuid, Vec<PlannedTarget>)],
+        batches: &[PlannedBatch],
         now: DateTime<Utc>,
     ) -> Result<bool, Failure> {
-        let targets_of = |(batch, planned): &(Uuid, Vec<PlannedTarget>)| {
-            planned.iter().map(|target| (*batch, *target)).collect::<Vec<_>>()
+        let targets_of = |batch: &PlannedBatch| {
+            batch.targets.iter().map(|target| (batch.id, *target)).collect::<Vec<_>>()
         };
         let members: Vec<(Uuid, PlannedTarget)> = batches.iter().flat_map(targets_of).collect();
         let batch_of: Vec<Uuid> = members.iter().map(|(batch, _)| *batch).collect();
         let target_ids: Vec<Uuid> = members.iter().map(|(_, target)| target.id).collect();
         let weights: Vec<i16> = members.iter().map(|(_, target)| target.weight).collect();
-        let batch_ids: Vec<Uuid> = batches.iter().map(|(batch, _)| *batch).collect();
+        let batch_ids: Vec<Uuid> = batches.iter().map(|batch| batch.id).collect();
+        let slots: Vec<i16> = batches.iter().map(|batch| batch.slots).collect();
+        let wants: Vec<i16> = batches.iter().map(|batch| batch.wants).collect();
         let mut connection = self.database.connection().await?;
         let row = sqlx::query!(
             r#"
@@ -66,23 +96,26 @@ impl Store {
                 SET targets = $3,
                     batch_ids = NULLIF($8::uuid[], '{}'),
                     progress = LEAST(GREATEST(progress, 5), 99),
-                    updated_at = $7
+                    updated_at = $7,
+                    share = COALESCE((SELECT sum(slots) FROM UNNEST($9::smallint[]) slots), share)
                 WHERE id = $1 AND attempt = $2 AND status = 'PROCESSING'
                 RETURNING id
             ), dropped AS (
                 DELETE FROM processing_batch WHERE process_id IN (SELECT id FROM planned)
             ), added AS (
                 INSERT INTO processing_batch (
-                    id, process_id, process_attempt, target_ids, weights, created_at
+                    id, process_id, process_attempt, target_ids, weights, slots, wants, created_at
                 )
                 SELECT member.batch, planned.id, $2,
                        array_agg(member.target ORDER BY member.at),
                        array_agg(member.weight ORDER BY member.at),
-                       $7
+                       batch.slots, batch.wants, $7
                 FROM planned,
                      UNNEST($4::uuid[], $5::uuid[], $6::smallint[])
                          WITH ORDINALITY AS member (batch, target, weight, at)
-                GROUP BY member.batch, planned.id
+                JOIN UNNEST($8::uuid[], $9::smallint[], $10::smallint[])
+                         AS batch (id, slots, wants) ON batch.id = member.batch
+                GROUP BY member.batch, planned.id, batch.slots, batch.wants
             )
             SELECT EXISTS (SELECT FROM planned) AS "planned!"
             "#,
@@ -94,6 +127,8 @@ impl Store {
             &weights,
             now,
             &batch_ids,
+            &slots,
+            &wants,
         )
         .fetch_one(&mut *connection)
         .await?;
@@ -118,14 +153,29 @@ impl Store {
                 FROM processing_state
                 WHERE id = $1
                 FOR UPDATE
-            ), claimed AS (
-                UPDATE processing_batch batch SET attempt = batch.attempt + 1
+            ), before AS (
+                SELECT batch.id, batch.slots
                 FROM process
+                JOIN processing_batch batch ON batch.process_id = process.id
                 WHERE batch.id = $2
-                  AND batch.process_id = process.id
                   AND batch.process_attempt = process.attempt
                   AND process.status = 'PROCESSING'
-                RETURNING batch.attempt, batch.target_ids, batch.weights
+                FOR UPDATE OF batch
+            ), claimed AS (
+                -- Nothing is in flight yet: what others wait for is given back at once.
+                UPDATE processing_batch batch
+                SET attempt = batch.attempt + 1,
+                    slots = GREATEST(batch.slots - batch.gives_back, 1),
+                    gives_back = 0
+                FROM before
+                WHERE batch.id = before.id
+                RETURNING batch.attempt, batch.target_ids, batch.weights, batch.slots,
+                          batch.failed_tries, batch.slots - before.slots AS more
+            ), shared AS (
+                UPDATE processing_state
+                SET share = GREATEST(share + claimed.more, 0)
+                FROM claimed
+                WHERE id = $1 AND claimed.more <> 0
             ), event AS (
                 INSERT INTO processing_event (at, process_id, attempt, kind, actor, detail)
                 SELECT $3, process.id, process.attempt, 'batch-claimed', 'worker',
@@ -137,12 +187,21 @@ impl Store {
                    targets, targets_done AS "targets_done!",
                    (SELECT attempt FROM claimed) AS batch_attempt,
                    (SELECT target_ids FROM claimed) AS target_ids,
-                   (SELECT weights FROM claimed) AS weights
+                   (SELECT weights FROM claimed) AS weights,
+                   (SELECT slots FROM claimed) AS slots,
+                   (SELECT failed_tries FROM claimed) AS failed_tries,
+                   ARRAY(
+                       SELECT model_id
+                       FROM processing_model
+                       WHERE throttled_at > $4
+                       ORDER BY throttled_at, model_id
+                   ) AS "resting!"
             FROM process
             "#,
             id.0,
             batch,
             now,
+            now - MODEL_RESTS_FOR,
         )
         .fetch_optional(&mut *connection)
         .await?;
@@ -172,6 +231,63 @@ impl Store {
                 done: row.targets_done,
                 targets: row.targets.unwrap_or_default(),
             },
+            slots: row.slots.unwrap_or(1),
+            failed_tries: row.failed_tries.unwrap_or_default(),
+            resting: row.resting,
         })
+    }
+
+    /// Notes how an attempt at a batch ended that will be made again: it keeps one slot while
+    /// nothing of it is in flight. `failed`: a model answered, and its answer was not right.
+    /// `None`: fenced; else how many calls are given back.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn rest_batch(
+        &self,
+        id: ProcessId,
+        fence: Fence,
+        failed: bool,
+    ) -> Result<Option<i16>, Failure> {
+        let Some((batch, attempt)) = fence.batch else { return Ok(None) };
+        let mut connection = self.database.connection().await?;
+        sqlx::query_scalar!(
+            r#"
+            WITH process AS (
+                SELECT id
+                FROM processing_state
+                WHERE id = $1 AND attempt = $2 AND status = 'PROCESSING'
+                FOR UPDATE
+            ), before AS (
+                SELECT batch.id, batch.slots
+                FROM process
+                JOIN processing_batch batch ON batch.process_id = process.id
+                WHERE batch.id = $3 AND batch.attempt = $4
+                FOR UPDATE OF batch
+            ), rested AS (
+                UPDATE processing_batch batch
+                SET slots = LEAST(before.slots, 1),
+                    gives_back = 0,
+                    failed_tries = failed_tries + $5::boolean::integer
+                FROM before
+                WHERE batch.id = before.id
+                RETURNING before.slots - batch.slots AS given_back
+            ), shared AS (
+                UPDATE processing_state
+                SET share = GREATEST(share - rested.given_back, 0)
+                FROM rested
+                WHERE id = $1 AND rested.given_back > 0
+            )
+            SELECT given_back AS "given_back!" FROM rested
+            "#,
+            id.0,
+            fence.attempt,
+            batch,
+            attempt,
+            failed,
+        )
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(Failure::from)
     }
 }

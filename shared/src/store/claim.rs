@@ -5,7 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Store, find::parse_stored_name};
-use crate::process::{Failure, ProcessId, ProcessType, Status, UserId};
+use crate::process::{Failure, ProcessId, ProcessType, Status, UserId, admission::MODEL_RESTS_FOR};
 
 /// What a worker learns when it begins.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +22,8 @@ pub enum Claim {
         params: Value,
         /// When its first attempt began.
         started_at: DateTime<Utc>,
+        /// The models that have refused a call for their quota a short while ago.
+        resting: Vec<String>,
     },
     /// The current attempt has planned these batches already, and goes on.
     Planned(Vec<Uuid>),
@@ -59,7 +61,10 @@ impl Store {
                     attempt = before.attempt + 1,
                     started_at = COALESCE(process.started_at, $3),
                     updated_at = $3,
-                    execution_arn = COALESCE(process.execution_arn, $2)
+                    execution_arn = COALESCE(process.execution_arn, $2),
+                    -- Whoever was started without being admitted is counted all the same.
+                    admitted_at = COALESCE(process.admitted_at, $3),
+                    share = GREATEST(process.share, 1)
                 FROM before
                 WHERE process.id = before.id
                   AND before.status IN ('PENDING', 'PROCESSING')
@@ -76,12 +81,19 @@ impl Store {
             )
             SELECT status AS "status!", user_id AS "user_id!", type AS "process_type!",
                    params AS "params!", batch_ids, (SELECT attempt FROM claimed) AS claimed_attempt,
-                   (SELECT started_at FROM claimed) AS started_at
+                   (SELECT started_at FROM claimed) AS started_at,
+                   ARRAY(
+                       SELECT model_id
+                       FROM processing_model
+                       WHERE throttled_at > $4
+                       ORDER BY throttled_at, model_id
+                   ) AS "resting!"
             FROM before
             "#,
             id.0,
             execution_arn,
             now,
+            now - MODEL_RESTS_FOR,
         )
         .fetch_optional(&mut *connection)
         .await?;
@@ -99,6 +111,7 @@ impl Store {
             process_type: ProcessType::new(row.process_type),
             params: row.params,
             started_at: row.started_at.unwrap_or(now),
+            resting: row.resting,
         })
     }
 }

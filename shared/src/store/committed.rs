@@ -18,6 +18,13 @@ pub enum Committed {
         /// When.
         at: DateTime<Utc>,
     },
+    /// It was given its share of the model calls.
+    Admitted {
+        /// The process.
+        id: ProcessId,
+        /// When.
+        at: DateTime<Utc>,
+    },
     /// It ended.
     Ended {
         /// The process.
@@ -51,6 +58,10 @@ impl Store {
 
     pub(super) fn accepted(&self, id: ProcessId, at: DateTime<Utc>) {
         self.tell(Committed::Accepted { id, at });
+    }
+
+    pub(super) fn admitted(&self, id: ProcessId, at: DateTime<Utc>) {
+        self.tell(Committed::Admitted { id, at });
     }
 
     pub(super) fn ended(&self, id: ProcessId, status: Status, at: DateTime<Utc>) {

@@ -5,6 +5,7 @@
 //! | file | operation |
 //! |---|---|
 //! | `submit`, `start` | a process is accepted, and its execution started |
+//! | `admit`, `capacity` | who waits is admitted; limits, pause, what throttling makes of them |
 //! | `claim`, `progress`, `standing` | a worker begins, gets on, looks whether it still may |
 //! | `batch`, `stage`, `staged` | a process with several targets: batches, outputs, reading them |
 //! | `generation` | the seam to the tables of a kind; `chart/` is the Mandala chart's |
@@ -34,8 +35,10 @@
 //! 4. Turn the row into a type of `process` by a private row type, as in `find`.
 //! 5. Run `cargo aigen prepare` and commit `.sqlx`. Add a test in `shared/tests/store/`.
 
+mod admit;
 mod batch;
 mod cancel;
+mod capacity;
 mod chart;
 mod claim;
 mod committed;
@@ -58,8 +61,9 @@ mod start;
 mod submit;
 
 pub use self::{
-    batch::BatchClaim,
+    batch::{BatchClaim, PlannedBatch},
     cancel::Cancelling,
+    capacity::{Capacity, NewLimits, SetBy},
     claim::Claim,
     committed::Committed,
     config::{DatabaseConfig, DatabaseTls, Pooling},
@@ -71,10 +75,10 @@ pub use self::{
     poll::Polled,
     rate_limit::{Counted, Quota},
     reconcile::{EndingNote, Gauges, Lease, Leftovers, LeftoversPage, Point, Repaired, Resume},
-    stage::{Staging, StagingProgress},
+    stage::{StageOutcome, Staging, StagingProgress},
     staged::Staged,
-    standing::{Fence, Standing},
-    submit::{Observed, Retry, Submission, Submitted},
+    standing::{Fence, Standing, Watched},
+    submit::{Observed, Retry, Submission, SubmissionPlan, Submitted},
 };
 
 /// How long a start waits for the database.

@@ -1,10 +1,11 @@
 //! What `GET status` reads: one indexed query, which leaves a long result where it is when the
 //! client has it already.
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{Store, find::SummaryRow};
-use crate::process::{Failure, ProcessId, ProcessSummary};
+use crate::process::{Failure, ProcessId, ProcessSummary, Terms, Waiting, WaitingReason};
 
 /// A process as a poll sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,9 +18,26 @@ pub struct Polled {
     pub version: String,
     /// Whether the version is one of those that the client knows.
     pub known: bool,
-    /// Median seconds from request to completion of the 20 last completed of its type; only looked
-    /// up while it is active.
+    /// Median seconds from admission to completion of the 20 last completed of its type; only
+    /// looked up while it is active.
     pub recent_seconds: Option<f64>,
+    /// When it was admitted.
+    pub admitted_at: Option<DateTime<Utc>>,
+    /// Why it has not begun, while it is PENDING.
+    pub waiting: Option<Waiting>,
+}
+
+fn waiting(
+    reason: Option<&str>,
+    ahead: Option<i32>,
+    calls_in_force: Option<i32>,
+) -> Result<Option<Waiting>, Failure> {
+    let (Some(reason), Some(ahead), Some(calls_in_force)) = (reason, ahead, calls_in_force) else {
+        return Ok(None);
+    };
+    let unknown = |_| Failure::internal(format!("where_it_waits gives the reason {reason:?}"));
+    let reason: WaitingReason = reason.parse().map_err(unknown)?;
+    Ok(Some(Waiting { reason, ahead, calls_in_force }))
 }
 
 impl Store {
@@ -27,7 +45,7 @@ impl Store {
     ///
     /// The version is the number of the transaction that wrote the row, and the time it noted: the
     /// number alone would come round again after four billion transactions, the time alone would
-    /// miss what was changed by hand.
+    /// miss what was changed by hand. Of a waiting process, where it waits is part of it.
     ///
     /// # Errors
     /// When the database fails.
@@ -35,6 +53,8 @@ impl Store {
         &self,
         id: ProcessId,
         known_versions: &[String],
+        terms: &Terms,
+        now: DateTime<Utc>,
     ) -> Result<Option<Polled>, Failure> {
         let mut connection = self.database.connection().await?;
         let row = sqlx::query!(
@@ -46,16 +66,25 @@ impl Store {
                    -- branch is taken.
                    CASE WHEN version = ANY ($2) THEN NULL ELSE result END AS result,
                    CASE WHEN status IN ('PENDING', 'PROCESSING')
-                        THEN recent_seconds(type, 'infinity') END AS recent_seconds
-            FROM processing_state process,
+                        THEN recent_seconds(type, 'infinity') END AS recent_seconds,
+                   admitted_at, place.reason AS "reason?", place.ahead AS "ahead?",
+                   place.calls_in_force AS "calls_in_force?"
+            FROM processing_state process
+            LEFT JOIN LATERAL (
+                SELECT * FROM where_it_waits(process, $3, $4, $5)
+            ) place ON process.status = 'PENDING',
                  LATERAL (
                      SELECT process.xmin::text || '.'
                             || extract(epoch FROM process.updated_at)::text
+                            || COALESCE('.' || place.reason || '.' || place.ahead, '')
                  ) AS versioned (version)
             WHERE id = $1
             "#,
             id.0,
             known_versions,
+            now,
+            terms.calls,
+            terms.calls_per_user,
         )
         .fetch_optional(&mut *connection)
         .await?;
@@ -82,6 +111,34 @@ impl Store {
             version: row.version,
             known: row.known,
             recent_seconds: row.recent_seconds,
+            admitted_at: row.admitted_at,
+            waiting: waiting(row.reason.as_deref(), row.ahead, row.calls_in_force)?,
         }))
+    }
+
+    /// Where the process `id` waits; `None` when it does not.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn where_it_waits(
+        &self,
+        id: ProcessId,
+        terms: &Terms,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Waiting>, Failure> {
+        let mut connection = self.database.connection().await?;
+        let row = sqlx::query!(
+            "SELECT place.reason, place.ahead, place.calls_in_force
+             FROM processing_state process, LATERAL where_it_waits(process, $2, $3, $4) place
+             WHERE process.id = $1 AND process.status = 'PENDING'",
+            id.0,
+            now,
+            terms.calls,
+            terms.calls_per_user,
+        )
+        .fetch_optional(&mut *connection)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        waiting(row.reason.as_deref(), row.ahead, row.calls_in_force)
     }
 }

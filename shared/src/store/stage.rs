@@ -31,6 +31,19 @@ impl StagingProgress {
     }
 }
 
+/// What staging a target of a batch has brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StageOutcome {
+    /// How far the process has come.
+    pub progress: StagingProgress,
+    /// Whether it was not staged before.
+    pub is_new: bool,
+    /// Calls that the batch may have in flight from now on; `None`: it is none of a batch.
+    pub slots: Option<i16>,
+    /// Calls that have been given back with it, so that others may be admitted.
+    pub given_back: i16,
+}
+
 /// What to stage for one target.
 #[derive(Debug, Clone)]
 pub struct Staging<'a, W> {
@@ -62,11 +75,14 @@ impl Store {
         staging: &Staging<'_, W>,
         now: DateTime<Utc>,
     ) -> Result<Option<StagingProgress>, Failure> {
-        Ok(self.try_stage(id, fence, staging, now).await?.map(|(progress, _)| progress))
+        let outcome = self.try_stage(id, fence, staging, None, now).await?;
+        Ok(outcome.map(|outcome| outcome.progress))
     }
 
-    /// Stages a target like [`Self::stage`], and returns besides what holds for it: `None` when
-    /// that is this output, else the output that was staged before.
+    /// Stages a target of a batch that has `open` targets left after it. With the call that has
+    /// ended, the batch gives back what others wait for, and what it can no longer use. Besides,
+    /// what holds for the target: `None` when that is this output, else the output that was staged
+    /// before.
     ///
     /// # Errors
     /// When the database fails, or holds for the target what is no output.
@@ -75,15 +91,16 @@ impl Store {
         id: ProcessId,
         fence: Fence,
         staging: &Staging<'_, W>,
+        open: i16,
         now: DateTime<Utc>,
-    ) -> Result<Option<(StagingProgress, Option<Output<W>>)>, Failure> {
-        match self.try_stage(id, fence, staging, now).await? {
+    ) -> Result<Option<(StageOutcome, Option<Output<W>>)>, Failure> {
+        match self.try_stage(id, fence, staging, Some(open), now).await? {
             None => Ok(None),
-            Some((progress, true)) => Ok(Some((progress, None))),
-            Some((progress, false)) => {
+            Some(outcome) if outcome.is_new => Ok(Some((outcome, None))),
+            Some(outcome) => {
                 // `None`: the process has ended meanwhile, and dropped it.
                 let staged = self.staged_output(id, staging.target_id).await?;
-                Ok(staged.map(|output| (progress, Some(output))))
+                Ok(staged.map(|output| (outcome, Some(output))))
             }
         }
     }
@@ -111,14 +128,16 @@ impl Store {
         }
     }
 
-    /// Stages a target; besides the progress, whether it was not staged before.
+    /// Stages a target. `open`: what is left of its batch, which then gives back what it need not
+    /// have.
     async fn try_stage<W: Serialize>(
         &self,
         id: ProcessId,
         fence: Fence,
         staging: &Staging<'_, W>,
+        open: Option<i16>,
         now: DateTime<Utc>,
-    ) -> Result<Option<(StagingProgress, bool)>, Failure> {
+    ) -> Result<Option<StageOutcome>, Failure> {
         let (payload, error) = match staging.output {
             Ok(rows) => (Some(to_json(rows)?), None),
             Err(error) => (None, Some(to_json(error)?)),
@@ -135,13 +154,30 @@ impl Store {
             ), batch AS (
                 -- Locked too: of a row that is not, a statement that has waited for the process
                 -- would see what was there when it began.
-                SELECT batch.id
+                SELECT batch.id, batch.slots, batch.gives_back
                 FROM process
                 JOIN processing_batch batch ON batch.process_id = process.id
                 WHERE batch.id = $3 AND batch.attempt = $4
-                FOR SHARE OF batch
+                FOR UPDATE OF batch
             ), current AS (
                 SELECT * FROM process WHERE $3::uuid IS NULL OR EXISTS (SELECT FROM batch)
+            ), kept AS (
+                -- One of its calls has ended: that one goes if others wait for it, and so does what
+                -- there is nothing left for. While there is, it keeps one.
+                SELECT id, slots AS before,
+                       CASE WHEN $11::smallint IS NULL THEN slots
+                            ELSE LEAST(
+                                GREATEST(slots - LEAST(gives_back, 1), LEAST(slots, 1)), $11
+                            ) END::smallint AS slots
+                FROM batch
+            ), trimmed AS (
+                UPDATE processing_batch batch
+                SET slots = kept.slots,
+                    wants = LEAST(batch.wants, $11),
+                    gives_back = GREATEST(LEAST(batch.gives_back, kept.slots) - 1, 0)
+                FROM kept
+                WHERE batch.id = kept.id
+                  AND (kept.slots < kept.before OR batch.gives_back > 0 OR batch.wants > $11)
             ), staged AS (
                 INSERT INTO processing_output (
                     process_id, target_id, payload, error, usage, created_at
@@ -151,14 +187,21 @@ impl Store {
                 RETURNING process_id
             ), raised AS (
                 UPDATE processing_state process
-                SET targets_done = process.targets_done + $9,
+                SET targets_done = process.targets_done + new.settles,
                     updated_at = $10,
                     progress = LEAST(99, GREATEST(
                         process.progress,
-                        5 + (94 * (process.targets_done + $9::int)) / GREATEST(process.targets, 1)
-                    ))
-                FROM current
-                WHERE process.id = current.id AND EXISTS (SELECT FROM staged)
+                        5 + (94 * (process.targets_done + new.settles))
+                            / GREATEST(process.targets, 1)
+                    )),
+                    share = GREATEST(process.share - new.given_back, 0)
+                FROM current,
+                     LATERAL (
+                         SELECT CASE WHEN EXISTS (SELECT FROM staged) THEN $9::smallint ELSE 0 END
+                                    AS settles,
+                                COALESCE((SELECT before - slots FROM kept), 0) AS given_back
+                     ) new
+                WHERE process.id = current.id AND (new.settles > 0 OR new.given_back > 0)
                 RETURNING process.targets_done
             ), event AS (
                 INSERT INTO processing_event (at, process_id, attempt, kind, actor, detail)
@@ -171,7 +214,9 @@ impl Store {
             )
             SELECT COALESCE((SELECT targets_done FROM raised), targets_done) AS "done!",
                    COALESCE(targets, 0::smallint) AS "targets!",
-                   EXISTS (SELECT FROM staged) AS "new!"
+                   EXISTS (SELECT FROM staged) AS "new!",
+                   (SELECT slots FROM kept) AS slots,
+                   COALESCE((SELECT before - slots FROM kept), 0)::smallint AS "given_back!"
             FROM current
             "#,
             id.0,
@@ -184,9 +229,15 @@ impl Store {
             usage,
             staging.settles,
             now,
+            open,
         )
         .fetch_optional(&mut *connection)
         .await?;
-        Ok(row.map(|row| (StagingProgress { done: row.done, targets: row.targets }, row.new)))
+        Ok(row.map(|row| StageOutcome {
+            progress: StagingProgress { done: row.done, targets: row.targets },
+            is_new: row.new,
+            slots: row.slots,
+            given_back: row.given_back,
+        }))
     }
 }

@@ -36,32 +36,57 @@ pub enum Standing {
     Missing,
 }
 
+/// What a worker sees that looks at its process while it works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watched {
+    /// Whether it may go on.
+    pub standing: Standing,
+    /// Calls that its batch may have in flight; `None`: it works on none.
+    pub slots: Option<i16>,
+    /// Whether the batch could use more.
+    pub wants_more: bool,
+}
+
+impl Watched {
+    const MISSING: Self = Self { standing: Standing::Missing, slots: None, wants_more: false };
+}
+
 impl Store {
-    /// Where the process stands for a worker with `fence`: a look at two primary keys.
+    /// Where the process stands for a worker with `fence`.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn standing(&self, id: ProcessId, fence: Fence) -> Result<Standing, Failure> {
+        self.watch(id, fence).await.map(|watched| watched.standing)
+    }
+
+    /// The same, and how many calls its batch may have in flight: a look at two primary keys.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn watch(&self, id: ProcessId, fence: Fence) -> Result<Watched, Failure> {
         let mut connection = self.database.connection_soon().await?;
         let row = sqlx::query!(
             r#"
-            SELECT status, attempt,
-                   (SELECT attempt FROM processing_batch WHERE id = $2) AS batch_attempt
-            FROM processing_state
-            WHERE id = $1
+            SELECT process.status, process.attempt, batch.attempt AS "batch_attempt?",
+                   batch.slots AS "slots?", batch.slots < batch.wants AS wants_more
+            FROM processing_state process
+            LEFT JOIN processing_batch batch ON batch.id = $2
+            WHERE process.id = $1
             "#,
             id.0,
             fence.batch.map(|(batch, _)| batch),
         )
         .fetch_optional(&mut *connection)
         .await?;
-        let Some(row) = row else { return Ok(Standing::Missing) };
+        let Some(row) = row else { return Ok(Watched::MISSING) };
         let status: Status = parse_stored_name(&row.status)?;
         let own_batch = fence.batch.is_none_or(|(_, attempt)| row.batch_attempt == Some(attempt));
-        Ok(match status {
+        let standing = match status {
             Status::Processing if row.attempt == fence.attempt && own_batch => Standing::Current,
             status if status.is_terminal() => Standing::Ended(status),
             _ => Standing::Overtaken,
-        })
+        };
+        Ok(Watched { standing, slots: row.slots, wants_more: row.wants_more.unwrap_or(false) })
     }
 }

@@ -13,7 +13,10 @@ use uuid::Uuid;
 
 use super::{Store, StoredGeneration, find::parse_stored_name, rate_limit::Quota};
 use crate::{
-    process::{Actor, ErrorCode, Failure, Generation, ProcessId, Status, UserId},
+    process::{
+        Actor, ErrorCode, Failure, Generation, Priority, ProcessId, Status, Terms, UserId,
+        admission::request_weight,
+    },
     validation::Violation,
 };
 
@@ -30,6 +33,10 @@ pub struct Submission<G: Generation> {
     pub retry: Option<Retry>,
     /// The `Idempotency-Key` of the request.
     pub idempotency_key: Option<String>,
+    /// How much it presses.
+    pub priority: Priority,
+    /// By which it is admitted.
+    pub terms: Terms,
     /// Requests a minute that the user may make; `None`: this one has been counted, or is an
     /// operator's.
     pub per_minute: Option<i32>,
@@ -40,6 +47,32 @@ pub struct Submission<G: Generation> {
     pub actor: Actor,
     /// When.
     pub now: DateTime<Utc>,
+}
+
+impl<G: Generation> Submission<G> {
+    /// What the statement of a kind passes on to `judge_admission`, and stores.
+    ///
+    #[must_use]
+    pub fn plan(&self) -> SubmissionPlan {
+        let calls = G::planned_calls(&self.params).max(1);
+        let tokens = self.terms.planned_tokens(calls);
+        SubmissionPlan {
+            calls,
+            tokens: i32::try_from(tokens).unwrap_or(i32::MAX),
+            weight: request_weight(calls),
+        }
+    }
+}
+
+/// What a submission will probably take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SubmissionPlan {
+    /// Model calls.
+    pub calls: i16,
+    /// Tokens that it takes from the budgets.
+    pub tokens: i32,
+    /// Requests of the rate limit that it counts as.
+    pub weight: i32,
 }
 
 /// What a retry brings along.
@@ -58,6 +91,9 @@ pub enum Submitted {
     Accepted {
         /// Median seconds of recent processes of its type.
         recent_seconds: Option<f64>,
+        /// Whether it has been given its share and is to be started now. `None`: that was not
+        /// known when it was stored, and [`Store::admit`] is to be asked.
+        admitted: Option<bool>,
     },
     /// The same request was accepted before under the same idempotency key.
     Repeated {
@@ -69,6 +105,17 @@ pub enum Submitted {
         recent_seconds: Option<f64>,
         /// Whether it waits for an execution of which no start has been noted.
         unstarted: bool,
+    },
+    /// An operator has paused the service, and wants nothing new.
+    Paused,
+    /// The user has as many waiting as one may have.
+    TooManyWaiting,
+    /// The budgets do not allow it.
+    OverBudget {
+        /// Tokens that are left today.
+        left: i64,
+        /// Tokens that it is planned to use.
+        planned: i64,
     },
     /// Time has made it wrong, and it repeats nothing that was accepted in time.
     TooLate,
@@ -109,6 +156,12 @@ pub enum Submitted {
 pub struct Observed {
     /// Whether the process is stored.
     pub created: bool,
+    /// Whether it may start at once; `None` where nothing was created, or that is not known.
+    pub admitted: Option<bool>,
+    /// Why admission refuses it: see `judge_admission` in migration 12.
+    pub refused_for: Option<String>,
+    /// What the budgets leave, where there are any.
+    pub tokens_left: Option<i64>,
     /// The process that the same idempotency key made before.
     pub repeat_id: Option<Uuid>,
     /// When that was.
@@ -162,7 +215,7 @@ impl Observed {
             |user: &Option<String>| user.as_ref().is_some_and(|user| *user != submission.user_id.0);
         let recent_seconds = self.recent_seconds;
         Ok(if self.created {
-            Some(Submitted::Accepted { recent_seconds })
+            Some(Submitted::Accepted { recent_seconds, admitted: self.admitted })
         } else if let (Some(true), Some(id), Some(created_at)) =
             (self.same_request, self.repeat_id, self.repeat_created_at)
         {
@@ -199,7 +252,19 @@ impl Observed {
         } else if self.occupied && !G::replace(&submission.params) {
             Some(Submitted::TargetNotEmpty)
         } else {
-            None
+            match self.refused_for.as_deref() {
+                Some("PAUSED") => Some(Submitted::Paused),
+                Some("TOO_MANY_WAITING") => Some(Submitted::TooManyWaiting),
+                Some("BUDGET") => Some(Submitted::OverBudget {
+                    left: self.tokens_left.unwrap_or_default().max(0),
+                    planned: submission.plan().tokens.into(),
+                }),
+                Some(other) => {
+                    let cause = format!("judge_admission refuses for {other:?}, which is unknown");
+                    return Err(Failure::internal(cause));
+                }
+                None => None,
+            }
         })
     }
 
@@ -238,6 +303,9 @@ impl Store {
                 Ok(observed) => {
                     if observed.created {
                         self.accepted(submission.id, submission.now);
+                        if observed.admitted == Some(true) {
+                            self.admitted(submission.id, submission.now);
+                        }
                     }
                     if let Some(submitted) = observed.outcome(submission)? {
                         return Ok((submitted, observed.quota(submission)));

@@ -1,15 +1,20 @@
-//! Accepting a process, for whoever submits one: store it, then start its execution. The answer is
-//! good as soon as the row is committed: if the start fails, or its answer is lost, the sweep
-//! starts it under the same name.
+//! Accepting a process, for whoever submits one: store it, then start its execution, if there is
+//! capacity for it; else it waits. The answer is good as soon as the row is committed: if the start
+//! fails, or its answer is lost, the sweep starts it under the same name.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    aws::workflow::{Started, Workflow},
+    aws::workflow::Workflow,
     http::{AcceptedView, Problem, Refusal, rate_limited},
-    process::{ErrorCode, Failure, ProcessId, ProcessType, Status, estimate},
+    process::{ErrorCode, Failure, ProcessId, ProcessType, Status, Waiting, admission, estimate},
     store::{Quota, Store, StoredGeneration, Submission, Submitted},
+    use_case::{admit, start},
+    validation::{Rule, Violation},
 };
+
+/// Seconds after which one who has too many waiting, or met a pause, may ask again.
+const ASK_AGAIN_AFTER: u64 = 60;
 
 /// How long the function that accepted a process may be busy with starting it.
 const START_UNDER_WAY: TimeDelta = TimeDelta::seconds(10);
@@ -62,25 +67,36 @@ pub async fn submit<G: StoredGeneration>(
         repeated: true,
     };
     let accepted = match submitted {
-        Submitted::Accepted { recent_seconds } => {
-            start(store, workflow, submission.id, submission).await;
-            Ok(Accepted {
-                repeated: false,
-                ..before(submission.id, Status::Pending, submission.now, recent_seconds)
-            })
+        Submitted::Accepted { recent_seconds, admitted } => {
+            let waiting = begin(store, workflow, submission, admitted).await;
+            let accepted = before(submission.id, Status::Pending, submission.now, recent_seconds);
+            let estimated_completion = match waiting {
+                None => accepted.estimated_completion,
+                Some(waiting) => {
+                    admission::completion_time(waiting, recent_seconds, submission.now)
+                }
+            };
+            Ok(Accepted { repeated: false, estimated_completion, ..accepted })
         }
         Submitted::Repeated { process_id, created_at, recent_seconds, unstarted } => {
             if unstarted && start_is_lost(created_at, submission.now) {
-                start(store, workflow, process_id, submission).await;
+                start(store, workflow, &[process_id], submission.actor, submission.now).await;
             }
             Ok(before(process_id, Status::Pending, created_at, recent_seconds))
         }
         Submitted::AlreadyRetried { process_id, status, created_at, recent_seconds, unstarted } => {
             if unstarted && start_is_lost(created_at, submission.now) {
-                start(store, workflow, process_id, submission).await;
+                start(store, workflow, &[process_id], submission.actor, submission.now).await;
             }
             Ok(before(process_id, status, created_at, recent_seconds))
         }
+        Submitted::Paused => Err(later(ErrorCode::ServicePaused, ASK_AGAIN_AFTER).into()),
+        Submitted::TooManyWaiting => Err(later(ErrorCode::TooManyWaiting, ASK_AGAIN_AFTER).into()),
+        Submitted::OverBudget { left, planned } => Err(Refusal {
+            details: vec![Violation::new("budget", Rule::Budget { left, planned })],
+            ..later(ErrorCode::BudgetExceeded, seconds_until_tomorrow(submission.now))
+        }
+        .into()),
         Submitted::TooLate => Err(Refusal::invalid(submission.late.clone()).into()),
         Submitted::KeyReused => Err(ErrorCode::IdempotencyKeyReused.into()),
         Submitted::RateLimited => Err(match &quota {
@@ -103,36 +119,47 @@ fn start_is_lost(created_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     now - created_at >= START_UNDER_WAY
 }
 
-/// Starts the execution of `id`, which is the process of `submission` or the one that it repeats.
-async fn start<G: StoredGeneration>(
+/// Starts the execution of a process that has just been stored, if it is admitted; and if that is
+/// not known, asks whose turn it is. Where it waits then. Whatever fails here, the process is
+/// accepted: the next occasion to admit, or the sweep, sees to it.
+async fn begin<G: StoredGeneration>(
     store: &Store,
     workflow: &Workflow,
-    id: ProcessId,
     submission: &Submission<G>,
-) {
-    match workflow.start(id).await {
-        Ok(Started { execution_arn, at }) => {
-            let at = at.unwrap_or(submission.now);
-            if let Err(failure) = store.record_start(id, &execution_arn, submission.actor, at).await
-            {
-                tracing::warn!(
-                    processId = %id,
-                    errorCode = %failure.code,
-                    cause = failure.cause,
-                    "started, but not noted"
-                );
-            }
+    admitted: Option<bool>,
+) -> Option<Waiting> {
+    let Submission { id, terms, actor, now, .. } = submission;
+    match admitted {
+        Some(true) => {
+            start(store, workflow, &[*id], *actor, *now).await;
+            return None;
         }
-        Err(failure) => {
-            tracing::warn!(
+        Some(false) => {}
+        None => match admit(store, workflow, terms, *actor, *now).await {
+            Ok(admitted) if admitted.contains(id) => return None,
+            Ok(_) => {}
+            Err(failure) => tracing::warn!(
                 processId = %id,
                 errorCode = %failure.code,
                 cause = failure.cause,
-                "not known to have started; the sweep will see to it"
-            );
-        }
+                "accepted, and nobody was admitted; the next occasion will see to it"
+            ),
+        },
     }
+    store.where_it_waits(*id, terms, *now).await.ok().flatten()
 }
+
+fn later(code: ErrorCode, seconds: u64) -> Refusal {
+    Refusal { retry_after: Some(seconds), ..code.into() }
+}
+
+/// Budgets are counted by days in UTC.
+fn seconds_until_tomorrow(now: DateTime<Utc>) -> u64 {
+    let of_day = now.timestamp().rem_euclid(SECONDS_A_DAY);
+    (SECONDS_A_DAY - of_day).unsigned_abs()
+}
+
+const SECONDS_A_DAY: i64 = 86_400;
 
 #[cfg(test)]
 mod tests {
@@ -144,5 +171,12 @@ mod tests {
         let created_at = DateTime::UNIX_EPOCH;
         let lost = |seconds| start_is_lost(created_at, created_at + TimeDelta::seconds(seconds));
         assert_eq!((lost(0), lost(9), lost(10), lost(300)), (false, false, true, true));
+    }
+
+    #[test]
+    fn a_budget_begins_anew_at_midnight() {
+        let wait = |time: &str| seconds_until_tomorrow(time.parse().unwrap());
+        assert_eq!(wait("2026-11-26T00:00:00Z"), 86_400);
+        assert_eq!(wait("2026-11-26T23:59:59.5Z"), 1);
     }
 }

@@ -152,6 +152,13 @@ pub enum Rule {
         /// Those that it takes.
         allowed: String,
     },
+    /// The budget of tokens does not allow it.
+    Budget {
+        /// Tokens that are left today.
+        left: i64,
+        /// Tokens that the request is planned to use.
+        planned: i64,
+    },
     /// What ended the process would end it again.
     NotRetryable {
         /// The error code that it ended with.
@@ -265,6 +272,9 @@ impl Violation {
             Rule::Printable { max } => format!("印字可能な ASCII 文字1〜{max}文字で指定してください。"),
             Rule::NoSuchPath => "このパスはありません。".into(),
             Rule::Method { allowed } => format!("このパスで使えるメソッドは {allowed} です。"),
+            Rule::Budget { left, planned } => {
+                format!("本日の残りは{left}トークンで、この生成には約{planned}トークンが必要です。")
+            }
             Rule::NotRetryable { code } => {
                 format!("{code} は再試行しても解決しません。原因を取り除いてから、新しく生成してください。")
             }
@@ -309,6 +319,9 @@ impl Violation {
             Rule::Printable { max } => format!("must be 1 to {max} printable ASCII characters"),
             Rule::NoSuchPath => "there is no such path".into(),
             Rule::Method { allowed } => format!("this path takes {allowed}"),
+            Rule::Budget { left, planned } => {
+                format!("{left} tokens are left today, and this needs about {planned}.")
+            }
             Rule::NotRetryable { code } => format!("{code} would end the retry too; remove its cause and submit a new generation"),
             Rule::Json { line, column } => format!("is not JSON (line {line}, column {column})"),
         }

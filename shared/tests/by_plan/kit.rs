@@ -4,8 +4,8 @@ use shared::{
     chart::{Chart, Params, Rows},
     process::{ErrorCode, PlannedTarget, ProcessError, Status},
     store::{
-        BatchClaim, Claim, Completion, Credentials, Database, Fence, NewRows, Staging,
-        StagingProgress, Store, Submission, Submitted,
+        BatchClaim, Claim, Completion, Credentials, Database, Fence, NewRows, PlannedBatch,
+        Staging, StagingProgress, Store, Submission, Submitted,
     },
 };
 use sqlx::{AssertSqlSafe, PgTransaction, postgres::PgConnectOptions};
@@ -97,13 +97,13 @@ pub async fn begun(
 ) -> Vec<Fence> {
     accepted(fixture, &wanting(number, params)).await;
     claimed(fixture, number).await;
-    let batches: Vec<_> =
-        batches.iter().cloned().zip(0xba7c_0000..).map(|(batch, id)| (uuid(id), batch)).collect();
-    let weight: i16 = batches.iter().flat_map(|(_, batch)| batch).map(|target| target.weight).sum();
+    let weight: i16 = batches.iter().flatten().map(|target| target.weight).sum();
+    let ids = (0xba7c_0000..).map(uuid);
+    let batches: Vec<_> = ids.zip(batches.iter().cloned()).map(PlannedBatch::from).collect();
     assert!(fixture.store.plan_batches(id(number), 1, weight, &batches, at(1)).await.unwrap());
     let mut fences = Vec::new();
-    for (batch, _) in &batches {
-        fences.push(claim_batch(&fixture.store, number, *batch).await);
+    for batch in &batches {
+        fences.push(claim_batch(&fixture.store, number, batch.id).await);
     }
     fences
 }

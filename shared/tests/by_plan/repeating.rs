@@ -45,7 +45,7 @@ async fn a_duplicate_that_waits_for_the_planning_gets_the_plan(
     let holder = hold(&fixture, 2).await;
     let planner = rival(&options);
     let planning = tokio::spawn(async move {
-        let batches = [(uuid(0xba7c), planned(1, SUB_GOALS..SUB_GOALS + 8))];
+        let batches = [(uuid(0xba7c), planned(1, SUB_GOALS..SUB_GOALS + 8)).into()];
         planner.plan_batches(id(2), 1, 8, &batches, at(1)).await.unwrap()
     });
     fixture.until_waiting(1).await;

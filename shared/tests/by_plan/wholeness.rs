@@ -149,7 +149,7 @@ async fn whoever_stages_second_goes_on_with_what_was_staged_first(
         let staging =
             Staging { target_id: uuid(SUB_GOALS), output: Ok(&rows), settles: 1, usage: &usage() };
         let staged =
-            fixture.store.stage_or_read_back(id(2), fences[0], &staging, at(3)).await.unwrap();
+            fixture.store.stage_or_read_back(id(2), fences[0], &staging, 8, at(3)).await.unwrap();
         seen.push(staged.unwrap());
     }
     let ([(first, None), (second, Some(Output::Written(read_back)))], Rows::Actions(_)) =
@@ -157,7 +157,8 @@ async fn whoever_stages_second_goes_on_with_what_was_staged_first(
     else {
         panic!("{seen:?}");
     };
-    assert_eq!((first.done, second.done, read_back), (1, 1, &actions(ACTIONS)));
+    let done = [first, second].map(|outcome| outcome.progress.done);
+    assert_eq!((done[0], done[1], read_back), (1, 1, &actions(ACTIONS)));
 }
 
 /// A13 and invariant 6: two workers that have staged the last targets both finish.

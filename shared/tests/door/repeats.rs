@@ -72,7 +72,7 @@ async fn a_repeat_tells_whether_a_start_has_been_noted(
     };
     assert!(unstarted().await);
     let actor = shared::process::Actor::User;
-    fixture.store.record_start(id(1), "arn", actor, at(31)).await.unwrap();
+    fixture.store.record_starts(&[(id(1), "arn".into(), at(31))], actor).await.unwrap();
     assert!(!unstarted().await);
 }
 

@@ -115,6 +115,10 @@ impl Generation for Haiku {
         false
     }
 
+    fn planned_calls(params: &Params) -> i16 {
+        params.only.as_ref().map_or(1, |only| i16::try_from(only.len()).unwrap_or(i16::MAX))
+    }
+
     fn has_several_targets(params: &Params) -> bool {
         matches!(params.of, Of::BookId(_))
     }

@@ -163,6 +163,10 @@ impl StoredGeneration for Haiku {
             repeat_created_at: row.try_get("repeat_created_at")?,
             same_request: row.try_get("same_request")?,
             exhausted: false,
+            // Not asked: it waits, and whoever stores it asks whose turn it is.
+            admitted: None,
+            refused_for: None,
+            tokens_left: None,
             target_user: row.try_get("target_user")?,
             target_gone: false,
             occupied: row.try_get("occupied")?,

@@ -31,7 +31,10 @@ async fn a_repeat_finds_the_first_process_and_its_estimate_and_is_not_counted(
 ) {
     let fixture = Fixture::new(options).await;
     let (first, counted) = fixture.store.submit(&keyed(1, 0)).await.unwrap();
-    assert_eq!((first, counted.unwrap().used), (Submitted::Accepted { recent_seconds: None }, 1));
+    assert_eq!(
+        (first, counted.unwrap().used),
+        (Submitted::Accepted { recent_seconds: None, admitted: Some(true) }, 1)
+    );
     fixture.store.claim(id(1), None, at(1)).await.unwrap();
     fixture.complete(1, 1, &goal()).await;
     // Meanwhile the process has completed, which makes a new recent duration and a target that is

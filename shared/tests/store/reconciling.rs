@@ -170,7 +170,7 @@ async fn a_start_is_noted_with_its_time_by_whoever_makes_it(
     let fixture = Fixture::new(options).await;
     fixture.submitted(1).await;
     assert_eq!(facts(&fixture, 1).await.execution_started_at, None);
-    fixture.store.record_start(id(1), "arn", Actor::User, at(7)).await.unwrap();
+    fixture.store.record_starts(&[(id(1), "arn".into(), at(7))], Actor::User).await.unwrap();
     assert_eq!(facts(&fixture, 1).await.execution_started_at, Some(at(7)));
 }
 

@@ -36,7 +36,11 @@ async fn begun(fixture: &Fixture, number: u128) -> (Fence, Uuid) {
     let batch = uuid(0xba7c);
     let targets = planned(SUB_GOALS);
     assert!(
-        fixture.store.plan_batches(id(number), 1, 8, &[(batch, targets)], at(1)).await.unwrap()
+        fixture
+            .store
+            .plan_batches(id(number), 1, 8, &[(batch, targets).into()], at(1))
+            .await
+            .unwrap()
     );
     (claimed(fixture, number, batch).await, batch)
 }
@@ -348,7 +352,7 @@ async fn replacing_costs_nothing_until_everything_is_there(
     fixture.store.claim(id(3), None, at(5)).await.unwrap();
     let batch = uuid(0xba7d);
     let targets = planned(SUB_GOALS);
-    fixture.store.plan_batches(id(3), 1, 8, &[(batch, targets)], at(5)).await.unwrap();
+    fixture.store.plan_batches(id(3), 1, 8, &[(batch, targets).into()], at(5)).await.unwrap();
     let fence = claimed(&fixture, 3, batch).await;
     for n in 0..7 {
         stage(&fixture, 3, fence, SUB_GOALS + n, &actions(3_000 + 10 * n)).await;

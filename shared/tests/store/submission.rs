@@ -16,7 +16,7 @@ async fn an_accepted_process_is_a_pending_row_with_its_params(
     let fixture = Fixture::new(options).await;
     assert_eq!(
         fixture.submit(&submission(1, "hanako")).await,
-        Submitted::Accepted { recent_seconds: None }
+        Submitted::Accepted { recent_seconds: None, admitted: Some(true) }
     );
     let process = fixture.process(1).await;
     let summary = &process.summary;
@@ -88,7 +88,7 @@ async fn a_goal_with_sub_goals_is_refused_unless_they_may_go(
         Submission { params: Params::SubGoals(replacing), now: at(10), ..submission(4, "hanako") };
     let submitted = fixture.submit(&replacing).await;
     assert!(
-        matches!(submitted, Submitted::Accepted { recent_seconds: Some(s) } if s > 0.0),
+        matches!(submitted, Submitted::Accepted { recent_seconds: Some(s), .. } if s > 0.0),
         "{submitted:?}"
     );
 }
@@ -126,7 +126,7 @@ async fn noting_the_start_twice_notes_it_once(_: PgPoolOptions, options: PgConne
     let fixture = Fixture::new(options).await;
     fixture.submitted(1).await;
     for _ in 0..2 {
-        fixture.store.record_start(id(1), "arn:1", Actor::User, at(1)).await.unwrap();
+        fixture.store.record_starts(&[(id(1), "arn:1".into(), at(1))], Actor::User).await.unwrap();
     }
     assert_eq!(fixture.process(1).await.execution_arn.as_deref(), Some("arn:1"));
     assert_eq!(fixture.history(1).await.iter().filter(|(kind, ..)| kind == "started").count(), 1);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use shared::{
-    aws::model::{Fault, ModelConfig, Models},
+    aws::model::{Fault, ModelConfig, Models, Throttles},
     process::{ErrorCode, Prompt, engine_retry},
 };
 
@@ -75,7 +75,10 @@ async fn passes_on_loudly(first: Reply, fault: Fault) {
         _ => good(),
     })
     .await;
-    let answer = models(&address, &["first", "second"]).ask(&prompt(), &|_| ()).await.unwrap();
+    let answer = models(&address, &["first", "second"])
+        .ask(&prompt(), &Throttles::default(), &|_| ())
+        .await
+        .unwrap();
     drop(guard);
     assert_eq!(answer, Ok(json!({"a": 1})));
     assert_eq!(*asked.lock().unwrap(), ["first", "second"], "nothing is asked twice");
@@ -132,7 +135,10 @@ async fn of_all(replies: Vec<Reply>) -> shared::process::Failure {
     const IDS: [&str; 3] = ["first", "second", "third"];
     let count = replies.len();
     let (address, asked) = stub::start(move |_, number| replies[number].clone()).await;
-    let failure = models(&address, &IDS[..count]).ask(&prompt(), &|_| ()).await.unwrap_err();
+    let failure = models(&address, &IDS[..count])
+        .ask(&prompt(), &Throttles::default(), &|_| ())
+        .await
+        .unwrap_err();
     assert_eq!(*asked.lock().unwrap(), IDS[..count], "each is asked once");
     for id in &IDS[..count] {
         assert!(failure.cause.contains(id), "{failure}");
@@ -190,7 +196,7 @@ async fn a_connection_that_died_while_idle_is_no_fault_of_the_model() {
     .await;
     let models = models(&address, &["first", "second"]);
     for _ in 0..2 {
-        models.ask(&prompt(), &|_| ()).await.unwrap().unwrap();
+        models.ask(&prompt(), &Throttles::default(), &|_| ()).await.unwrap().unwrap();
     }
     assert_eq!(*asked.lock().unwrap(), ["first", "first", "first"]);
 }
@@ -198,7 +204,10 @@ async fn a_connection_that_died_while_idle_is_no_fault_of_the_model() {
 #[tokio::test]
 async fn a_model_that_keeps_hanging_up_is_unavailable() {
     let (address, asked) = stub::start(|_, _| Reply::HangUp).await;
-    let failure = models(&address, &["first"]).ask(&prompt(), &|_| ()).await.unwrap_err();
+    let failure = models(&address, &["first"])
+        .ask(&prompt(), &Throttles::default(), &|_| ())
+        .await
+        .unwrap_err();
     assert_eq!(failure.code, ErrorCode::AiError, "{failure}");
     assert!(failure.cause.starts_with("first unavailable: "), "{failure}");
     assert_eq!(asked.lock().unwrap().len(), 2);

@@ -4,7 +4,7 @@ use shared::{
     chart::{
         Action, ActionType, Chart, GoalParams, Params, Part, PartParams, Row, Rows, SubGoal, Task,
     },
-    process::{Actor, ModelUsage, PlannedTarget},
+    process::{Actor, ModelUsage, PlannedTarget, Priority, Terms},
     store::Submission,
 };
 
@@ -53,12 +53,20 @@ pub fn submission(number: u128, user_name: &str) -> Submission<Chart> {
         user_id: user(user_name),
         params: Params::SubGoals(goal()),
         retry: None,
+        priority: Priority::Normal,
+        terms: plenty(),
         idempotency_key: None,
         per_minute: None,
         late: Vec::new(),
         actor: Actor::User,
         now: at(0),
     }
+}
+
+/// Terms by which everything is admitted at once.
+#[must_use]
+pub fn plenty() -> Terms {
+    Terms { calls: 30_000, calls_per_user: 30_000, ..Terms::default() }
 }
 
 /// Rows of `items`, with ids from `start` on.

@@ -23,7 +23,8 @@ mod fixture;
 
 pub use self::{
     chart::{
-        GOAL, actions, goal, goal_numbered, part, planned, sub_goals, submission, tasks, usage,
+        GOAL, actions, goal, goal_numbered, part, planned, plenty, sub_goals, submission, tasks,
+        usage,
     },
     fixed::{at, id, user, uuid},
     fixture::Fixture,

@@ -1,13 +1,14 @@
 //! What a sweep looks at, in an order that costs least.
 //!
 //! 1. What is broken in rows alone is mended (R12–R14): that needs no Step Functions.
-//! 2. The running executions are listed, a thousand a call, and compared with their rows (R2);
+//! 2. Whoever waits is admitted, as far as there is capacity (R15), and who waits is counted anew.
+//! 3. The running executions are listed, a thousand a call, and compared with their rows (R2);
 //!    those to be acted upon (R9, R10) are, for half of the time that is left.
-//! 3. The active processes that are not among them are described one by one (R1, R3–R8).
-//! 4. What is left of step 2 is done.
-//! 5. What ended processes have left is deleted (R16): that harms nobody, and comes last.
+//! 4. The active processes that are not among them are described one by one (R1, R3–R8).
+//! 5. What is left of step 3 is done, and what that has freed is given to who waits.
+//! 6. What ended processes have left is deleted (R16): that harms nobody, and comes last.
 //!
-//! A sweep that ends early has noted where it came to in steps 2 and 3. The next goes on there, and
+//! A sweep that ends early has noted where it came to in steps 3 and 4. The next goes on there, and
 //! looks at what lies before when it has time left. So does what fails: it is passed by, and the
 //! next sweep tries it again. However many fail, they hide nothing else. The list of the running is
 //! only a saving: what is missing in it, for whatever reason, is described.
@@ -18,14 +19,20 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use shared::{
-    process::{Failure, ProcessId},
+    process::{Actor, Failure, ProcessId},
     reconcile::ProcessFacts,
     store::{Point, Resume},
 };
 use uuid::Uuid;
 
 use super::Interrupted;
-use crate::{run::Run, settle::Settled};
+use crate::{
+    finding::{Finding, RepairOutcome},
+    reconciler::Reconciler,
+    report::MAX_ACTIONS,
+    run::Run,
+    settle::Settled,
+};
 
 /// Rows that are held in memory at a time.
 const PAGE: i64 = 500;
@@ -44,6 +51,7 @@ impl Run<'_> {
         self.report.resumed = resume.active.is_some() || resume.running.is_some();
         self.mend_progress().await?;
         self.mend_completed_at().await?;
+        self.admit_waiting().await?;
         let (done, mut overdue) = self.compare_running(resume.running).await?;
         let half = self.now() + (self.stop_at - self.now()) / 2;
         self.act_on_running(&mut overdue, half, holder).await?;
@@ -53,6 +61,9 @@ impl Run<'_> {
             self.look_at_active(Point::START, created_at, &done, holder).await?;
         }
         self.act_on_running(&mut overdue, self.stop_at, holder).await?;
+        if self.report.repaired > 0 && !self.report.dry_run {
+            self.admit_waiting().await?;
+        }
         if !overdue.is_empty() {
             return Err(OUT_OF_TIME);
         }
@@ -92,7 +103,26 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Step 3, from a point up to what was accepted at `until`.
+    /// Step 2: a wake-up may have been lost.
+    async fn admit_waiting(&mut self) -> Result<(), Interrupted> {
+        let Reconciler { store, terms, .. } = self.reconciler;
+        if self.report.dry_run {
+            let most = i32::try_from(MAX_ACTIONS).unwrap_or(i32::MAX);
+            for id in store.would_admit(terms, most, self.now()).await? {
+                self.report.add(Finding::admitted(id, RepairOutcome::Planned));
+            }
+            return Ok(());
+        }
+        for user in store.recount_queue().await? {
+            tracing::warn!(userId = user, "it was counted wrongly who waits");
+        }
+        for id in self.reconciler.admit(Actor::Reconciler).await? {
+            self.report.add(Finding::admitted(id, RepairOutcome::Repaired));
+        }
+        Ok(())
+    }
+
+    /// Step 4, from a point up to what was accepted at `until`.
     async fn look_at_active(
         &mut self,
         from: Point,
@@ -174,7 +204,7 @@ impl Run<'_> {
         self.report.count_failed_look();
     }
 
-    /// Step 5.
+    /// Step 6.
     async fn drop_leftovers(&mut self) -> Result<(), Interrupted> {
         let mut after = Point::START.id;
         loop {

@@ -10,7 +10,7 @@ use shared::{
     clock::Clock,
     environment::Environment,
     lambda::{Invocation, Metric, Metrics},
-    process::ProcessId,
+    process::{ProcessId, Terms},
     reconcile::Rule,
     store::{Credentials, Database, Store},
 };
@@ -24,6 +24,11 @@ use crate::{
     reconciler::Reconciler,
     report::{Report, Swept},
 };
+
+/// Terms by which everything is admitted at once.
+pub(super) fn plenty() -> Terms {
+    Terms { calls: 30_000, calls_per_user: 30_000, ..Terms::default() }
+}
 
 pub(super) struct Fixture {
     pub(super) double: Double,
@@ -127,6 +132,7 @@ impl Fixture {
             store,
             engine,
             config,
+            terms: plenty(),
             clock: Box::new(DoublesClock(self.double.clone())),
             metrics: self.metrics(),
         }
@@ -150,7 +156,7 @@ impl Fixture {
                 error,
                 attempt,
                 execution_arn,
-                created_at, updated_at,
+                created_at, updated_at, admitted_at, share,
                 started_at,
                 completed_at
             )
@@ -162,7 +168,7 @@ impl Fixture {
                     THEN '{{"code":"AI_ERROR","message":"x"}}'::jsonb END,
                 CASE s WHEN 'PENDING' THEN 0 ELSE 1 END,
                 CASE s WHEN 'PENDING' THEN NULL ELSE 'arn' END,
-                '{old}', '{old}',
+                '{old}', '{old}', '{old}', 1,
                 CASE s WHEN 'PENDING' THEN NULL ELSE '{old}'::timestamptz END,
                 CASE WHEN s IN ('PENDING', 'PROCESSING') THEN NULL ELSE '{old}'::timestamptz END
             FROM (SELECT '{status}'::text AS s) status

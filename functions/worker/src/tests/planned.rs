@@ -11,21 +11,25 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use shared::{
-    aws::model::{ModelConfig, Models},
+    aws::{
+        model::{ModelConfig, Models},
+        workflow::Workflow,
+    },
     chart::{Chart, ChartParams, ChartType, Level, Params},
     clock::Clock,
     environment::Environment,
     lambda::{Invocation, Metrics},
     process::{PlannedTarget, Status},
     store::{
-        BatchClaim, Claim, Credentials, Database, Fence, Staging, Store, Submission, Submitted,
+        BatchClaim, Claim, Credentials, Database, Fence, PlannedBatch, Staging, Store, Submission,
+        Submitted,
     },
 };
 use sqlx::{
     AssertSqlSafe,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use test_kit::{Fixture, actions, at, goal, id, submission, tasks, usage, uuid};
+use test_kit::{Fixture, actions, at, goal, id, plenty, submission, tasks, usage, uuid};
 use uuid::Uuid;
 
 use crate::{
@@ -62,6 +66,8 @@ fn worker(options: &PgConnectOptions) -> Worker<Chart> {
     Worker {
         store: Store::new(Database::new(Credentials::Given(Box::new(options.clone())))),
         models: Models::new(&config, &models),
+        workflow: Workflow::new(&config, "arn:aws:states:us-east-1:0:stateMachine:none".into()),
+        terms: plenty(),
         limits: WorkLimits::read(Environment::new(&nothing), ChartType::NAMES).unwrap(),
         clock: Box::new(FixedClock(AtomicU64::new(0))),
         metrics: Metrics::new("", |_| {}),
@@ -112,8 +118,9 @@ async fn begun(options: PgConnectOptions, batches: [(i16, Vec<u128>); 2]) -> (Fi
         let target = |number: &u128| PlannedTarget { id: uuid(*number), weight: *weight };
         numbers.iter().map(target).collect()
     };
-    let planned: Vec<_> = BATCHES.into_iter().zip(batches.iter().map(plan)).collect();
-    let total = planned.iter().flat_map(|(_, batch)| batch).map(|target| target.weight).sum();
+    let total = batches.iter().flat_map(plan).map(|target| target.weight).sum();
+    let planned = BATCHES.into_iter().zip(batches.iter().map(plan));
+    let planned: Vec<_> = planned.map(PlannedBatch::from).collect();
     assert!(fixture.store.plan_batches(id(2), 1, total, &planned, at(1)).await.unwrap());
     let fences = [claim_batch(&fixture, 0).await, claim_batch(&fixture, 1).await];
     (fixture, fences)
@@ -150,7 +157,7 @@ async fn generate_once_more_answers_the_plan_there_is(_: PgPoolOptions, options:
     let before = fixture.everything().await;
     for _ in 0..2 {
         let output = handle(&worker, json!({"processId": id(2)})).await.unwrap();
-        assert_eq!(output, StepOutput::planned(id(2), BATCHES.to_vec(), 8));
+        assert_eq!(output, StepOutput::planned(id(2), BATCHES.to_vec()));
     }
     assert_eq!(fixture.everything().await, before);
 }
@@ -273,7 +280,7 @@ async fn a_retry_plans_only_what_is_open_still(_: PgPoolOptions, options: PgConn
         ))
         .await;
     let output = handle(&worker, json!({"processId": id(2)})).await.unwrap();
-    assert_eq!(output, StepOutput::planned(id(2), vec![uuid(0xf000)], 8));
+    assert_eq!(output, StepOutput::planned(id(2), vec![uuid(0xf000)]));
     let planned: Vec<Vec<Uuid>> = sqlx::query_scalar("SELECT target_ids FROM processing_batch")
         .fetch_all(&fixture.pool)
         .await

@@ -96,7 +96,9 @@ async fn a_refused_question_goes_to_the_next_model_once_and_is_paid_for() {
     let (url, served) = serve(vec![blocked, called()]);
     let paid = RefCell::new(Vec::new());
     let models = models(&url, &["first", "second"]);
-    let answer = models.ask(&prompt(), &|usage| paid.borrow_mut().push(usage.model_id)).await;
+    let answer = models
+        .ask(&prompt(), &Throttles::default(), &|usage| paid.borrow_mut().push(usage.model_id))
+        .await;
     assert_eq!(answer.unwrap().unwrap(), json!({"tasks": []}));
     assert_eq!(paid.into_inner(), ["first", "second"]);
     let paths: Vec<_> = served.join().unwrap().into_iter().map(|(path, _)| path).collect();
@@ -109,7 +111,7 @@ async fn what_every_model_refuses_names_the_stop_reason_of_each() {
     let filtered = |reason| reply(reason, &json!([{"text": "Blocked."}]));
     let (url, served) = serve(vec![filtered("guardrail_intervened"), filtered("content_filtered")]);
     let models = models(&url, &["first", "second"]);
-    let failure = models.ask(&prompt(), &|_| ()).await.unwrap_err();
+    let failure = models.ask(&prompt(), &Throttles::default(), &|_| ()).await.unwrap_err();
     for words in ["first", "guardrail_intervened", "second", "content_filtered"] {
         assert!(failure.cause.contains(words), "{}", failure.cause);
     }
@@ -122,7 +124,7 @@ async fn one_question_is_the_same_bytes_each_time() {
     for _ in 0..6 {
         // A new client each time: what counts is that other environments ask alike.
         models(&url, &["anthropic.claude-haiku-4-5"])
-            .ask(&prompt(), &|_| ())
+            .ask(&prompt(), &Throttles::default(), &|_| ())
             .await
             .unwrap()
             .unwrap();

@@ -13,6 +13,7 @@ mod diagnosis;
 mod document;
 mod fault;
 mod request;
+mod throttles;
 
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use serde_json::Value;
 use self::answer::Ended;
 pub use self::config::ModelConfig;
 pub use self::fault::{Fault, ModelFault};
+pub use self::throttles::Throttles;
 use crate::{
     process::{Failure, ModelUsage, Prompt},
     validation::Violation,
@@ -62,8 +64,10 @@ impl Models {
 
     /// Asks the models in turn until one answers; one that does not is passed over at once, and so
     /// is one that refuses what it was asked, since the same question would be refused again. What
-    /// does not pass by itself is logged as an error, although the next model may answer. `paid`
-    /// hears of each call that has to be paid for, answer or not.
+    /// does not pass by itself is logged as an error, although the next model may answer. One that
+    /// rests after a refusal for its quota is asked after the others, and not at all when one of
+    /// them has just refused for the same reason: that would be one more call in vain. `paid` hears
+    /// of each call that has to be paid for, answer or not.
     ///
     /// # Errors
     /// When none answered, naming each with its fault. The code is that of the most hopeful fault:
@@ -71,14 +75,22 @@ impl Models {
     pub async fn ask(
         &self,
         prompt: &Prompt,
+        throttles: &Throttles,
         paid: &dyn Fn(ModelUsage),
     ) -> Result<ModelAnswer, Failure> {
-        let mut faults = Vec::new();
-        for id in &self.ids {
+        let mut faults: Vec<ModelFault> = Vec::new();
+        for id in throttles.in_order(&self.ids) {
+            let throttled = |fault: &ModelFault| fault.fault == Fault::Throttled;
+            if throttles.rests(id) && faults.iter().any(throttled) {
+                continue;
+            }
             match self.ask_one(id, prompt, paid).await {
                 Ok(answer) => return Ok(answer),
                 Err(fault) => {
                     log(&fault);
+                    if throttled(&fault) {
+                        throttles.refused(id);
+                    }
                     faults.push(fault);
                 }
             }

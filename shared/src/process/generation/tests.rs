@@ -41,6 +41,10 @@ impl Generation for Doubling {
         u128::deserialize(stored).map_err(|error| UnreadableParams(error.to_string()))
     }
 
+    fn planned_calls(_: &u128) -> i16 {
+        1
+    }
+
     fn process_type(_: &u128) -> ProcessType {
         ProcessType::new("DOUBLING")
     }
@@ -152,18 +156,27 @@ fn ids(numbers: &[u128]) -> Vec<Uuid> {
 }
 
 #[test]
-fn leaves_share_batches_in_their_order_and_others_have_one_each() {
-    let leaves: Vec<u128> = (10..74).collect();
-    let batches_of_64 = batches::<Doubling>(&10, &leaves, 8);
-    assert_eq!(batches_of_64.iter().map(Vec::len).collect::<Vec<_>>(), [8; 8]);
+fn work_is_divided_into_so_many_batches_in_its_order() {
     let planned = |number: &u128| planned(10, *number);
-    assert_eq!(batches_of_64.concat(), leaves.iter().map(planned).collect::<Vec<_>>());
-    let mixed = batches::<Doubling>(&10, &[20, 5, 21, 6, 22], 2);
-    let expected: [&[u128]; 4] = [&[5], &[6], &[20, 21], &[22]];
-    assert_eq!(mixed, expected.map(|batch| batch.iter().map(planned).collect::<Vec<_>>()));
-    assert_eq!(mixed[0][0].weight, 3);
-    assert_eq!(batches::<Doubling>(&10, &[20, 21], 0).len(), 2, "a size of 0 counts as 1");
-    assert!(batches::<Doubling>(&10, &[], 8).is_empty());
+    let leaves: Vec<u128> = (10..74).collect();
+    for (count, lengths) in [(8, vec![8; 8]), (3, vec![22, 21, 21]), (1, vec![64])] {
+        let divided = batches::<Doubling>(&10, &leaves, count);
+        assert_eq!(divided.iter().map(Vec::len).collect::<Vec<_>>(), lengths);
+        assert_eq!(divided.concat(), leaves.iter().map(planned).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn batches_have_about_as_much_work_each_and_none_is_empty() {
+    let weights = |roots: &[u128], count| {
+        let divided = batches::<Doubling>(&10, roots, count);
+        let weight = |batch: &Vec<PlannedTarget>| batch.iter().map(|target| target.weight).sum();
+        divided.iter().map(weight).collect::<Vec<i16>>()
+    };
+    assert_eq!(weights(&[20, 5, 21, 6, 22], 2), [5, 4]);
+    assert_eq!(weights(&[5, 20, 21, 22], 8), [3, 2, 1]);
+    assert_eq!(weights(&[20, 21], 0), [2]);
+    assert!(weights(&[], 8).is_empty());
 }
 
 #[test]

@@ -32,6 +32,7 @@ fn row(status: Status) -> ProcessFacts {
         result_ready: status == Status::Completed,
         ended_by_hand: false,
         created_at: ago(600),
+        admitted_at: Some(ago(600)),
         execution_started_at: None,
         started_at: (status != Status::Pending).then(|| ago(600)),
         updated_at: ago(300),
@@ -50,9 +51,10 @@ fn rows() -> Vec<(&'static str, ProcessFacts)> {
     let pending = row(Status::Pending);
     let processing = row(Status::Processing);
     let mut rows = vec![
+        ("PENDING, not admitted yet", ProcessFacts { admitted_at: None, ..pending.clone() }),
         (
             "PENDING, within the start grace",
-            ProcessFacts { created_at: ago(30), ..pending.clone() },
+            ProcessFacts { admitted_at: Some(ago(30)), ..pending.clone() },
         ),
         ("PENDING, past the start grace", pending.clone()),
         (
@@ -149,6 +151,7 @@ fn every_pair_of_process_and_execution_follows_the_design() {
             let plan = plan(&row, &execution, now(), &limits());
             let expected = match (row.status.is_active(), column) {
                 (true, "not found") => match name {
+                    "PENDING, not admitted yet" => Some(Rule::R2),
                     "PENDING, within the start grace"
                     | "PENDING, 3 starts failed over 15 min, the last a moment ago"
                     | "PENDING, started a moment ago"
@@ -233,7 +236,7 @@ fn each_limit_counts_from_the_second_after_it() {
     let limits = limits();
     let rule =
         |row: &ProcessFacts, execution: &Execution| rule_of(&plan(row, execution, now(), &limits));
-    let young = |age| ProcessFacts { created_at: ago(age), ..row(Status::Pending) };
+    let young = |age| ProcessFacts { admitted_at: Some(ago(age)), ..row(Status::Pending) };
     assert_eq!(rule(&young(60), &Execution::Missing), None);
     assert_eq!(rule(&young(61), &Execution::Missing), Some(Rule::R1));
 
@@ -282,6 +285,24 @@ fn a_process_that_waited_long_for_its_start_is_not_timed_out_for_the_wait() {
     assert_eq!(plan(&late, &running, now(), &limits()), Plan::Healthy);
 }
 
+// R15: who is next is not the planner's matter.
+#[test]
+fn a_waiting_process_is_well_however_long_it_waits() {
+    let waiting = |seconds| ProcessFacts {
+        created_at: ago(seconds),
+        admitted_at: None,
+        ..row(Status::Pending)
+    };
+    for seconds in [1, 61, 4_000, 1_000_000] {
+        let seen = plan(&waiting(seconds), &Execution::Missing, now(), &limits());
+        assert_eq!(seen, Plan::Healthy, "{seconds}");
+    }
+    // One that somebody has started all the same is none.
+    let started = ProcessFacts { has_arn: true, ..waiting(4_000) };
+    let seen = plan(&started, &Execution::Missing, now(), &limits());
+    assert_eq!(rule_of(&seen), Some(Rule::R8));
+}
+
 #[test]
 fn a_process_whose_execution_was_started_again_still_counts_from_its_first_start() {
     let old = ProcessFacts { started_at: Some(ago(10_000)), ..row(Status::Processing) };
@@ -303,7 +324,7 @@ fn not_found_is_believed_a_minute_after_the_last_that_was_known_of_the_execution
         (ProcessFacts { execution_started_at: Some(ago(59)), ..pending.clone() }, "started"),
         (ProcessFacts { started_at: Some(ago(59)), ..pending.clone() }, "claimed"),
         (ProcessFacts { start_tries: tries(1, 59, 59), ..pending.clone() }, "tried"),
-        (ProcessFacts { created_at: ago(59), ..pending.clone() }, "accepted, and no more known"),
+        (ProcessFacts { admitted_at: Some(ago(59)), ..pending.clone() }, "admitted, and no more"),
     ] {
         let seen = plan(&fresh, &Execution::Missing, now(), &limits());
         assert_eq!(seen, Plan::LookAgain, "{what}");

@@ -15,6 +15,7 @@ pub(super) async fn try_submit(
 ) -> Result<Observed, sqlx::Error> {
     let params = &submission.params;
     let needs = params.needs();
+    let (plan, terms) = (submission.plan(), submission.terms);
     sqlx::query_file_as!(
         Observed,
         "src/store/chart/submit.sql",
@@ -38,6 +39,15 @@ pub(super) async fn try_submit(
         needs.actions_of,
         params.new_goal().is_some(),
         params.only_what_is_open(),
+        submission.priority.as_str(),
+        plan.calls,
+        plan.tokens,
+        plan.weight,
+        terms.calls,
+        terms.calls_per_user,
+        terms.most_waiting,
+        terms.tokens_per_user,
+        terms.tokens,
     )
     .fetch_one(connection)
     .await

@@ -7,16 +7,21 @@
 --  $5 params             $12 requests a minute      $18 goal, for all its actions
 --  $6 replace            $13 whether it is too late $19 whether the target may be missing
 --  $7 process it retries    $20 whether targets that have children are left out instead of refused
+--  $21 priority             $25, $26 calls in flight: of all, of one user
+--  $22 planned calls        $27 waiting processes of one user
+--  $23 planned tokens       $28, $29 tokens a day: of one user, of all
+--  $24 requests of the rate limit that it counts as
 WITH repeat AS (
-    SELECT id, created_at, type = $3 AND params = $5 AS same_request,
-           status = 'PENDING' AND execution_arn IS NULL AS unstarted
+    SELECT id, created_at, type = $3 AND params = $5 AND priority = $21 AS same_request,
+           status = 'PENDING' AND admitted_at IS NOT NULL AND execution_arn IS NULL AS unstarted
     FROM processing_state
     WHERE user_id = $2 AND idempotency_key = $11
 ), exhausted AS (
     SELECT FROM rate_limit, rate_limit_minute(slots, window_start, $9) minute
     WHERE $12::integer IS NOT NULL
       AND user_id = $2
-      AND COALESCE(per_minute, $12) <= minute.used
+      AND (COALESCE(per_minute, $12) <= minute.used
+           OR (minute.used > 0 AND COALESCE(per_minute, $12) < minute.used + $24::integer))
 ), found AS (
     SELECT goals.user_id,
            goals.id AS goal_id,
@@ -85,7 +90,8 @@ WITH repeat AS (
 ), gone AS (
     SELECT FROM original WHERE target_existed AND NOT EXISTS (SELECT FROM found)
 ), retry AS (
-    SELECT id, status, created_at, status = 'PENDING' AND execution_arn IS NULL AS unstarted
+    SELECT id, status, created_at,
+           status = 'PENDING' AND admitted_at IS NOT NULL AND execution_arn IS NULL AS unstarted
     FROM processing_state
     WHERE original_process_id = $7 AND status <> 'CANCELLED'
 ), obstacle AS (
@@ -97,19 +103,26 @@ WITH repeat AS (
     UNION ALL SELECT FROM retry
     UNION ALL SELECT FROM repeat WHERE NOT same_request
     UNION ALL SELECT WHERE $13::boolean
+), admission AS MATERIALIZED (
+    -- Asked last, and only for what nothing else stands in the way of.
+    SELECT judged.*
+    FROM judge_admission($2, $9, $25, $26, $27, $23::integer, $28, $29) judged
+    WHERE NOT EXISTS (SELECT FROM repeat)
+      AND NOT EXISTS (SELECT FROM exhausted)
+      AND NOT EXISTS (SELECT FROM obstacle)
 ), created AS (
     INSERT INTO processing_state (
         id, user_id, type, status, target_id, params,
         retry_count, original_process_id, idempotency_key, created_at, updated_at,
-        goal_id, holds, lies_within, target_existed
+        goal_id, holds, lies_within, target_existed,
+        priority, planned_calls, planned_tokens, admitted_at, share
     )
     SELECT $1, $2, $3, 'PENDING', $4, $5,
            $8, $7, $11, $9, $9,
-           goal_id, holds, lies_within, EXISTS (SELECT FROM found)
-    FROM scope
-    WHERE NOT EXISTS (SELECT FROM repeat)
-      AND NOT EXISTS (SELECT FROM exhausted)
-      AND NOT EXISTS (SELECT FROM obstacle)
+           goal_id, holds, lies_within, EXISTS (SELECT FROM found),
+           $21, $22, $23, CASE WHEN admitted THEN $9 END, COALESCE(admitted, false)::integer
+    FROM scope, admission
+    WHERE refused_for IS NULL
     ON CONFLICT DO NOTHING
     RETURNING id
 ), event AS (
@@ -119,17 +132,23 @@ WITH repeat AS (
     FROM created
 ), counted AS (
     INSERT INTO rate_limit AS bucket (user_id, window_start, slots, used, allowed)
-    SELECT $2, minute.at, minute.slots[1:59] || 1, 1, $12
+    SELECT $2, minute.at, minute.slots[1:59] || LEAST($24, $12), LEAST($24, $12), $12
     FROM rate_limit_minute('{}', 'epoch', $9) minute
     WHERE $12 IS NOT NULL
       AND NOT EXISTS (SELECT FROM exhausted)
       AND NOT EXISTS (SELECT FROM repeat WHERE same_request)
-      AND (EXISTS (SELECT FROM created) OR EXISTS (SELECT FROM obstacle))
+      AND (EXISTS (SELECT FROM created)
+           OR EXISTS (SELECT FROM obstacle)
+           OR EXISTS (SELECT FROM admission WHERE refused_for IS NOT NULL))
     ON CONFLICT (user_id) DO UPDATE
     SET (window_start, slots, used, allowed) = (
-        SELECT minute.at, minute.slots[1:59] || minute.slots[60] + 1, minute.used + 1,
-               COALESCE(bucket.per_minute, excluded.allowed)
-        FROM rate_limit_minute(bucket.slots, bucket.window_start, $9) minute
+        SELECT minute.at, minute.slots[1:59] || minute.slots[60] + weighed.counts,
+               minute.used + weighed.counts, weighed.allowed
+        FROM rate_limit_minute(bucket.slots, bucket.window_start, $9) minute,
+             LATERAL (
+                 SELECT COALESCE(bucket.per_minute, excluded.allowed) AS allowed,
+                        LEAST($24, COALESCE(bucket.per_minute, excluded.allowed)) AS counts
+             ) weighed
     )
     RETURNING allowed, slots, window_start
 ), standing AS (
@@ -140,6 +159,9 @@ WITH repeat AS (
     WHERE user_id = $2 AND NOT EXISTS (SELECT FROM counted)
 )
 SELECT EXISTS (SELECT FROM created) AS "created!",
+       (SELECT admitted FROM admission WHERE EXISTS (SELECT FROM created)) AS admitted,
+       (SELECT refused_for FROM admission) AS refused_for,
+       (SELECT tokens_left FROM admission) AS tokens_left,
        (SELECT id FROM repeat) AS repeat_id,
        (SELECT created_at FROM repeat) AS repeat_created_at,
        (SELECT same_request FROM repeat) AS same_request,

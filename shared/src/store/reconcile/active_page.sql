@@ -1,4 +1,4 @@
--- The next active processes after a point, oldest first.
+-- The next active processes after a point, oldest first, but for those that wait to be admitted.
 --
 --  $1 accepted after that     $3 accepted then or before
 --  $2 and, of that moment, after this id
@@ -13,6 +13,7 @@ SELECT process.id AS "id!",
            AS "result_ready!",
        false AS "ended_by_hand!",
        created_at AS "created_at!",
+       admitted_at,
        execution_started_at,
        started_at,
        updated_at AS "updated_at!",
@@ -22,6 +23,9 @@ SELECT process.id AS "id!",
        tries.last_at AS "last_try_at?"
 FROM processing_state process
 LEFT JOIN processing_start tries ON tries.process_id = process.id
-WHERE status IN ('PENDING', 'PROCESSING') AND (created_at, id) > ($1, $2) AND created_at <= $3
+WHERE status IN ('PENDING', 'PROCESSING')
+  AND NOT (status = 'PENDING' AND admitted_at IS NULL AND execution_arn IS NULL)
+  AND (created_at, id) > ($1, $2)
+  AND created_at <= $3
 ORDER BY created_at, id
 LIMIT $4

@@ -18,6 +18,7 @@ SELECT process.id AS "id!",
            false
        ) AS "ended_by_hand!",
        created_at AS "created_at!",
+       admitted_at,
        execution_started_at,
        started_at,
        updated_at AS "updated_at!",

@@ -20,9 +20,19 @@ WITH RECURSIVE each (type) AS (
     WHERE each.type IS NOT NULL
 )
 SELECT (
-           SELECT count(*)
-           FROM processing_state
-           WHERE status IN ('PENDING', 'PROCESSING') AND status = 'PENDING'
+           SELECT (
+                      SELECT COALESCE(sum(waiting_normal + waiting_low), 0)::bigint
+                      FROM processing_queue
+                      WHERE waiting_normal > 0 OR waiting_low > 0
+                  ) + (
+                      SELECT count(*)
+                      FROM processing_state
+                      WHERE status IN ('PENDING', 'PROCESSING')
+                        AND NOT (status = 'PENDING'
+                                 AND admitted_at IS NULL
+                                 AND execution_arn IS NULL)
+                        AND status = 'PENDING'
+                  )
        ) AS "waiting!",
        (
            SELECT count(*)

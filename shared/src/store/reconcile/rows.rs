@@ -22,6 +22,7 @@ struct FactsRow {
     result_ready: bool,
     ended_by_hand: bool,
     created_at: DateTime<Utc>,
+    admitted_at: Option<DateTime<Utc>>,
     execution_started_at: Option<DateTime<Utc>>,
     started_at: Option<DateTime<Utc>>,
     updated_at: DateTime<Utc>,
@@ -50,6 +51,7 @@ impl TryFrom<FactsRow> for ProcessFacts {
             result_ready: facts.result_ready,
             ended_by_hand: facts.ended_by_hand,
             created_at: facts.created_at,
+            admitted_at: facts.admitted_at,
             execution_started_at: facts.execution_started_at,
             started_at: facts.started_at,
             updated_at: facts.updated_at,
@@ -76,7 +78,8 @@ pub struct Gauges {
 
 impl Store {
     /// The next `limit` active processes after `after`, oldest first, that were accepted at `until`
-    /// or before.
+    /// or before. Those that wait to be admitted have no execution to be looked at, and there may
+    /// be many: they are not among them.
     ///
     /// # Errors
     /// When the database fails.
