@@ -17,6 +17,7 @@ mod bench;
 mod chart;
 mod cli;
 mod demo;
+mod envelope;
 mod model_double;
 mod output;
 pub mod stack;

@@ -10,6 +10,8 @@ use reqwest::{
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::envelope::Refusal;
+
 /// How long one request may take. A function's first start is within it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -118,40 +120,9 @@ impl Api {
 
 /// Why the API said no: its code, its message and the fields that it names.
 fn refusal(status: u16, envelope: &Value, text: &str) -> anyhow::Error {
-    let Some(error) = envelope.get("error") else {
-        return anyhow!("the API answered {status}: {}", text.trim());
-    };
-    let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
-    let error_id = match part("errorId") {
-        "" => String::new(),
-        id => format!(", error id {id}"),
-    };
-    let refusal =
-        format!("the API answered {status} {}: {}{error_id}", part("code"), part("message"));
-    match error.get("details") {
-        None | Some(Value::Null) => anyhow!(refusal),
-        Some(details) => anyhow!("{}", readable(details)).context(refusal),
-    }
-}
-
-/// Details as a person reads them: `params.title: …` for each field, or else the JSON as it is.
-fn readable(details: &Value) -> String {
-    let field = |item: &Value| {
-        let text = |name: &str| item.get(name).and_then(Value::as_str);
-        Some(format!(
-            "{}: {}",
-            text("field").or_else(|| text("path"))?,
-            text("message").or_else(|| text("reason"))?
-        ))
-    };
-    match details {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items
-            .iter()
-            .map(|item| field(item).unwrap_or_else(|| item.to_string()))
-            .collect::<Vec<_>>()
-            .join("; "),
-        other => field(other).unwrap_or_else(|| other.to_string()),
+    match Refusal::of(envelope) {
+        None => anyhow!("the API answered {status}: {}", text.trim()),
+        Some(refusal) => refusal.by(format_args!("the API answered {status}")),
     }
 }
 
@@ -178,12 +149,6 @@ mod tests {
             text,
             "the API answered 400 VALIDATION_ERROR: 入力が正しくありません: params.title: 1〜200文字"
         );
-    }
-
-    #[test]
-    fn details_of_another_shape_are_shown_as_they_are() {
-        assert_eq!(readable(&json!({"maximum": 200})), "{\"maximum\":200}");
-        assert_eq!(readable(&json!("why")), "why");
     }
 
     #[test]
