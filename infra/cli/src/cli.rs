@@ -1,4 +1,5 @@
-//! The verbs, and how an error reaches the person: one sentence, then why, then exit code 1.
+//! The verbs, and how an error reaches the person: one sentence, then why, then exit code 1, or 2
+//! from verbs whose exit code 1 says something else.
 
 use std::process::ExitCode;
 
@@ -6,7 +7,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::stack::{self, InstanceName, Reporter};
-use crate::{bench, demo, model_double, output};
+use crate::{bench, demo, model_double, operate, output};
 
 #[derive(Parser)]
 #[command(
@@ -45,6 +46,8 @@ enum Verb {
         /// The user's name.
         name: String,
     },
+    #[command(flatten)]
+    Operate(operate::Verb),
     /// Run all tests on a stack of their own, which is ended afterwards.
     Test(stack::TestArgs),
     /// Measure the functions as they are deployed.
@@ -79,6 +82,7 @@ enum Verb {
 /// Runs the verb that the arguments name.
 pub async fn run() -> ExitCode {
     let cli = Cli::parse();
+    let trouble = cli.verb.code_of_trouble();
     match dispatch(cli).await {
         Ok(code) => code,
         Err(error) => {
@@ -86,20 +90,35 @@ pub async fn run() -> ExitCode {
             for cause in error.chain().skip(1) {
                 output::aside(format_args!("  because: {cause}"));
             }
-            ExitCode::FAILURE
+            trouble
+        }
+    }
+}
+
+impl Verb {
+    /// The exit code when the verb could not run.
+    fn code_of_trouble(&self) -> ExitCode {
+        match self {
+            // 1 says that it ran, and that a person is needed.
+            Self::Operate(_) => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
+    }
+
+    /// Whether it listens to signals by itself, having something to end, to undo or to say.
+    fn hears_signals(&self) -> bool {
+        match self {
+            Self::Test(_) | Self::Operate(_) => true,
+            Self::Demo(args) => args.cleans_up(),
+            _ => false,
         }
     }
 }
 
 async fn dispatch(cli: Cli) -> Result<ExitCode> {
-    // Whoever has something to end or to undo first listens to signals by itself.
-    let cleans_up = match &cli.verb {
-        Verb::Test(_) => true,
-        Verb::Demo(args) => args.cleans_up(),
-        _ => false,
-    };
+    let hears_signals = cli.verb.hears_signals();
     let work = Box::pin(run_verb(cli));
-    if cleans_up { work.await } else { stack::interruptible(work).await }
+    if hears_signals { work.await } else { stack::interruptible(work).await }
 }
 
 async fn run_verb(cli: Cli) -> Result<ExitCode> {
@@ -115,6 +134,7 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
             let env = stack::current(instance)?;
             output::line(stack::token(&env, &name).await?);
         }
+        Verb::Operate(verb) => return operate::run(&verb, instance).await,
         Verb::Test(args) => return stack::test(&args, &reporter).await,
         Verb::Bench(bench) => bench::run(&bench, instance, &reporter).await?,
         Verb::Migrate { database_url } => stack::migrate(instance, database_url, &reporter).await?,

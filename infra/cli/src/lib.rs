@@ -19,6 +19,7 @@ mod cli;
 mod demo;
 mod envelope;
 mod model_double;
+mod operate;
 mod output;
 pub mod stack;
 

@@ -47,13 +47,26 @@ impl AwsApi {
     /// in the error.
     pub(super) async fn call(&self, service: &str, target: &str, request: &Value) -> Result<Value> {
         let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
-        self.send(service, Method::POST, "", &headers, request.to_string()).await
+        Ok(self.send(service, Method::POST, "", &headers, request.to_string()).await?.1)
     }
 
     /// Calls a service that speaks REST with JSON, such as Lambda.
     pub(super) async fn put(&self, service: &str, path: &str, json: String) -> Result<Value> {
         let headers = [("content-type", "application/json")];
-        self.send(service, Method::PUT, path, &headers, json).await
+        Ok(self.send(service, Method::PUT, path, &headers, json).await?.1)
+    }
+
+    /// Invokes the function `name` of Lambda and gives what it answers. A function that broke is an
+    /// error; one that refuses has answered.
+    pub(super) async fn invoke(&self, name: &str, payload: &Value) -> Result<Value> {
+        let path = format!("2015-03-31/functions/{name}/invocations");
+        let headers = [("content-type", "application/json")];
+        let (headers, answer) =
+            self.send("lambda", Method::POST, &path, &headers, payload.to_string()).await?;
+        match headers.get("x-amz-function-error") {
+            None => Ok(answer),
+            Some(_) => Err(broken(name, &answer)),
+        }
     }
 
     async fn send(
@@ -63,7 +76,7 @@ impl AwsApi {
         path: &str,
         headers: &[(&'static str, &str)],
         body: String,
-    ) -> Result<Value> {
+    ) -> Result<(HeaderMap, Value)> {
         let url = format!("{}{path}", self.url);
         let signable = SignableRequest::new(
             method.as_str(),
@@ -79,13 +92,15 @@ impl AwsApi {
             request = request.header(*name, *value);
         }
         let answer = request.send().await.context("the AWS gateway does not answer")?;
-        let status = answer.status();
+        let (status, headers) = (answer.status(), answer.headers().clone());
         let body = answer.text().await.context("the AWS gateway's answer broke off")?;
         if status.is_success() {
             if body.is_empty() {
-                return Ok(Value::Null);
+                return Ok((headers, Value::Null));
             }
-            return serde_json::from_str(&body).context("the AWS gateway's answer is not JSON");
+            let answer =
+                serde_json::from_str(&body).context("the AWS gateway's answer is not JSON")?;
+            return Ok((headers, answer));
         }
         Err(refusal(&body).map_or_else(
             || anyhow::anyhow!("the AWS gateway answers {status}: {body}"),
@@ -135,8 +150,17 @@ fn refusal(body: &str) -> Option<Refusal> {
     })
 }
 
+/// A function that did not answer but broke, by what the Lambda runtime says of it.
+fn broken(name: &str, answer: &Value) -> anyhow::Error {
+    let part = |part: &str| answer[part].as_str().unwrap_or_default();
+    anyhow::anyhow!("{name} broke with {}: {}", part("errorType"), part("errorMessage"))
+}
+
 #[cfg(test)]
 mod tests {
+    use axum::{Json, Router, extract::Path, http::HeaderMap as Headers, routing::post};
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -146,5 +170,38 @@ mod tests {
             assert_eq!(refusal(&body).unwrap().code, "UserNotFoundException");
         }
         assert!(refusal("<html>").is_none());
+    }
+
+    /// A Lambda with one function that answers its payload, and one that breaks.
+    async fn lambda() -> AwsApi {
+        let invoke = async |Path(name): Path<String>,
+                            headers: Headers,
+                            Json(payload): Json<Value>| {
+            let signed = headers["authorization"].to_str().unwrap();
+            assert!(signed.contains("/us-east-1/lambda/aws4_request"), "{signed}");
+            if name == "echo" {
+                ([("x-amz-executed-version", "$LATEST")], Json(payload))
+            } else {
+                let error = json!({"errorType": "Runtime.ExitError", "errorMessage": "it died"});
+                ([("x-amz-function-error", "Unhandled")], Json(error))
+            }
+        };
+        let routes = Router::new().route("/2015-03-31/functions/{name}/invocations", post(invoke));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        AwsApi::new(&url, &GatewayKey { id: "AKIA".to_owned(), secret: "s".to_owned() }).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_invocation_gives_what_the_function_answers() {
+        let payload = json!({"action": "capacity"});
+        assert_eq!(lambda().await.invoke("echo", &payload).await.unwrap(), payload);
+    }
+
+    #[tokio::test]
+    async fn a_function_that_broke_has_not_answered() {
+        let error = lambda().await.invoke("reconciler", &json!({})).await.unwrap_err();
+        assert_eq!(error.to_string(), "reconciler broke with Runtime.ExitError: it died");
     }
 }

@@ -21,6 +21,7 @@ mod aws_api;
 mod circles;
 mod command;
 mod deployment;
+mod functions;
 mod gateway;
 mod gateway_key;
 mod health;
@@ -54,8 +55,9 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 
 pub use artifacts::BuildArgs;
+pub(crate) use functions::LocalFunctions;
 pub use instance::InstanceName;
-pub(crate) use interrupt::interruptible;
+pub(crate) use interrupt::{interruptible, unless_interrupted};
 pub(crate) use ports::MODEL as MODEL_PORT;
 pub use report::Reporter;
 pub use stack_env::StackEnv;
