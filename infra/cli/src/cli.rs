@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::stack::{self, InstanceName, Reporter};
-use crate::{bench, demo, model_double, operate, output};
+use crate::{bench, demo, model_double, operate, output, submit};
 
 #[derive(Parser)]
 #[command(
@@ -46,6 +46,8 @@ enum Verb {
         /// The user's name.
         name: String,
     },
+    /// Send the goals of a file, of any length, in batches; a second run goes on where one stopped.
+    Submit(submit::SubmitArgs),
     #[command(flatten)]
     Operate(operate::Verb),
     /// Run all tests on a stack of their own, which is ended afterwards.
@@ -100,7 +102,7 @@ impl Verb {
     fn code_of_trouble(&self) -> ExitCode {
         match self {
             // 1 says that it ran, and that a person is needed.
-            Self::Operate(_) => ExitCode::from(2),
+            Self::Operate(_) | Self::Submit(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }
@@ -108,7 +110,7 @@ impl Verb {
     /// Whether it listens to signals by itself, having something to end, to undo or to say.
     fn hears_signals(&self) -> bool {
         match self {
-            Self::Test(_) | Self::Operate(_) => true,
+            Self::Test(_) | Self::Operate(_) | Self::Submit(_) => true,
             Self::Demo(args) => args.cleans_up(),
             _ => false,
         }
@@ -134,6 +136,7 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
             let env = stack::current(instance)?;
             output::line(stack::token(&env, &name).await?);
         }
+        Verb::Submit(args) => return submit::run(&args, instance).await,
         Verb::Operate(verb) => return operate::run(&verb, instance).await,
         Verb::Test(args) => return stack::test(&args, &reporter).await,
         Verb::Bench(bench) => bench::run(&bench, instance, &reporter).await?,

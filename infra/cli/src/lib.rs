@@ -22,5 +22,6 @@ mod model_double;
 mod operate;
 mod output;
 pub mod stack;
+mod submit;
 
 pub use cli::run;
