@@ -412,15 +412,20 @@ $$;
 COMMENT ON FUNCTION admit IS 'The ids of the processes that have been admitted, whose executions are now to be started.';
 
 -- Asks the batches that have more than one slot to give some back as their calls end: as many as are
--- in flight beyond the limit, and one for whoever is next and has `waiting_calls` in flight, if that
--- leaves nobody worse off than them.
+-- in flight beyond the limit, and up to four for those who wait, of whom the next has `waiting_calls`
+-- in flight, as long as that leaves whoever gives with no less than who gets.
 CREATE FUNCTION ask_back(waiting_calls integer, too_many integer) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
     batch record;
     asked integer;
+    users_waiting integer;
 BEGIN
+    SELECT GREATEST(count(*), 1) INTO users_waiting
+    FROM (
+        SELECT FROM processing_queue WHERE waiting_normal > 0 OR waiting_low > 0 LIMIT 4
+    ) waiting;
     SELECT COALESCE(sum(planned.gives_back), 0) INTO asked
     FROM processing_batch planned
     JOIN processing_state running ON running.id = planned.process_id
@@ -439,7 +444,9 @@ BEGIN
         WHERE running.status = 'PROCESSING'
           AND planned.process_attempt = running.attempt
           AND planned.slots - planned.gives_back > 1
-          AND (round + asked <= too_many OR after_giving.calls >= waiting_calls + 2)
+          AND (round + asked <= too_many
+               OR after_giving.calls
+                   >= waiting_calls + 2 + (round + asked - GREATEST(too_many, 0) - 1) / users_waiting)
         ORDER BY after_giving.calls DESC, planned.slots - planned.gives_back DESC, planned.id
         LIMIT 1
         FOR UPDATE OF running SKIP LOCKED;

@@ -68,12 +68,11 @@ fn code_of_foreign_name(name: &str) -> ErrorCode {
     match name {
         // The task's or the machine's own limit.
         "States.Timeout" | "States.HeartbeatTimeout" => ErrorCode::StepFunctionsTimeout,
-        // Lambda killed the worker at its limit.
-        "Sandbox.Timedout" => ErrorCode::TimeoutError,
+        // Lambda killed the worker at its limit, or a batch got on and on and came to no end.
+        "Sandbox.Timedout" | engine_retry::UNFINISHED => ErrorCode::TimeoutError,
         engine_retry::CONTENT_REFUSED => ErrorCode::AiResponseInvalid,
         // Nothing is wrong with the process: whoever tries again later finds a worker.
         engine_retry::OVERTAKEN => ErrorCode::LambdaUnavailable,
-        engine_retry::UNFINISHED => ErrorCode::TimeoutError,
         _ if is_named(&WAITED_FOR, name) => ErrorCode::LambdaUnavailable,
         _ if name.starts_with("States.") && name != "States.TaskFailed" => {
             ErrorCode::StepFunctionsError

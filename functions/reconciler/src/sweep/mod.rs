@@ -121,6 +121,22 @@ impl Reconciler {
             }
         };
         self.emit_metrics(report, gauges);
+        match self.store.capacity(&self.terms, self.clock.now()).await {
+            #[expect(clippy::cast_precision_loss, reason = "no capacity comes near 2^52 calls")]
+            Ok(capacity) => self.metrics.emit(
+                self.clock.now(),
+                By::Stack,
+                &[
+                    (Metric::CapacityInUse, capacity.in_use as f64),
+                    (Metric::CapacityLimit, f64::from(capacity.in_force)),
+                ],
+            ),
+            Err(failure) => tracing::warn!(
+                errorCode = %failure.code,
+                cause = failure.cause,
+                "the capacity cannot be measured"
+            ),
+        }
     }
 }
 

@@ -12,3 +12,4 @@ mod interrupted;
 mod invocations;
 mod leftovers;
 mod measured;
+mod waiting;

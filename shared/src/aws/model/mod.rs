@@ -80,15 +80,15 @@ impl Models {
     ) -> Result<ModelAnswer, Failure> {
         let mut faults: Vec<ModelFault> = Vec::new();
         for id in throttles.in_order(&self.ids) {
-            let throttled = |fault: &ModelFault| fault.fault == Fault::Throttled;
-            if throttles.rests(id) && faults.iter().any(throttled) {
+            let for_quota = |fault: &ModelFault| fault.fault == Fault::Throttled;
+            if throttles.rests(id) && faults.iter().any(for_quota) {
                 continue;
             }
             match self.ask_one(id, prompt, paid).await {
                 Ok(answer) => return Ok(answer),
                 Err(fault) => {
                     log(&fault);
-                    if throttled(&fault) {
+                    if for_quota(&fault) {
                         throttles.refused(id);
                     }
                     faults.push(fault);
