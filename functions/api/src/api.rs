@@ -4,7 +4,7 @@ use shared::{
     aws::workflow::Workflow,
     chart::Chart,
     clock::SystemClock,
-    http::{Request, Response, Route},
+    http::{ReadLimit, Request, Response, Route},
     lambda::Setup,
     process::{Failure, Terms},
     store::Store,
@@ -22,6 +22,7 @@ pub(crate) struct Api {
     pub(crate) clock: SystemClock,
     /// Requests a minute of one user.
     pub(crate) per_minute: i32,
+    pub(crate) reads: ReadLimit,
     /// By what processes are admitted.
     pub(crate) terms: Terms,
 }
@@ -35,6 +36,7 @@ impl Api {
         Ok(Self {
             workflow: setup.workflow()?,
             per_minute: setup.rate_limit_per_minute()?,
+            reads: ReadLimit::new(setup.read_limit_per_minute()?.unsigned_abs()),
             terms: setup.terms()?,
             clock: SystemClock,
             store: setup.store_for_requests().await?,

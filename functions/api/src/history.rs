@@ -1,6 +1,7 @@
 //! `GET /history`: a user's processes, newest first.
 
 use shared::{
+    clock::Clock,
     http::{COUNT_LIMIT, Caller, HistoryQuery, HistoryView, Problem, Reply, Request},
     process::{ErrorCode, Generation},
 };
@@ -12,6 +13,7 @@ impl Api {
         let Caller::User(user) = &request.caller else {
             return Err(ErrorCode::Unauthorized.into());
         };
+        self.reads.count(&request.caller, self.clock.now())?;
         let query = HistoryQuery::parse(&request.query, Kind::TYPE_NAMES)?;
         let page =
             self.store.history(user, &query.filter, &query.window, COUNT_LIMIT.into()).await?;

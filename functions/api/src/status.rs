@@ -12,6 +12,7 @@ use crate::api::Api;
 
 impl Api {
     pub(crate) async fn status(&self, request: &Request) -> Result<Reply, Problem> {
+        self.reads.count(&request.caller, self.clock.now())?;
         let id = request.process_id()?;
         let if_none_match = request.if_none_match().unwrap_or_default();
         let known_versions = ETag::known_versions(if_none_match, request.language);

@@ -6,7 +6,7 @@ use shared::{
     clock::SystemClock,
     http::{Caller, Problem, Refusal, Reply, Request},
     lambda::Setup,
-    process::{ErrorCode, Failure},
+    process::{ErrorCode, Failure, Terms},
     store::Store,
     validation::{Rule, Violation},
 };
@@ -20,6 +20,7 @@ pub(crate) struct Diagnostics {
     pub(crate) workflow: Workflow,
     pub(crate) models: Models,
     pub(crate) clock: SystemClock,
+    pub(crate) terms: Terms,
 }
 
 /// The payload of an invocation.
@@ -38,6 +39,7 @@ impl Diagnostics {
             workflow: setup.workflow()?,
             models: setup.models()?,
             clock: SystemClock,
+            terms: setup.terms()?,
             store: setup.store().await?,
         })
     }

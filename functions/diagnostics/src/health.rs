@@ -5,7 +5,7 @@
 use serde::Serialize;
 use shared::{
     clock::Clock,
-    http::{Problem, Reply},
+    http::{CapacityView, Problem, Reply},
     process::{ErrorCode, Failure},
 };
 
@@ -13,9 +13,12 @@ use crate::diagnostics::Diagnostics;
 
 /// What the check found.
 #[derive(Serialize)]
-struct Health {
+struct Health<'a> {
     healthy: bool,
     parts: Vec<PartHealth>,
+    /// Limits, queue and pause; `None`: the database did not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capacity: Option<CapacityView<'a>>,
     /// Milliseconds that the check took.
     duration: i64,
 }
@@ -59,8 +62,10 @@ impl Diagnostics {
             let ok = cause.is_none();
             parts.push(PartHealth { ok, cause, model: Some(id), ..PartHealth::of("model", None) });
         }
+        let capacity = self.store.capacity(&self.terms, began).await.ok();
+        let capacity = capacity.as_ref().map(CapacityView::of);
         let healthy = parts.iter().all(|part| part.ok);
         let duration = (self.clock.now() - began).num_milliseconds();
-        Ok(Reply::of(200, &Health { healthy, parts, duration })?)
+        Ok(Reply::of(200, &Health { healthy, parts, capacity, duration })?)
     }
 }

@@ -46,6 +46,8 @@ enum Verb {
         /// The user's name.
         name: String,
     },
+    /// Watch a process until it has ended: why it waits, how far it is.
+    Watch(demo::WatchArgs),
     /// Send the goals of a file, of any length, in batches; a second run goes on where one stopped.
     Submit(submit::SubmitArgs),
     #[command(flatten)]
@@ -102,7 +104,7 @@ impl Verb {
     fn code_of_trouble(&self) -> ExitCode {
         match self {
             // 1 says that it ran, and that a person is needed.
-            Self::Operate(_) | Self::Submit(_) => ExitCode::from(2),
+            Self::Operate(_) | Self::Submit(_) | Self::Watch(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }
@@ -136,6 +138,7 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
             let env = stack::current(instance)?;
             output::line(stack::token(&env, &name).await?);
         }
+        Verb::Watch(args) => return demo::watch_verb(&args, instance).await,
         Verb::Submit(args) => return submit::run(&args, instance).await,
         Verb::Operate(verb) => return operate::run(&verb, instance).await,
         Verb::Test(args) => return stack::test(&args, &reporter).await,

@@ -11,11 +11,15 @@
 //! | `views` | a process as clients see it |
 //! | `history` | the query string of the history, and a page of it |
 //! | `rate_limit`, `etag` | their headers |
+//! | `read_limit` | how often a user may read |
+//! | `capacity` | the capacity as operators see it |
 
+mod capacity;
 mod etag;
 mod event;
 mod history;
 mod rate_limit;
+mod read_limit;
 mod refusal;
 mod request;
 mod response;
@@ -23,9 +27,11 @@ mod route;
 mod views;
 
 pub use self::{
+    capacity::CapacityView,
     etag::ETag,
     history::{COUNT_LIMIT, HistoryQuery, HistoryView},
     rate_limit::{RateLimit, limited, rate_limited},
+    read_limit::ReadLimit,
     refusal::{Problem, Refusal},
     request::{Caller, Request},
     response::{Reply, Response, respond},

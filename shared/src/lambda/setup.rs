@@ -22,6 +22,8 @@ pub const RATE_LIMIT_PER_MINUTE: i32 = 20;
 
 /// Cancels a minute of one user, where the environment does not say.
 pub const CANCEL_LIMIT_PER_MINUTE: i32 = 120;
+/// Reads a minute of one user in one environment, where the environment does not say.
+pub const READ_LIMIT_PER_MINUTE: i32 = 600;
 /// The longest time of a store call of a request.
 const REQUEST_CALL_LIMIT: Duration = Duration::from_secs(4);
 
@@ -95,6 +97,15 @@ impl Setup {
     pub fn cancel_limit_per_minute(&self) -> Result<i32, Failure> {
         let name = "CANCEL_LIMIT_PER_MINUTE";
         Ok(per_minute(self.environment, name, CANCEL_LIMIT_PER_MINUTE)?)
+    }
+
+    /// `READ_LIMIT_PER_MINUTE`: reads a minute of one user in one execution environment; 600 by
+    /// default.
+    ///
+    /// # Errors
+    /// When it is not a number above 0.
+    pub fn read_limit_per_minute(&self) -> Result<i32, Failure> {
+        Ok(per_minute(self.environment, "READ_LIMIT_PER_MINUTE", READ_LIMIT_PER_MINUTE)?)
     }
 
     /// By what processes are admitted.

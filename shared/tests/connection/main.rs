@@ -8,6 +8,7 @@
 
 mod between;
 mod concurrent;
+mod crowded;
 mod encrypted;
 mod logging_in;
 mod lost;

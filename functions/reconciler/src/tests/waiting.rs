@@ -26,7 +26,7 @@ async fn admitted(fixture: &Fixture) -> Vec<u128> {
     .fetch_all(&fixture.pool)
     .await
     .unwrap();
-    ids.iter().map(|id| id.as_u128()).collect()
+    ids.iter().map(uuid::Uuid::as_u128).collect()
 }
 
 fn ended(number: u128, status: &str) -> Value {
@@ -61,7 +61,7 @@ async fn a_sweep_admits_whoever_waits_while_capacity_is_free(
             fixture.history(number).await.into_iter().map(|(kind, ..)| kind).collect();
         assert_eq!(kinds, ["admitted", "started"]);
     }
-    assert_eq!(fixture.emitted(Metric::CapacityInUse), 3.0);
+    assert!((fixture.emitted(Metric::CapacityInUse) - 3.0).abs() < 0.1);
 }
 
 /// Of thousands that wait, none is described: there is no execution to look at.

@@ -39,9 +39,21 @@ pub struct Process {
     /// Which run of the worker this is, from 1.
     #[serde(default)]
     pub attempt: u64,
+    /// Why it has not begun, while it is PENDING.
+    #[serde(default)]
+    pub waiting: Option<Waiting>,
     /// All that the API said.
     #[serde(skip)]
     pub whole: Value,
+}
+
+/// Why a process has not begun.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Waiting {
+    /// CAPACITY, `USER_LIMIT`, PAUSED or STARTING.
+    pub reason: String,
+    /// How many come before it.
+    pub ahead: u64,
 }
 
 impl Process {

@@ -7,6 +7,7 @@ mod world;
 
 use std::{
     path::{Path, PathBuf},
+    process::ExitCode,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -27,6 +28,27 @@ const USER: &str = "demo";
 const USUAL_COLUMNS: u16 = 80;
 /// Where the picture goes unless told otherwise, from the project's folder.
 const USUAL_SVG: &str = ".local/demo/chart.svg";
+
+/// What `watch` can be told.
+#[derive(Debug, clap::Args)]
+pub struct WatchArgs {
+    /// The process.
+    id: Uuid,
+    /// The local user whose process it is.
+    #[arg(long = "as", value_name = "USER", default_value = USER)]
+    user: String,
+}
+
+/// Watches a process of a local user until it has ended. Exit code 1 when it ended badly.
+///
+/// # Errors
+/// When there is no stack, or no such process of that user.
+pub async fn watch_verb(args: &WatchArgs, instance: stack::InstanceName) -> Result<ExitCode> {
+    let env = stack::current(instance)?;
+    let api = Api::new(&env.api_url, &stack::token(&env, &args.user).await?, true)?;
+    let process = watch::until_terminal(&api, &args.id.to_string()).await?;
+    Ok(ExitCode::from(u8::from(process.status != "COMPLETED")))
+}
 
 /// What `demo` can be told.
 #[derive(Debug, clap::Args)]

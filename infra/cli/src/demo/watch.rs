@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::api::{Api, Process};
+use super::api::{Api, Process, Waiting};
 
 /// The first wait where the API names none; each further one is half as long again.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -113,9 +113,17 @@ impl View {
     }
 }
 
-/// The status, with the attempt once there is more than one.
+/// The status, with why it waits, or the attempt once there is more than one.
 fn describe(process: &Process) -> String {
-    if process.attempt > 1 {
+    if let Some(Waiting { reason, ahead }) = &process.waiting {
+        let why = match reason.as_str() {
+            "CAPACITY" => "all model calls are taken",
+            "USER_LIMIT" => "its user has as many model calls as one may have",
+            "PAUSED" => "the service is paused",
+            _ => return process.status.clone(),
+        };
+        format!("{}, {ahead} ahead: {why}", process.status)
+    } else if process.attempt > 1 {
         format!("{}, attempt {}", process.status, process.attempt)
     } else {
         process.status.clone()
@@ -162,6 +170,18 @@ mod tests {
             (describe(&process(1)), describe(&process(2))),
             ("PROCESSING".to_owned(), "PROCESSING, attempt 2".to_owned())
         );
+    }
+
+    #[test]
+    fn what_waits_says_why_and_how_many_are_ahead() {
+        let waiting = |reason: &str| {
+            let waiting = json!({"reason": reason, "ahead": 3});
+            let process = json!({"processId": "p", "status": "PENDING", "waiting": waiting});
+            describe(&Process::read(process).unwrap())
+        };
+        assert_eq!(waiting("CAPACITY"), "PENDING, 3 ahead: all model calls are taken");
+        assert_eq!(waiting("PAUSED"), "PENDING, 3 ahead: the service is paused");
+        assert_eq!(waiting("STARTING"), "PENDING");
     }
 
     /// An API that answers one poll after the other with these statuses; an empty one is a 503.

@@ -38,6 +38,7 @@ use sqlx::{
 use tokio::time::{Instant, timeout_at};
 
 pub use self::open::Credentials;
+use self::open::Opened;
 use self::{
     age::{Age, Judgement},
     statement::Statement,
@@ -89,6 +90,9 @@ pub struct Connection {
     limits: Limits,
     /// A statement is on its way, or its end was not seen.
     is_busy: bool,
+    /// The server has few connections left: this one is closed when the call that holds it is over,
+    /// so that however many environments there are, they find room in turn.
+    is_crowded: bool,
     age: Age,
     /// When the call that holds it has to be over.
     deadline: Instant,
@@ -102,6 +106,7 @@ impl Connection {
             pooling,
             limits,
             is_busy: false,
+            is_crowded: false,
             age: Age::new(),
             deadline: Instant::now(),
         }
@@ -119,7 +124,10 @@ impl Connection {
         self.deadline = deadline;
         if !self.is_alive().await {
             self.inner = None;
-            self.inner = Some(opener.open(self.limits, self.pooling, deadline).await?);
+            let Opened { connection, is_crowded } =
+                opener.open(self.limits, self.pooling, deadline).await?;
+            self.inner = Some(connection);
+            self.is_crowded = is_crowded;
             self.is_busy = false;
             self.age = Age::new();
         }

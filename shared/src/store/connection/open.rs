@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Executor, PgConnection, postgres::PgConnectOptions};
+use sqlx::{AssertSqlSafe, PgConnection, Row, postgres::PgConnectOptions};
 use tokio::{
     sync::Mutex,
     time::{Instant, sleep, timeout_at},
@@ -69,7 +69,7 @@ impl Opener {
         limits: Limits,
         pooling: Pooling,
         deadline: Instant,
-    ) -> Result<PgConnection, Failure> {
+    ) -> Result<Opened, Failure> {
         let mut wait = FIRST_WAIT;
         loop {
             let error = match self.attempt(limits, pooling, deadline).await? {
@@ -94,7 +94,7 @@ impl Opener {
         limits: Limits,
         pooling: Pooling,
         deadline: Instant,
-    ) -> Result<Result<PgConnection, sqlx::Error>, Failure> {
+    ) -> Result<Result<Opened, sqlx::Error>, Failure> {
         let Ok(mut known) = timeout_at(deadline, self.known.lock()).await else {
             return Ok(Err(no_answer(limits.call).into()));
         };
@@ -131,12 +131,20 @@ impl Opener {
     }
 }
 
+/// A new connection.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) connection: PgConnection,
+    /// Whether the server has few connections left.
+    pub(super) is_crowded: bool,
+}
+
 async fn connect(
     options: &PgConnectOptions,
     limits: Limits,
     pooling: Pooling,
     deadline: Instant,
-) -> Result<PgConnection, sqlx::Error> {
+) -> Result<Opened, sqlx::Error> {
     // Numbers travel in binary, so their digits as text are nobody's matter, and poolers refuse
     // startup parameters that they do not know.
     let mut options = options.clone().extra_float_digits(None);
@@ -145,10 +153,15 @@ async fn connect(
     }
     timeout_at(deadline, async {
         let mut connection = socket::connect(&options, limits.call).await?;
-        if pooling == Pooling::Session {
-            connection.execute(AssertSqlSafe(session_settings(limits))).await?;
-        }
-        Ok(connection)
+        let is_crowded = match pooling {
+            Pooling::Session => {
+                let settings = AssertSqlSafe(session_settings(limits));
+                sqlx::raw_sql(settings).fetch_one(&mut connection).await?.try_get(0)?
+            }
+            // How many there may be is the pooler's matter.
+            Pooling::Transaction => false,
+        };
+        Ok(Opened { connection, is_crowded })
     })
     .await
     .unwrap_or_else(|_| Err(no_answer(limits.call).into()))
@@ -156,11 +169,20 @@ async fn connect(
 
 /// What holds for the whole session. A plan for any values is made once: with plans for each value,
 /// Postgres plans anew on every call for as long as they look cheaper. A session that its
-/// environment has left behind, frozen or gone, ends after two minutes.
+/// environment has left behind, frozen or gone, ends after two minutes. Besides, it is asked whether
+/// three quarters of the connections are taken that the server, or this database, may have.
 fn session_settings(limits: Limits) -> String {
     let (statement_ms, lock_ms) = limits.of_server();
     format!(
         "SET statement_timeout = {statement_ms}; SET lock_timeout = {lock_ms}; \
-         SET idle_session_timeout = '2min'; SET plan_cache_mode = force_generic_plan"
+         SET idle_session_timeout = '2min'; SET plan_cache_mode = force_generic_plan; \
+         SELECT bool_or(used * 4 >= most * 3) FROM (\
+             SELECT sum(numbackends) AS used, current_setting('max_connections')::bigint AS most \
+             FROM pg_stat_database \
+             UNION ALL \
+             SELECT numbackends, datconnlimit \
+             FROM pg_stat_database JOIN pg_database ON oid = datid \
+             WHERE pg_database.datname = current_database() AND datconnlimit >= 0\
+         ) connections"
     )
 }
