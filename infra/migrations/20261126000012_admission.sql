@@ -8,24 +8,23 @@
 
 ALTER TABLE processing_state
     ADD COLUMN priority       text     NOT NULL DEFAULT 'normal' CONSTRAINT processing_state_priority CHECK (priority IN ('normal', 'low')),
-    ADD COLUMN admitted_at    timestamptz,
+    ADD COLUMN admitted_at    timestamptz DEFAULT 'epoch',
     ADD COLUMN share          smallint NOT NULL DEFAULT 0 CONSTRAINT processing_state_share CHECK (share >= 0),
     ADD COLUMN planned_calls  smallint NOT NULL DEFAULT 1 CONSTRAINT processing_state_planned_calls CHECK (planned_calls > 0),
     ADD COLUMN planned_tokens integer  NOT NULL DEFAULT 0 CONSTRAINT processing_state_planned_tokens CHECK (planned_tokens >= 0);
 
 COMMENT ON COLUMN processing_state.priority IS 'normal, or low: admitted after what is normal, and yet at least one time in eight.';
-COMMENT ON COLUMN processing_state.admitted_at IS 'When it was given its share. A PENDING process without it and without an execution waits.';
+COMMENT ON COLUMN processing_state.admitted_at IS 'When it was given its share; 1970: before there was admission, or by whoever stored it without asking, and is to start it. A PENDING process without it (NULL) and without an execution waits.';
 COMMENT ON COLUMN processing_state.share IS 'Model calls that it may have in flight. Counted while the process is admitted and active; what it was at the end stays.';
 COMMENT ON COLUMN processing_state.planned_calls IS 'Model calls that it will make if every answer is right: at most, where the targets are not known before.';
 COMMENT ON COLUMN processing_state.planned_tokens IS 'What it took from the budgets of tokens when it was accepted; 0 when there were none.';
 
--- What is running while this is applied has been started, so it has been admitted.
-UPDATE processing_state SET admitted_at = created_at, share = 1
-WHERE status IN ('PENDING', 'PROCESSING');
-
+-- What is there while this is applied has been started, and so it is with what a function of the
+-- version before stores, which runs on while this one is deployed, or a hand: the default says so.
+-- Such a process is counted from its next claim on.
+--
 -- Waiting is: status = 'PENDING' AND admitted_at IS NULL AND execution_arn IS NULL. The last makes
--- room for whoever starts an execution without being admitted: a function of the version before,
--- which runs on while this one is deployed, or a hand.
+-- room for whoever starts the execution of a waiting process by hand.
 DROP INDEX processing_state_active;
 CREATE INDEX processing_state_active ON processing_state (created_at, id) INCLUDE (user_id, share)
     WHERE status IN ('PENDING', 'PROCESSING')
@@ -422,9 +421,11 @@ DECLARE
     asked integer;
     users_waiting integer;
 BEGIN
-    SELECT GREATEST(count(*), 1) INTO users_waiting
+    SELECT LEAST(GREATEST(count(*), 1), 4) INTO users_waiting
     FROM (
-        SELECT FROM processing_queue WHERE waiting_normal > 0 OR waiting_low > 0 LIMIT 4
+        (SELECT FROM processing_queue WHERE waiting_normal > 0 LIMIT 4)
+        UNION ALL
+        (SELECT FROM processing_queue WHERE waiting_low > 0 LIMIT 4)
     ) waiting;
     SELECT COALESCE(sum(planned.gives_back), 0) INTO asked
     FROM processing_batch planned
@@ -476,9 +477,14 @@ BEGIN
     SELECT user_id, share INTO running
     FROM processing_state
     WHERE id = process AND attempt = of_attempt AND status = 'PROCESSING'
-    FOR UPDATE;
-    IF running.share IS NULL THEN
-        RETURN NULL;
+    FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        -- Fenced; or somebody holds the row, whom nobody else shall have to wait for.
+        RETURN (
+            SELECT share
+            FROM processing_state
+            WHERE id = process AND attempt = of_attempt AND status = 'PROCESSING'
+        );
     END IF;
     SELECT * INTO capacity FROM processing_capacity;
     per_user := COALESCE(capacity.calls_per_user, deployed_per_user);
@@ -570,7 +576,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 RETURN (
     SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds)
     FROM (
-        SELECT extract(epoch FROM completed_at - COALESCE(admitted_at, created_at))::float8 AS seconds
+        SELECT extract(epoch FROM completed_at - GREATEST(admitted_at, created_at))::float8 AS seconds
         FROM processing_state
         WHERE type = wanted_type AND status = 'COMPLETED' AND completed_at <= until
         ORDER BY completed_at DESC

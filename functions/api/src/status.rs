@@ -62,7 +62,8 @@ impl Expected {
             }
             _ => {
                 // How long it waited says nothing of how long it will run.
-                let began = polled.admitted_at.unwrap_or(polled.summary.created_at);
+                let accepted = polled.summary.created_at;
+                let began = polled.admitted_at.map_or(accepted, |admitted| admitted.max(accepted));
                 let status = polled.summary.status;
                 Self {
                     completion: estimate::completion_time(began, recent_seconds, now),

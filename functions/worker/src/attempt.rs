@@ -37,10 +37,17 @@ impl<G: StoredGeneration> Worker<G> {
     ) -> Result<StepOutput, StepError> {
         let (id, began) = (input.process_id, self.clock.now());
         let claim = self.store.claim(id, input.execution_arn.as_deref(), began).await?;
-        let (attempt, user_id, process_type, params, started_at, resting) = match claim {
-            Claim::Claimed { attempt, user_id, process_type, params, started_at, resting } => {
-                (attempt, user_id, process_type, params, started_at, resting)
-            }
+        let (attempt, user_id, process_type, params, started_at, resting, others_wait) = match claim
+        {
+            Claim::Claimed {
+                attempt,
+                user_id,
+                process_type,
+                params,
+                started_at,
+                resting,
+                others_wait,
+            } => (attempt, user_id, process_type, params, started_at, resting, others_wait),
             Claim::Planned(batches) => {
                 tracing::info!(processId = %id, batches = batches.len(), "planned before");
                 return Ok(StepOutput::planned(id, batches));
@@ -80,6 +87,9 @@ impl<G: StoredGeneration> Worker<G> {
             Guarded::Done(output) => output,
             Guarded::Stopped(standing) => output_of_stopped(id, standing)?,
         };
+        if others_wait && output.status.is_terminal() {
+            self.make_room().await;
+        }
         let duration = (self.clock.now() - began).num_milliseconds();
         tracing::info!(
             processId = %id,

@@ -46,6 +46,8 @@ struct ClaimedBatch<G: Generation> {
     failed_tries: i16,
     throttles: Throttles,
     slots: Slots,
+    /// Whether processes waited to be admitted when it was claimed.
+    others_wait: bool,
     /// Targets that are open, those included that follow from others.
     open: Cell<i16>,
     /// Whether this attempt has staged anything.
@@ -128,6 +130,7 @@ impl<G: StoredGeneration> Worker<G> {
                     slots,
                     failed_tries,
                     resting,
+                    others_wait,
                 } => {
                     let params = G::parse_stored(&process_type, &params)
                         .map_err(|error| Failure::internal(error.to_string()))?;
@@ -140,6 +143,7 @@ impl<G: StoredGeneration> Worker<G> {
                         failed_tries,
                         throttles: Throttles::new(resting),
                         slots: Slots::new(slots),
+                        others_wait,
                         open: Cell::new(0),
                         got_on: Cell::new(false),
                     };
@@ -197,6 +201,9 @@ impl<G: StoredGeneration> Worker<G> {
                 return Err(error);
             }
         };
+        if batch.others_wait && output.status.is_terminal() {
+            self.make_room().await;
+        }
         let duration = (self.clock.now() - began).num_milliseconds();
         tracing::info!(
             processId = %id,

@@ -115,8 +115,8 @@ impl<G: StoredGeneration> Worker<G> {
         }
         result
     }
-    /// Others may be admitted: this worker has given calls back, or could use more. Whatever fails
-    /// here, the next occasion sees to it.
+    /// Others may be admitted: this worker has ended its process, has given calls back, or could
+    /// use more. Whatever fails here, the next occasion sees to it.
     pub(crate) async fn make_room(&self) {
         let now = self.clock.now();
         if let Err(failure) =

@@ -1,6 +1,6 @@
-//! How often a user may read. Reading costs no model and is not worth a row that is written, so it is
-//! counted in the memory of each execution environment: a client that asks in a loop is told to come
-//! back, without a look at the database. Clients that keep to `Retry-After` never meet it.
+//! How often a user may read. Reading costs no model and is not worth a row that is written, so it
+//! is counted in the memory of each execution environment: a client that asks in a loop is told to
+//! come back, without a look at the database. Clients that keep to `Retry-After` never meet it.
 
 use std::{cell::RefCell, collections::HashMap};
 

@@ -24,7 +24,8 @@ pub struct ProcessFacts {
     pub ended_by_hand: bool,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
-    /// When it was given its share of the model calls.
+    /// When it was given its share of the model calls; long before it was accepted, where whoever
+    /// stored it did not ask.
     pub admitted_at: Option<DateTime<Utc>>,
     /// When its execution was started, where that is known.
     pub execution_started_at: Option<DateTime<Utc>>,
@@ -39,6 +40,12 @@ pub struct ProcessFacts {
 }
 
 impl ProcessFacts {
+    /// From when on its execution is to be started.
+    #[must_use]
+    pub fn due_at(&self) -> DateTime<Utc> {
+        self.admitted_at.map_or(self.created_at, |admitted| admitted.max(self.created_at))
+    }
+
     /// Whether it waits for its share of the model calls: accepted, and neither admitted nor
     /// started by somebody else.
     #[must_use]

@@ -154,7 +154,7 @@ fn of_active(
 
 /// Admitted, and no execution: the start failed, or never happened.
 fn of_unstarted(row: &ProcessFacts, now: DateTime<Utc>, limits: &Limits) -> Plan {
-    if now - row.admitted_at.unwrap_or(row.created_at) <= limits.start_grace {
+    if now - row.due_at() <= limits.start_grace {
         return Plan::Agree;
     }
     let given_up = row.start_tries.is_some_and(|tries| {
@@ -190,7 +190,7 @@ fn of_ended(row: &ProcessFacts, now: DateTime<Utc>, limits: &Limits) -> Plan {
 fn too_fresh(row: &ProcessFacts, now: DateTime<Utc>, limits: &Limits) -> bool {
     let tried = row.start_tries.map(|tries| tries.last_at);
     let last = [row.execution_started_at, row.started_at, tried].into_iter().flatten().max();
-    now - last.or(row.admitted_at).unwrap_or(row.created_at) < limits.visibility
+    now - last.unwrap_or_else(|| row.due_at()) < limits.visibility
 }
 
 /// What is broken in a row alone.

@@ -34,6 +34,8 @@ pub enum BatchClaim {
         failed_tries: i16,
         /// The models that have refused a call for their quota a short while ago.
         resting: Vec<String>,
+        /// Whether processes wait to be admitted.
+        others_wait: bool,
     },
     /// The process has ended.
     Ended(Status),
@@ -195,7 +197,10 @@ impl Store {
                        FROM processing_model
                        WHERE throttled_at > $4
                        ORDER BY throttled_at, model_id
-                   ) AS "resting!"
+                   ) AS "resting!",
+                   EXISTS (SELECT FROM processing_queue WHERE waiting_normal > 0)
+                       OR EXISTS (SELECT FROM processing_queue WHERE waiting_low > 0)
+                       AS "others_wait!"
             FROM process
             "#,
             id.0,
@@ -234,6 +239,7 @@ impl Store {
             slots: row.slots.unwrap_or(1),
             failed_tries: row.failed_tries.unwrap_or_default(),
             resting: row.resting,
+            others_wait: row.others_wait,
         })
     }
 

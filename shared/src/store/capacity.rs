@@ -93,12 +93,20 @@ impl Store {
                                 AND execution_arn IS NULL)
                  ) running,
                  LATERAL (
-                     SELECT COALESCE(sum(waiting_normal), 0) AS normal,
-                            COALESCE(sum(waiting_low), 0) AS low,
-                            count(*) AS users,
-                            min(LEAST(normal_since, low_since)) AS oldest_at
-                     FROM processing_queue
-                     WHERE waiting_normal > 0 OR waiting_low > 0
+                     -- Each of the two parts is read by an index of its own.
+                     SELECT COALESCE(sum(normal), 0) AS normal,
+                            COALESCE(sum(low), 0) AS low,
+                            count(DISTINCT user_id) AS users,
+                            min(since) AS oldest_at
+                     FROM (
+                         SELECT user_id, waiting_normal AS normal, 0 AS low, normal_since AS since
+                         FROM processing_queue
+                         WHERE waiting_normal > 0
+                         UNION ALL
+                         SELECT user_id, 0, waiting_low, low_since
+                         FROM processing_queue
+                         WHERE waiting_low > 0
+                     ) line
                  ) queue
             "#,
             now,

@@ -24,6 +24,8 @@ pub enum Claim {
         started_at: DateTime<Utc>,
         /// The models that have refused a call for their quota a short while ago.
         resting: Vec<String>,
+        /// Whether processes wait to be admitted.
+        others_wait: bool,
     },
     /// The current attempt has planned these batches already, and goes on.
     Planned(Vec<Uuid>),
@@ -87,7 +89,10 @@ impl Store {
                        FROM processing_model
                        WHERE throttled_at > $4
                        ORDER BY throttled_at, model_id
-                   ) AS "resting!"
+                   ) AS "resting!",
+                   EXISTS (SELECT FROM processing_queue WHERE waiting_normal > 0)
+                       OR EXISTS (SELECT FROM processing_queue WHERE waiting_low > 0)
+                       AS "others_wait!"
             FROM before
             "#,
             id.0,
@@ -112,6 +117,7 @@ impl Store {
             params: row.params,
             started_at: row.started_at.unwrap_or(now),
             resting: row.resting,
+            others_wait: row.others_wait,
         })
     }
 }

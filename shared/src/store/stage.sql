@@ -1,5 +1,5 @@
--- Stages one target of a process, and raises its progress by it. Of a target of a batch one call has
--- ended, so that the batch gives back what it need not have any more.
+-- Stages one target of a process, and raises its progress by it. Of a target of a batch one call
+-- has ended, so that the batch gives back what it need not have any more.
 --
 --  $1 process            $5 target             $9 targets that it settles
 --  $2 attempt            $6 what was written   $10 now

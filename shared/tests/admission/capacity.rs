@@ -104,7 +104,8 @@ async fn fifty_connections_never_admit_more_than_the_limit(
     assert_eq!(admitted, 200, "each is admitted once, and none is lost");
     let twice: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM (
-             SELECT FROM processing_event WHERE kind = 'admitted' GROUP BY process_id HAVING count(*) > 1
+             SELECT FROM processing_event WHERE kind = 'admitted'
+             GROUP BY process_id HAVING count(*) > 1
          ) twice",
     )
     .fetch_one(&fixture.pool)

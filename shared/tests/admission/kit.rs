@@ -28,9 +28,9 @@ pub async fn waits(fixture: &Fixture, user: &str, priority: &str, since: DateTim
     let process = uuid(0xad00_0000 + u128::from(NEXT.fetch_add(1, Ordering::Relaxed)));
     sqlx::query(
         "INSERT INTO processing_state (
-             id, user_id, type, target_id, params, priority, created_at, updated_at
+             id, user_id, type, target_id, params, priority, created_at, updated_at, admitted_at
          )
-         VALUES ($1, $2, 'SUBGOAL_GENERATION', $1, '{}', $3, $4, $4)",
+         VALUES ($1, $2, 'SUBGOAL_GENERATION', $1, '{}', $3, $4, $4, NULL)",
     )
     .bind(process)
     .bind(user)

@@ -49,7 +49,10 @@ async fn a_count_that_a_hand_has_made_wrong_is_healed_and_stops_no_ending(
     let process = waits(&fixture, "a", "normal", at(1)).await;
     waits(&fixture, "b", "normal", at(2)).await;
     fixture
-        .sql("UPDATE processing_queue SET waiting_normal = 0, normal_since = NULL WHERE user_id = 'a'")
+        .sql(
+            "UPDATE processing_queue SET waiting_normal = 0, normal_since = NULL
+             WHERE user_id = 'a'",
+        )
         .await;
     fixture.sql("DELETE FROM processing_queue WHERE user_id = 'b'").await;
     assert!(admit(&fixture, &terms(9, 9), 9).await.is_empty(), "nobody is seen to wait");

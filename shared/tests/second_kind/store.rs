@@ -65,9 +65,9 @@ const SUBMIT: &str = "
     ), created AS (
         INSERT INTO processing_state (
             id, user_id, type, status, target_id, params,
-            retry_count, original_process_id, idempotency_key, created_at, updated_at
+            retry_count, original_process_id, idempotency_key, created_at, updated_at, admitted_at
         )
-        SELECT $1, $2, $3, 'PENDING', $4, $5, $9, $8, $6, $10, $10
+        SELECT $1, $2, $3, 'PENDING', $4, $5, $9, $8, $6, $10, $10, NULL
         WHERE NOT EXISTS (SELECT FROM obstacle)
         ON CONFLICT DO NOTHING
         RETURNING id

@@ -77,8 +77,8 @@ impl DerefMut for Held<'_> {
 }
 
 /// A call whose future was dropped in the middle of a statement leaves a connection of which nobody
-/// knows what it will say next. And where connections are few, none is kept for a next call that may
-/// be long in coming.
+/// knows what it will say next. And where connections are few, none is kept for a next call that
+/// may be long in coming.
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         if self.0.is_busy || self.0.is_crowded {

@@ -169,8 +169,8 @@ async fn connect(
 
 /// What holds for the whole session. A plan for any values is made once: with plans for each value,
 /// Postgres plans anew on every call for as long as they look cheaper. A session that its
-/// environment has left behind, frozen or gone, ends after two minutes. Besides, it is asked whether
-/// three quarters of the connections are taken that the server, or this database, may have.
+/// environment has left behind, frozen or gone, ends after two minutes. Besides, it is asked
+/// whether three quarters of the connections are taken that the server, or this database, may have.
 fn session_settings(limits: Limits) -> String {
     let (statement_ms, lock_ms) = limits.of_server();
     format!(

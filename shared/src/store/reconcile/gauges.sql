@@ -21,9 +21,13 @@ WITH RECURSIVE each (type) AS (
 )
 SELECT (
            SELECT (
-                      SELECT COALESCE(sum(waiting_normal + waiting_low), 0)::bigint
+                      SELECT COALESCE(sum(waiting_normal), 0)
                       FROM processing_queue
-                      WHERE waiting_normal > 0 OR waiting_low > 0
+                      WHERE waiting_normal > 0
+                  ) + (
+                      SELECT COALESCE(sum(waiting_low), 0)
+                      FROM processing_queue
+                      WHERE waiting_low > 0
                   ) + (
                       SELECT count(*)
                       FROM processing_state
