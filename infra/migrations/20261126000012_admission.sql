@@ -169,11 +169,13 @@ ALTER TABLE processing_batch
     ADD COLUMN slots       smallint NOT NULL DEFAULT 1 CONSTRAINT processing_batch_slots CHECK (slots >= 0),
     ADD COLUMN wants       smallint NOT NULL DEFAULT 1 CONSTRAINT processing_batch_wants CHECK (wants >= 0),
     ADD COLUMN gives_back  smallint NOT NULL DEFAULT 0 CONSTRAINT processing_batch_gives_back CHECK (gives_back >= 0),
+    ADD COLUMN rests        boolean  NOT NULL DEFAULT false,
     ADD COLUMN failed_tries smallint NOT NULL DEFAULT 0 CONSTRAINT processing_batch_failed_tries CHECK (failed_tries >= 0);
 
 COMMENT ON COLUMN processing_batch.slots IS 'Calls that it may have in flight.';
 COMMENT ON COLUMN processing_batch.wants IS 'The most that it could use.';
 COMMENT ON COLUMN processing_batch.gives_back IS 'How many of its slots others wait for: it gives one back with each call that ends, but for the last.';
+COMMENT ON COLUMN processing_batch.rests IS 'Whether the state machine waits before the next attempt at it, so that more slots would be of no use.';
 COMMENT ON COLUMN processing_batch.failed_tries IS 'Attempts in which a model answered and its answer was not right. Those that a quota cut short are none.';
 
 -- Half of what was in use, and then ever faster: whole again after a minute without throttling. The
@@ -218,8 +220,9 @@ LANGUAGE sql
 RETURN pg_try_advisory_xact_lock(1095321710, 1);
 
 -- Whether a process that is being accepted may start at once. NULL: it must be asked again once it
--- is stored (admit), because somebody else is admitting at this moment, or others wait of whom it is
--- not known here whether they come first. Accepting never waits for admitting.
+-- is stored (admit), because somebody else is admitting at this moment, others wait of whom it is
+-- not known here whether they come first, or somebody could give calls back. Accepting never waits
+-- for admitting.
 CREATE FUNCTION capacity_for_one(
     asking text, at timestamptz, deployed_calls integer, deployed_per_user integer
 ) RETURNS boolean
@@ -240,11 +243,16 @@ BEGIN
     SELECT COALESCE(sum(used.calls), 0), COALESCE(sum(used.calls) FILTER (WHERE used.user_id = asking), 0)
     INTO in_use, own
     FROM capacity_in_use() used;
-    IF in_use >= capacity_in_force(
-           COALESCE(capacity.calls, deployed_calls), capacity.lowered_to, capacity.lowered_at, at
-       )
-       OR own >= COALESCE(capacity.calls_per_user, deployed_per_user) THEN
+    IF own >= COALESCE(capacity.calls_per_user, deployed_per_user) THEN
         RETURN false;
+    END IF;
+    IF in_use >= capacity_in_force(
+        COALESCE(capacity.calls, deployed_calls), capacity.lowered_to, capacity.lowered_at, at
+    ) THEN
+        -- Somebody who has several calls may be asked to give one back.
+        RETURN CASE
+            WHEN NOT EXISTS (SELECT FROM processing_batch WHERE slots - gives_back > 1) THEN false
+        END;
     END IF;
     IF EXISTS (SELECT FROM processing_queue WHERE waiting_normal > 0)
        OR EXISTS (SELECT FROM processing_queue WHERE waiting_low > 0) THEN
@@ -394,6 +402,7 @@ BEGIN
             WHERE running.status = 'PROCESSING'
               AND planned.process_attempt = running.attempt
               AND planned.slots BETWEEN 1 AND planned.wants - 1
+              AND NOT planned.rests
               AND used.calls < per_user
             ORDER BY used.calls, running.share, running.created_at, planned.slots, planned.id
             LIMIT 1

@@ -168,7 +168,8 @@ impl Store {
                 UPDATE processing_batch batch
                 SET attempt = batch.attempt + 1,
                     slots = GREATEST(batch.slots - batch.gives_back, 1),
-                    gives_back = 0
+                    gives_back = 0,
+                    rests = false
                 FROM before
                 WHERE batch.id = before.id
                 RETURNING batch.attempt, batch.target_ids, batch.weights, batch.slots,
@@ -274,6 +275,7 @@ impl Store {
                 UPDATE processing_batch batch
                 SET slots = LEAST(before.slots, 1),
                     gives_back = 0,
+                    rests = true,
                     failed_tries = failed_tries + $5::boolean::integer
                 FROM before
                 WHERE batch.id = before.id

@@ -169,6 +169,8 @@ async fn a_batch_that_rests_keeps_one_call_and_counts_only_wrong_answers_as_trie
         BatchClaim::Claimed { fence, failed_tries, .. } => (fence, failed_tries),
         other => panic!("{other:?}"),
     };
+    admit(&fixture, &terms(8, 8), 9).await;
+    assert_eq!(shares(&fixture, id).await, (1, 1), "while it rests, more would be of no use");
     let (next, failed) = tries().await;
     assert_eq!(failed, 0, "it was throttled");
     assert_eq!(fixture.store.rest_batch(id, fence, true).await.unwrap(), None, "fenced");
@@ -193,4 +195,28 @@ async fn a_limit_that_falls_takes_calls_back_from_who_has_several(
     admit(&fixture, &terms(2, 2), 9).await;
     assert_eq!(claimed(&fixture, id).await.1, 2);
     assert_eq!(shares(&fixture, id).await, (2, 2));
+}
+
+/// Two charts have taken everything: whoever comes then is not left waiting for their end.
+#[sqlx::test(migrations = "../infra/migrations")]
+async fn who_comes_when_all_is_taken_asks_for_a_call_back(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let fixture = Fixture::new(options).await;
+    let terms = terms(4, 4);
+    let (id, fence) = at_work(&fixture, "hanako", &terms).await;
+    let submission = shared::store::Submission {
+        terms,
+        params: shared::chart::Params::SubGoals(test_kit::goal_numbered(7)),
+        ..test_kit::submission(7, "taro")
+    };
+    let submitted = fixture.submit(&submission).await;
+    assert!(
+        matches!(submitted, shared::store::Submitted::Accepted { admitted: None, .. }),
+        "{submitted:?}"
+    );
+    assert!(admit(&fixture, &terms, 9).await.is_empty());
+    assert_eq!(stage(&fixture, id, fence, 0, 15).await.given_back, 1);
+    assert_eq!(admit(&fixture, &terms, 9).await, [test_kit::id(7)]);
 }
