@@ -10,7 +10,7 @@ use shared::{
     },
     clock::{Clock, SystemClock},
     lambda::{Invocation, Metrics, Setup},
-    process::{Actor, ErrorCode, Failure, Terms, engine_retry},
+    process::{Actor, ErrorCode, Failure, Terms, admission::Refused, engine_retry},
     store::{Store, StoredGeneration},
     use_case::admit,
 };
@@ -134,12 +134,15 @@ impl<G: StoredGeneration> Worker<G> {
     /// `error`. Losing the note does no harm: the next refusal is noted.
     pub(crate) async fn note_throttled(&self, throttles: &Throttles, error: Option<ErrorCode>) {
         let models = throttles.take_new();
-        let all = error == Some(ErrorCode::AiThrottling);
+        let refused = match error {
+            Some(ErrorCode::AiThrottling) => Refused::ByAll,
+            _ => Refused::BySome,
+        };
         if models.is_empty() {
             return;
         }
         let now = self.clock.now();
-        if let Err(failure) = self.store.note_throttled(&models, all, &self.terms, now).await {
+        if let Err(failure) = self.store.note_throttled(&models, refused, &self.terms, now).await {
             tracing::warn!(
                 errorCode = %failure.code,
                 cause = failure.cause,

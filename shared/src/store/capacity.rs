@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::Store;
-use crate::process::{Failure, Terms};
+use crate::process::{Failure, Terms, admission::Refused};
 
 /// How capacity, queue and pause stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,15 +211,15 @@ impl Store {
         Ok(())
     }
 
-    /// Notes that `models` refused calls for their quota. `all`: every model did, so that the limit
-    /// is lowered; else other models answered.
+    /// Notes that `models` refused calls for their quota, and lowers the limit: as
+    /// [`crate::process::admission::lowered`] says.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn note_throttled(
         &self,
         models: &[String],
-        all: bool,
+        refused: Refused,
         terms: &Terms,
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
@@ -242,13 +242,15 @@ impl Store {
                             COALESCE(capacity.calls, $4::integer), lowered_to, lowered_at, $3
                         ),
                         (SELECT sum(used.calls) FROM capacity_in_use() used)
-                    )::real / 2
+                    )::real * CASE WHEN $2 THEN 0.5 ELSE 0.75 END
                 ),
                 lowered_at = $3
-            WHERE $2 AND (lowered_at IS NULL OR $3 - lowered_at >= interval '3 seconds')
+            WHERE lowered_at IS NULL
+               OR $3 - lowered_at >= CASE WHEN $2 THEN interval '3 seconds'
+                                          ELSE interval '1 minute' END
             "#,
             models,
-            all,
+            refused == Refused::ByAll,
             now,
             terms.calls,
         )

@@ -1,7 +1,7 @@
 //! The limit in force is the same in the database and in the pure function.
 
 use shared::{
-    process::admission::{Lowered, in_force, lowered},
+    process::admission::{Lowered, Refused, in_force, lowered},
     store::{NewLimits, SetBy},
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -45,19 +45,27 @@ async fn refusals_lower_the_limit_once_in_three_seconds(
     }
     assert_eq!(admit(&fixture, &terms, 64).await.len(), 16);
     let limit = async |now: i64| fixture.store.capacity(&terms, at(now)).await.unwrap().in_force;
-    let refuse = async |now: i64, all: bool| {
-        fixture.store.note_throttled(&["m".into()], all, &terms, at(now)).await.unwrap();
+    let refuse = async |now: i64, refused: Refused| {
+        fixture.store.note_throttled(&["m".into()], refused, &terms, at(now)).await.unwrap();
     };
-    refuse(1_000, false).await;
-    assert_eq!(limit(1_000).await, 16, "another model has answered");
-    for now in [1_000, 1_001, 1_002] {
-        refuse(now, true).await;
+    let mut expected = None;
+    for (now, refused) in [
+        (1_000, Refused::ByAll),
+        (1_001, Refused::ByAll),
+        (1_002, Refused::ByAll),
+        (1_003, Refused::ByAll),
+        (1_010, Refused::BySome),
+        (1_062, Refused::BySome),
+        (1_063, Refused::BySome),
+        (1_064, Refused::ByAll),
+        (1_066, Refused::ByAll),
+        (1_070, Refused::ByAll),
+    ] {
+        refuse(now, refused).await;
+        expected = lowered(16, expected, 16, refused, at(now)).or(expected);
+        assert_eq!(limit(now).await, in_force(16, expected, at(now)), "{now} {refused:?}");
     }
-    let first = lowered(16, None, 16, at(1_000));
-    assert_eq!(limit(1_002).await, in_force(16, first, at(1_002)));
-    refuse(1_003, true).await;
-    assert_eq!(limit(1_003).await, in_force(16, lowered(16, first, 16, at(1_003)), at(1_003)));
-    assert_eq!(limit(1_063).await, 16);
+    assert_eq!(limit(1_130).await, 16);
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]

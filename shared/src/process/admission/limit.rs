@@ -1,5 +1,6 @@
 //! How many model calls may be in flight. The quota of a model is found by meeting it: when a call
-//! is refused for it, the limit in force becomes half of what was in flight, and then rises again,
+//! is refused for it by every model, the limit in force becomes half of what was in flight, and
+//! three quarters at the first sign, when one model has refused. Then it rises again,
 //! faster the longer it is quiet, until after a minute it is what is configured.
 //!
 //! A quota counts requests and tokens a minute, and not calls in flight. It is held by them all the
@@ -44,26 +45,44 @@ pub fn in_force(calls: i32, lowered: Option<Lowered>, now: DateTime<Utc>) -> i32
     limit as i32
 }
 
+/// Who has refused a call for a quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// Every model that was asked.
+    ByAll,
+    /// One, and another has answered. Where that happens for the first time in a while, it is the
+    /// first sign that more comes at once than the quotas hold.
+    BySome,
+}
+
 /// What the limit is lowered to when a call is refused while `in_use` calls are in flight; `None`:
-/// it was lowered too short a while ago.
+/// it is not, because it was lowered too short a while ago.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "no limit comes near 2^24")]
 pub fn lowered(
     calls: i32,
     before: Option<Lowered>,
     in_use: i32,
+    refused: Refused,
     now: DateTime<Utc>,
 ) -> Option<Lowered> {
-    if before.is_some_and(|before| now - before.at < LOWERED_AGAIN_AFTER) {
+    let (pause, part) = match refused {
+        Refused::ByAll => (LOWERED_AGAIN_AFTER, 0.5),
+        Refused::BySome => (WHOLE_AGAIN_AFTER, 0.75),
+    };
+    if before.is_some_and(|before| now - before.at < pause) {
         return None;
     }
-    let half = in_force(calls, before, now).min(in_use) as f32 / 2.0;
-    Some(Lowered { to: half.max(1.0), at: now })
+    let to = in_force(calls, before, now).min(in_use) as f32 * part;
+    Some(Lowered { to: to.max(1.0), at: now })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        Refused::{ByAll, BySome},
+        *,
+    };
 
     fn at(milliseconds: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + TimeDelta::milliseconds(milliseconds)
@@ -76,19 +95,28 @@ mod tests {
 
     #[test]
     fn a_refusal_halves_what_was_in_flight() {
-        let after = lowered(16, None, 16, at(0)).unwrap();
+        let after = lowered(16, None, 16, ByAll, at(0)).unwrap();
         assert_eq!(in_force(16, Some(after), at(0)), 8);
-        let of_few = lowered(16, None, 3, at(0)).unwrap();
+        let of_few = lowered(16, None, 3, ByAll, at(0)).unwrap();
         assert_eq!(in_force(16, Some(of_few), at(0)), 1);
-        assert_eq!(in_force(16, lowered(16, None, 0, at(0)), at(0)), 1);
+        assert_eq!(in_force(16, lowered(16, None, 0, ByAll, at(0)), at(0)), 1);
     }
 
     #[test]
     fn refusals_that_come_together_are_one() {
-        let first = lowered(16, None, 16, at(0)).unwrap();
-        assert_eq!(lowered(16, Some(first), 16, at(2_999)), None);
-        let second = lowered(16, Some(first), 16, at(3_000)).unwrap();
+        let first = lowered(16, None, 16, ByAll, at(0)).unwrap();
+        assert_eq!(lowered(16, Some(first), 16, ByAll, at(2_999)), None);
+        let second = lowered(16, Some(first), 16, ByAll, at(3_000)).unwrap();
         assert_eq!(in_force(16, Some(second), at(3_000)), 4);
+    }
+
+    #[test]
+    fn one_model_that_refuses_is_a_first_sign_and_no_more() {
+        let first = lowered(16, None, 16, BySome, at(0)).unwrap();
+        assert_eq!(in_force(16, Some(first), at(0)), 12);
+        assert_eq!(lowered(16, Some(first), 16, BySome, at(59_999)), None);
+        assert!(lowered(16, Some(first), 16, BySome, at(60_000)).is_some());
+        assert!(lowered(16, Some(first), 16, ByAll, at(3_000)).is_some());
     }
 
     #[test]

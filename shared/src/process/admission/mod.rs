@@ -27,7 +27,7 @@ mod turn;
 mod waiting;
 
 pub use self::{
-    limit::{LOWERED_AGAIN_AFTER, Lowered, MODEL_RESTS_FOR, in_force, lowered},
+    limit::{LOWERED_AGAIN_AFTER, Lowered, MODEL_RESTS_FOR, Refused, in_force, lowered},
     priority::Priority,
     terms::{TOKENS_PER_CALL, Terms, request_weight},
     turn::{InLine, NORMALS_BEFORE_A_LOW, next_in_line},
