@@ -7,32 +7,10 @@
     reason = "a test that meets the unexpected should stop at once"
 )]
 
-use std::{collections::HashSet, fs, process::Command};
+use std::collections::HashSet;
 
 use serde_json::json;
 use system_tests::{Goal, PATIENCE, Stack};
-
-/// The process ids of this stack's workers, by what their environment says.
-fn workers(gateway: &str) -> Vec<String> {
-    let is_worker = |pid: &String| {
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        let has = |variable: &str| {
-            environment.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes())
-        };
-        let is_function = fs::read_link(format!("/proc/{pid}/exe"))
-            .is_ok_and(|program| program.ends_with("bootstrap"));
-        is_function
-            && has("AWS_LAMBDA_FUNCTION_NAME=ai-generation-worker")
-            && has(&format!("AWS_ENDPOINT_URL={gateway}"))
-    };
-    let entries = fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|entry| entry.unwrap().file_name().into_string().ok());
-    entries
-        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
-        .filter(is_worker)
-        .collect()
-}
 
 #[tokio::test]
 async fn workers_killed_between_two_batches_cost_no_target_and_none_is_written_twice() {
@@ -56,9 +34,7 @@ async fn workers_killed_between_two_batches_cost_no_target_and_none_is_written_t
         assert!(tokio::time::Instant::now() < deadline, "{}", user.status(&id).await);
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    let killed = workers(&stack.env.gateway_url);
-    assert!(!killed.is_empty(), "no worker was found");
-    assert!(Command::new("kill").arg("-KILL").args(&killed).status().unwrap().success());
+    assert!(stack.kill("ai-generation-worker") > 0, "no worker was found");
     assert_eq!(staged(&stack, &id).await, 8);
 
     let process = user.wait_for_end(&id).await;

@@ -13,6 +13,7 @@
 
 mod answer;
 mod goal;
+mod killing;
 
 use std::time::Duration;
 
@@ -144,6 +145,21 @@ impl Stack {
             self.http.post(format!("{}/_faults", self.env.model_url)).json(&faults).send().await,
         )
         .await;
+        assert!(answer.status < 300, "{answer:?}");
+    }
+
+    /// Has the model double live in this world. It meets every process there is.
+    pub async fn model_world(&self, world: Value) {
+        self.model_reset().await;
+        let answer = self.http.post(format!("{}/_world", self.env.model_url)).json(&world);
+        let answer = Answer::of(answer.send().await).await;
+        assert!(answer.status < 300, "{answer:?}");
+    }
+
+    /// Has the model double be kind again, and forget what it was asked.
+    pub async fn model_reset(&self) {
+        let answer = self.http.post(format!("{}/_reset", self.env.model_url)).send().await;
+        let answer = Answer::of(answer).await;
         assert!(answer.status < 300, "{answer:?}");
     }
 
