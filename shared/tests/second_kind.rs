@@ -14,18 +14,21 @@ mod store;
 
 use serde_json::{Value, json};
 use shared::{
+    http::BatchResult,
     process::{
-        Actor, ErrorCode, Generation, InvalidRequest, Priority, ProcessError, Status,
+        Actor, ErrorCode, Generation, InvalidRequest, Priority, ProcessError, ProcessType,
+        RequestBatchId, Status,
         generation::{batches, open_targets, total_weight},
         parse_generate,
+        request_batch::parse_batch,
     },
     store::{
         BatchClaim, Claim, Completion, NewRows, PlannedBatch, Retry, Staging, Submission, Submitted,
     },
-    use_case::{Finish, finish},
+    use_case::{BatchSubmission, Finish, finish, submit_batch},
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use test_kit::{Fixture, at, id, plenty, usage, user, uuid};
+use test_kit::{Engine, Fixture, at, id, plenty, usage, user, uuid};
 
 use self::haiku::{Haiku, Params, Poem};
 
@@ -254,4 +257,54 @@ async fn what_stands_in_the_way_is_told_as_for_every_kind(
     assert_eq!(running, Submitted::AlreadyRunning { process_id: id(1) });
     fixture.store.cancel(id(1), None, None, Actor::User, at(1)).await.unwrap();
     assert!(matches!(fixture.submit(&submission(2, page())).await, Submitted::Accepted { .. }));
+}
+
+#[sqlx::test(migrations = "../infra/migrations")]
+async fn a_batch_is_judged_and_stored_as_for_every_kind(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let fixture = with_a_book(options).await;
+    let page = |number| {
+        json!({"type": "HAIKU_GENERATION", "params":
+        {"pageId": uuid(number), "theme": "rain"}})
+    };
+    let requests = json!([page(SPRING), page(77), page(SPRING), page(SUMMER), {}]);
+    let body = json!({"requests": requests}).to_string();
+    let parsed = parse_batch::<Haiku>(&body, at(0)).unwrap();
+    let ids: Vec<_> = (10..15).map(id).collect();
+    let batch = BatchSubmission::<Haiku> {
+        id: RequestBatchId(uuid(9)),
+        user_id: &user("hanako"),
+        requests: &parsed.requests,
+        process_ids: &ids,
+        idempotency_key: None,
+        fingerprint: &parsed.fingerprint,
+        terms: &plenty(),
+        per_minute: 20,
+        actor: Actor::User,
+        now: at(0),
+    };
+    let workflow = Engine::default().workflow();
+    let (judged, _) = submit_batch(&fixture.store, &workflow, &batch).await.unwrap();
+    let told = |result: &BatchResult| match result {
+        BatchResult::ProcessId(id) => Ok(*id),
+        BatchResult::Error(refusal) => Err(refusal.code()),
+    };
+    let told: Vec<_> = judged.unwrap().results.iter().map(told).collect();
+    let expected = [
+        Ok(id(10)),
+        Err(ErrorCode::TargetNotFound),
+        Err(ErrorCode::AlreadyRunning),
+        Ok(id(13)),
+        Err(ErrorCode::ValidationError),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(
+        fixture.process(13).await.summary.process_type,
+        ProcessType::new("HAIKU_GENERATION")
+    );
+    let found = fixture.store.find_batch(RequestBatchId(uuid(9))).await.unwrap().unwrap();
+    let found: Vec<_> = found.processes.iter().map(|process| process.id).collect();
+    assert_eq!(found, [id(10), id(13)]);
 }

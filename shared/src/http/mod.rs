@@ -9,11 +9,13 @@
 //! | `refusal` | why there is no good response |
 //! | `route` | the list of routes |
 //! | `views` | a process as clients see it |
+//! | `batch` | a batch of requests: what was answered of each, how its processes stand |
 //! | `history` | the query string of the history, and a page of it |
 //! | `rate_limit`, `etag` | their headers |
 //! | `read_limit` | how often a user may read |
 //! | `capacity` | the capacity as operators see it |
 
+mod batch;
 mod capacity;
 mod etag;
 mod event;
@@ -27,6 +29,7 @@ mod route;
 mod views;
 
 pub use self::{
+    batch::{BatchAcceptedView, BatchResult, BatchView, KeptRefusal},
     capacity::CapacityView,
     etag::ETag,
     history::{COUNT_LIMIT, HistoryQuery, HistoryView},

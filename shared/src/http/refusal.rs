@@ -143,7 +143,7 @@ impl Refusal {
 }
 
 /// The first [`MAX_DETAILS`] of `details`, and how many more there are.
-fn first_of(details: &[Violation]) -> impl Iterator<Item = Cow<'_, Violation>> {
+pub(super) fn first_of(details: &[Violation]) -> impl Iterator<Item = Cow<'_, Violation>> {
     let (named, counted): (Vec<_>, Vec<_>) =
         details.iter().partition(|violation| !matches!(violation.rule, Rule::More { .. }));
     let more = named.len().saturating_sub(MAX_DETAILS)

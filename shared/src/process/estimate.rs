@@ -53,6 +53,14 @@ pub fn poll_after_seconds(
     status.is_active().then(|| wait.clamp(*POLL_SECONDS.start(), *POLL_SECONDS.end()))
 }
 
+/// Seconds until the next look at a batch of requests is worth while, within 1–15, while some of
+/// its processes are active: a quarter of the time that it has already taken. Nothing is known of
+/// how long many processes of several types take together.
+#[must_use]
+pub fn poll_batch_after_seconds(created_at: DateTime<Utc>, now: DateTime<Utc>) -> i64 {
+    ((now - created_at).num_seconds() / 4).clamp(*POLL_SECONDS.start(), *POLL_SECONDS.end())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +90,12 @@ mod tests {
         let wait =
             |age: i64| poll_after_seconds(Status::Pending, at(100), None, at(100 + age)).unwrap();
         assert_eq!([0, 1, 2, 4, 8, 20, 50].map(wait), [1, 1, 2, 4, 8, 15, 5]);
+    }
+
+    #[test]
+    fn the_waits_for_a_batch_grow_with_its_age() {
+        let wait = |age: i64| poll_batch_after_seconds(at(100), at(100 + age));
+        assert_eq!([-5, 0, 7, 20, 60, 3_600].map(wait), [1, 1, 1, 5, 15, 15]);
     }
 
     #[test]

@@ -27,6 +27,17 @@ impl fmt::Display for ProcessId {
     }
 }
 
+/// Id of a batch of requests, which were sent together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RequestBatchId(pub Uuid);
+
+impl fmt::Display for RequestBatchId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
 /// The `sub` claim of a user's JWT: 1–255 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -10,7 +10,7 @@
 //! | `error_code`, `error`, `failure`, `evidence` | the closed table of codes; why it ended |
 //! | `engine_retry` | what the state machine tries again (a user's retry is a new process) |
 //! | `admission` | when it may begin: whose turn it is, how many calls may be in flight |
-//! | `request` | the body of `POST /generate` |
+//! | `request`, `request_batch` | the body of `POST /generate`, and many of them sent together |
 //! | `estimate` | when it will be done, and when to ask again |
 //! | `generation` | the seam to what is generated: all that a process asks of its kind |
 //! | `usage` | what the calls of a model cost |
@@ -28,6 +28,7 @@ mod failure;
 pub mod generation;
 mod id;
 mod request;
+pub mod request_batch;
 mod status;
 mod transition;
 mod usage;
@@ -49,7 +50,7 @@ pub use self::{
         Assembly, FailedTarget, Generation, Output, Outputs, PlannedTarget, Prompt, Rejection,
         UnreadableParams,
     },
-    id::{ProcessId, ProcessType, UserId},
+    id::{ProcessId, ProcessType, RequestBatchId, UserId},
     request::{InvalidRequest, ParsedRequest, parse_generate, parse_request},
     status::Status,
     transition::{Refused, Transition},

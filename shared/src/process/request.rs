@@ -46,15 +46,20 @@ pub fn parse_generate<G: Generation>(
     body: &str,
     now: DateTime<Utc>,
 ) -> Result<ParsedRequest<G::Params>, InvalidRequest> {
-    let body: Value = serde_json::from_str(body).map_err(|error| {
-        let rule = Rule::Json { line: error.line(), column: error.column() };
-        InvalidRequest::Fields(vec![Violation::new("body", rule)])
-    })?;
-    let Some(body) = body.as_object() else {
-        let rule = Rule::Type { expected: "object" };
-        return Err(InvalidRequest::Fields(vec![Violation::new("body", rule)]));
-    };
-    parse_request::<G>(body, now)
+    let body = parse_object(body).map_err(|violation| InvalidRequest::Fields(vec![violation]))?;
+    parse_request::<G>(&body, now)
+}
+
+/// Reads a body as a JSON object.
+pub(super) fn parse_object(body: &str) -> Result<Map<String, Value>, Violation> {
+    match serde_json::from_str(body) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(Violation::new("body", Rule::Type { expected: "object" })),
+        Err(error) => {
+            let rule = Rule::Json { line: error.line(), column: error.column() };
+            Err(Violation::new("body", rule))
+        }
+    }
 }
 
 /// Reads one request: the body of `POST /generate`, or one of a batch.

@@ -9,7 +9,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Connection, Observed, Submission};
-use crate::process::{Actor, Failure, Generation, ProcessId, Status, UserId};
+use crate::process::{
+    Actor, Failure, Generation, ProcessId, Status, UserId, request_batch::Surroundings,
+};
 
 /// A target as the tables of its kind have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +65,18 @@ pub trait StoredGeneration: Generation {
         submission: &Submission<Self>,
         params: &Value,
     ) -> Result<Observed, sqlx::Error>;
+
+    /// What there is where each of `requests` of `user` wants to generate, in their order: what
+    /// [`Self::try_submit`] sees of a single one, by the same rules. Nothing is stored. None of
+    /// them is a retry.
+    ///
+    /// # Errors
+    /// When the database fails.
+    async fn look_around(
+        connection: &mut Connection,
+        user: &UserId,
+        requests: &[&Self::Params],
+    ) -> Result<Vec<Surroundings>, Failure>;
 
     /// The targets of `params` with these `ids`, or without `ids` those that the process begins
     /// with: as far as they are there and belong to `user`, in the order of the kind.

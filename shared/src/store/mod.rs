@@ -8,6 +8,7 @@
 //! | `admit`, `capacity` | who waits is admitted; limits, pause, what throttling makes of them |
 //! | `claim`, `progress`, `standing` | a worker begins, gets on, looks whether it still may |
 //! | `batch`, `stage`, `staged` | a process with several targets: batches, outputs, reading them |
+//! | `request_batch/` | many requests at once: looking, accepting, reading, cancelling |
 //! | `generation` | the seam to the tables of a kind; `chart/` is the Mandala chart's |
 //! | `end`, `cancel` | a process ends other than by completing |
 //! | `committed` | who hears of what has been committed |
@@ -54,6 +55,7 @@ mod poll;
 mod progress;
 mod rate_limit;
 mod reconcile;
+mod request_batch;
 mod stage;
 mod staged;
 mod standing;
@@ -75,6 +77,9 @@ pub use self::{
     poll::Polled,
     rate_limit::{Counted, Quota},
     reconcile::{EndingNote, Gauges, Lease, Leftovers, LeftoversPage, Point, Repaired, Resume},
+    request_batch::{
+        BatchCancelling, BatchLook, KnownBatch, NewBatch, NewProcess, RequestBatch, Sender,
+    },
     stage::{StageOutcome, Staging, StagingProgress},
     staged::Staged,
     standing::{Fence, Standing, Watched},

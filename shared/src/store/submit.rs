@@ -51,16 +51,9 @@ pub struct Submission<G: Generation> {
 
 impl<G: Generation> Submission<G> {
     /// What the statement of a kind passes on to `judge_admission`, and stores.
-    ///
     #[must_use]
     pub fn plan(&self) -> SubmissionPlan {
-        let calls = G::planned_calls(&self.params).max(1);
-        let tokens = self.terms.planned_tokens(calls);
-        SubmissionPlan {
-            calls,
-            tokens: i32::try_from(tokens).unwrap_or(i32::MAX),
-            weight: request_weight(calls),
-        }
+        SubmissionPlan::of::<G>(&self.params, &self.terms)
     }
 }
 
@@ -73,6 +66,20 @@ pub struct SubmissionPlan {
     pub tokens: i32,
     /// Requests of the rate limit that it counts as.
     pub weight: i32,
+}
+
+impl SubmissionPlan {
+    /// The plan of a process with these params.
+    #[must_use]
+    pub fn of<G: Generation>(params: &G::Params, terms: &Terms) -> Self {
+        let calls = G::planned_calls(params).max(1);
+        let tokens = terms.planned_tokens(calls);
+        Self {
+            calls,
+            tokens: i32::try_from(tokens).unwrap_or(i32::MAX),
+            weight: request_weight(calls),
+        }
+    }
 }
 
 /// What a retry brings along.

@@ -6,15 +6,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     aws::workflow::Workflow,
-    http::{AcceptedView, Problem, Refusal, rate_limited},
-    process::{ErrorCode, Failure, ProcessId, ProcessType, Status, Waiting, admission, estimate},
+    http::{AcceptedView, Problem, rate_limited},
+    process::{
+        ErrorCode, Failure, ProcessId, ProcessType, Status, Waiting, admission, estimate,
+        request_batch::Obstacle,
+    },
     store::{Quota, Store, StoredGeneration, Submission, Submitted},
-    use_case::{admit, start},
-    validation::{Rule, Violation},
+    use_case::{admit, refusing::refusal, start},
 };
-
-/// Seconds after which one who has too many waiting, or met a pause, may ask again.
-const ASK_AGAIN_AFTER: u64 = 60;
 
 /// How long the function that accepted a process may be busy with starting it.
 const START_UNDER_WAY: TimeDelta = TimeDelta::seconds(10);
@@ -66,6 +65,7 @@ pub async fn submit<G: StoredGeneration>(
         estimated_completion: estimate::completion_time(created_at, recent_seconds, created_at),
         repeated: true,
     };
+    let refuse = |obstacle| Problem::from(refusal(obstacle, &submission.late, submission.now));
     let accepted = match submitted {
         Submitted::Accepted { recent_seconds, admitted } => {
             let waiting = begin(store, workflow, submission, admitted).await;
@@ -90,24 +90,22 @@ pub async fn submit<G: StoredGeneration>(
             }
             Ok(before(process_id, status, created_at, recent_seconds))
         }
-        Submitted::Paused => Err(later(ErrorCode::ServicePaused, ASK_AGAIN_AFTER).into()),
-        Submitted::TooManyWaiting => Err(later(ErrorCode::TooManyWaiting, ASK_AGAIN_AFTER).into()),
-        Submitted::OverBudget { left, planned } => Err(Refusal {
-            details: vec![Violation::new("budget", Rule::Budget { left, planned })],
-            ..later(ErrorCode::BudgetExceeded, seconds_until_tomorrow(submission.now))
+        Submitted::Paused => Err(refuse(Obstacle::Paused)),
+        Submitted::TooManyWaiting => Err(refuse(Obstacle::TooManyWaiting)),
+        Submitted::OverBudget { left, planned } => {
+            Err(refuse(Obstacle::OverBudget { left, planned }))
         }
-        .into()),
-        Submitted::TooLate => Err(Refusal::invalid(submission.late.clone()).into()),
+        Submitted::TooLate => Err(refuse(Obstacle::TooLate)),
         Submitted::KeyReused => Err(ErrorCode::IdempotencyKeyReused.into()),
         Submitted::RateLimited => Err(match &quota {
             Some(quota) => rate_limited(quota, submission.now),
             None => ErrorCode::RateLimitExceeded.into(),
         }),
-        Submitted::Forbidden => Err(ErrorCode::Forbidden.into()),
-        Submitted::TargetNotFound => Err(ErrorCode::TargetNotFound.into()),
-        Submitted::TargetNotEmpty => Err(ErrorCode::TargetNotEmpty.into()),
+        Submitted::Forbidden => Err(refuse(Obstacle::Forbidden)),
+        Submitted::TargetNotFound => Err(refuse(Obstacle::TargetNotFound)),
+        Submitted::TargetNotEmpty => Err(refuse(Obstacle::TargetNotEmpty)),
         Submitted::AlreadyRunning { process_id } => {
-            Err(Refusal { process_id: Some(process_id), ..ErrorCode::AlreadyRunning.into() }.into())
+            Err(refuse(Obstacle::AlreadyRunning { process_id }))
         }
     };
     Ok((accepted, quota))
@@ -149,18 +147,6 @@ async fn begin<G: StoredGeneration>(
     store.where_it_waits(*id, terms, *now).await.ok().flatten()
 }
 
-fn later(code: ErrorCode, seconds: u64) -> Refusal {
-    Refusal { retry_after: Some(seconds), ..code.into() }
-}
-
-/// Budgets are counted by days in UTC.
-fn seconds_until_tomorrow(now: DateTime<Utc>) -> u64 {
-    let of_day = now.timestamp().rem_euclid(SECONDS_A_DAY);
-    (SECONDS_A_DAY - of_day).unsigned_abs()
-}
-
-const SECONDS_A_DAY: i64 = 86_400;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,12 +157,5 @@ mod tests {
         let created_at = DateTime::UNIX_EPOCH;
         let lost = |seconds| start_is_lost(created_at, created_at + TimeDelta::seconds(seconds));
         assert_eq!((lost(0), lost(9), lost(10), lost(300)), (false, false, true, true));
-    }
-
-    #[test]
-    fn a_budget_begins_anew_at_midnight() {
-        let wait = |time: &str| seconds_until_tomorrow(time.parse().unwrap());
-        assert_eq!(wait("2026-11-26T00:00:00Z"), 86_400);
-        assert_eq!(wait("2026-11-26T23:59:59.5Z"), 1);
     }
 }

@@ -1,10 +1,13 @@
-//! Its tables, and its three statements. A kind of the product would have them in a folder beside
+//! Its tables, and its statements. A kind of the product would have them in a folder beside
 //! `store/chart/`, in `.sql` files that are checked while compiling.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use shared::{
-    process::{Actor, Failure, Generation, ProcessId, UserId},
+    process::{
+        Actor, Failure, Generation, ProcessId, UserId,
+        request_batch::{Scope, Surroundings},
+    },
     store::{Completion, Connection, FoundTarget, NewRows, Observed, StoredGeneration, Submission},
 };
 use sqlx::Row;
@@ -87,6 +90,22 @@ const SUBMIT: &str = "
            (SELECT status FROM retry) AS retry_status,
            (SELECT created_at FROM retry) AS retry_created_at,
            recent_seconds($3, $10) AS recent_seconds";
+
+/// What SUBMIT sees of one request, for each of a batch: the pages or books with the ids $3.
+const LOOK_AROUND: &str = "
+    SELECT (SELECT user_id
+            FROM haiku_book book
+            JOIN haiku_page page ON page.book_id = book.id
+            WHERE page.id = ANY ($3) OR book.id = ANY ($3)
+            ORDER BY user_id = $1
+            LIMIT 1) AS target_user,
+           EXISTS (SELECT FROM haiku_page
+                   WHERE (id = ANY ($3) OR book_id = ANY ($3)) AND lines IS NOT NULL) AS occupied,
+           running.id, running.user_id
+    FROM (VALUES (1)) one (row)
+    LEFT JOIN processing_state running
+           ON running.type = $2 AND running.target_id = $4
+          AND running.status IN ('PENDING', 'PROCESSING')";
 
 const COMPLETE: &str = "
     WITH before AS (
@@ -182,6 +201,32 @@ impl StoredGeneration for Haiku {
             retry_unstarted: None,
             window_start: None,
         })
+    }
+
+    async fn look_around(
+        connection: &mut Connection,
+        user: &UserId,
+        requests: &[&Params],
+    ) -> Result<Vec<Surroundings>, Failure> {
+        let mut all = Vec::new();
+        for params in requests {
+            let row = sqlx::query(LOOK_AROUND)
+                .bind(&user.0)
+                .bind(Self::process_type(params).as_str())
+                .bind(wanted(params))
+                .bind(Self::target_id(params))
+                .fetch_one(&mut *connection)
+                .await?;
+            let running: Option<Uuid> = row.try_get("id")?;
+            all.push(Surroundings {
+                target_user: row.try_get::<Option<String>, _>("target_user")?.map(UserId),
+                occupied: row.try_get("occupied")?,
+                running: running.map(ProcessId).zip(row.try_get("user_id").ok().map(UserId)),
+                // A page and its book do not exclude each other, as in SUBMIT.
+                scope: Scope::default(),
+            });
+        }
+        Ok(all)
     }
 
     async fn find_targets(

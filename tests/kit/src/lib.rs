@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `fixed` | the time of every test, and ids and users by number and name |
 //! | `chart` | a goal, params, and rows of each level |
+//! | `engine` | Step Functions as far as starting and stopping goes |
 //! | `fixture` | a store, processes in any status, and a dump of all tables |
 //!
 //! It is a crate of its own, so that the tests of `shared` and those of the functions use the same
@@ -18,6 +19,7 @@
 )]
 
 mod chart;
+mod engine;
 mod fixed;
 mod fixture;
 
@@ -26,6 +28,7 @@ pub use self::{
         GOAL, actions, goal, goal_numbered, part, planned, plenty, sub_goals, submission, tasks,
         usage,
     },
+    engine::Engine,
     fixed::{at, id, user, uuid},
     fixture::Fixture,
 };

@@ -3,6 +3,7 @@
 //! Another kind of generation with tables of its own has a folder like this one.
 
 mod complete;
+mod look_around;
 mod submit;
 mod targets;
 
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use super::{Completion, Connection, FoundTarget, NewRows, Observed, StoredGeneration, Submission};
 use crate::{
     chart::{Chart, Params, Target},
-    process::{Actor, Failure, ProcessId, UserId},
+    process::{Actor, Failure, ProcessId, UserId, request_batch::Surroundings},
 };
 
 impl StoredGeneration for Chart {
@@ -23,6 +24,14 @@ impl StoredGeneration for Chart {
         params: &Value,
     ) -> Result<Observed, sqlx::Error> {
         submit::try_submit(connection, submission, params).await
+    }
+
+    async fn look_around(
+        connection: &mut Connection,
+        user: &UserId,
+        requests: &[&Params],
+    ) -> Result<Vec<Surroundings>, Failure> {
+        look_around::look_around(connection, user, requests).await
     }
 
     async fn find_targets(
