@@ -47,7 +47,8 @@ struct KeptDetail {
 impl From<&Refusal> for KeptRefusal {
     fn from(refusal: &Refusal) -> Self {
         let details = first_of(&refusal.details).map(|violation| KeptDetail {
-            field: violation.field.clone(),
+            // An unknown field may bear any name, and the database keeps no text with a NUL.
+            field: violation.field.replace('\0', "\u{fffd}"),
             ja: violation.message(Language::Japanese),
             en: violation.message(Language::English),
         });

@@ -221,6 +221,26 @@ async fn what_is_stored_and_not_admitted_is_admitted_by_the_next_occasion(
     assert_eq!(admitted, [0, 1, 2].map(|index| sending.process_id(index)));
 }
 
+/// What a client names its fields must not keep the batch from being stored.
+#[sqlx::test(migrations = "../infra/migrations")]
+async fn any_name_of_a_field_can_be_told_again(_: PgPoolOptions, options: PgConnectOptions) {
+    let fixture = Fixture::new(options).await;
+    let names = ["\0", "a\u{7f}\u{202e}", "\u{10ffff}", "'; --", "\"\\"];
+    let requests = names.iter().map(|name| json!({ *name: {"\0": "\0"}, "type": "\0" })).collect();
+    let sending = sending(1, requests).keyed("key");
+    let first = sending.judged_by(&fixture.store).await;
+    let (again, _) = sending.send_to(&fixture.store, &Engine::default()).await.unwrap();
+    assert_eq!(again.unwrap().results, first);
+    let params = names
+        .iter()
+        .map(|name| json!({"type": "TASK_GENERATION", "params": {"actionId": uuid(7), *name: 0}}));
+    let sending = crate::kit::sending(2, params.collect());
+    let answer = answer(&sending, &sending.judged_by(&fixture.store).await);
+    let field = |index: usize| &answer["results"][index]["error"]["details"][0]["field"];
+    assert_eq!(*field(0), "params.\u{fffd}");
+    assert_eq!(*field(2), "params.\u{10ffff}");
+}
+
 #[sqlx::test(migrations = "../infra/migrations")]
 async fn an_unknown_batch_is_none(_: PgPoolOptions, options: PgConnectOptions) {
     let fixture = Fixture::new(options).await;
