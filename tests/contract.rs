@@ -13,7 +13,7 @@ use shared::{
     chart::ChartType,
     http::{COUNT_LIMIT, Route},
     lambda::{CANCEL_LIMIT_PER_MINUTE, RATE_LIMIT_PER_MINUTE},
-    process::{ErrorCode, Status},
+    process::{ErrorCode, Priority, Status, request_batch::BATCH_SIZE},
 };
 use yaml_rust2::{Yaml, YamlLoader};
 
@@ -96,7 +96,8 @@ fn the_gateway_may_call_each_function_for_its_routes() {
         })
         .collect();
     for route in Route::ALL {
-        let source = format!("{}{}", route.method(), route.path().replace("{processId}", "*"));
+        let path = route.path().replace("{processId}", "*").replace("{batchId}", "*");
+        let source = format!("{}{path}", route.method());
         assert!(
             permitted.contains(&(source.clone(), route.function().to_owned())),
             "{source} is not in {permitted:?}"
@@ -130,6 +131,7 @@ fn the_document_names_exactly_the_codes_statuses_and_types_that_there_are() {
         schema("ErrorCode"),
         ErrorCode::ALL.iter().map(ToString::to_string).collect::<Vec<_>>()
     );
+    assert_eq!(schema("Priority"), Priority::NAMES);
     assert_eq!(schema("Status"), Status::ALL.iter().map(ToString::to_string).collect::<Vec<_>>());
     assert_eq!(
         schema("ProcessType"),
@@ -248,6 +250,9 @@ fn the_limits_are_the_same_everywhere() {
     let pagination =
         &document["components"]["schemas"]["History"]["properties"]["pagination"]["properties"];
     assert_eq!(pagination["totalCount"]["maximum"].as_i64(), Some(COUNT_LIMIT.into()));
+    let requests = &document["components"]["schemas"]["BatchRequest"]["properties"]["requests"];
+    let size = |name: &str| usize::try_from(requests[name].as_i64().unwrap()).unwrap();
+    assert_eq!(size("minItems")..=size("maxItems"), BATCH_SIZE);
     assert_eq!(
         template["Parameters"]["CancelLimitPerMinute"]["Default"].as_i64(),
         Some(CANCEL_LIMIT_PER_MINUTE.into())

@@ -29,6 +29,7 @@ async fn the_api_answers_as_its_document_says() {
     let output = Command::new("schemathesis")
         .current_dir(root)
         .env("PATH", &stack.env.path)
+        .args(["--config-file", "tests/schemathesis.toml"])
         .args(["run", "infra/openapi.yaml", "--url", &stack.env.api_url])
         .args([
             "--max-examples",

@@ -6,15 +6,19 @@ from uuid import UUID
 
 import httpx
 from asynchronous_ai_generation_client import AuthenticatedClient
+from asynchronous_ai_generation_client.api.batches import submit_batch
 from asynchronous_ai_generation_client.api.processes import generate, status
 from asynchronous_ai_generation_client.models import (
     AcceptedAnswer,
     ActionRequest,
     ActionsOfSubGoalParams,
+    BatchAcceptedAnswer,
+    BatchRequest,
     ChartParams,
     ChartRequest,
     Depth,
     Failure,
+    Priority,
     ProcessAnswer,
 )
 
@@ -34,6 +38,11 @@ def api(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json={"success": True, "data": process})
     body = json.loads(request.content)
     sent.append(body)
+    if "requests" in body:
+        error = {"code": "TOO_MANY_WAITING", "message": "…", "retryable": True, "retryAfter": 60}
+        results = [{"index": 0, "processId": str(GOAL)}, {"index": 1, "error": error}]
+        batch = {"batchId": str(GOAL), "accepted": 1, "refused": 1, "results": results}
+        return httpx.Response(202, json={"success": True, "data": batch})
     if body["type"] == "ACTION_GENERATION":
         detail = {"field": "params.subGoalId", "message": "must be a UUID"}
         error = {"code": "VALIDATION_ERROR", "message": "…", "retryable": False, "details": [detail]}
@@ -72,3 +81,11 @@ assert isinstance(refused, Failure) and refused.error.details[0].field == "param
 
 process = status.sync(GOAL, client=client)
 assert isinstance(process, ProcessAnswer) and process.data.result.sub_goals[0].position == 0, process
+
+chart = ChartRequest(type_="CHART_GENERATION", params=params, priority=Priority.NORMAL)
+judged = submit_batch.sync(client=client, body=BatchRequest(requests=[chart, actions]))
+assert isinstance(judged, BatchAcceptedAnswer) and judged.data.refused == 1, judged
+assert [request["type"] for request in sent[-1]["requests"]] == ["CHART_GENERATION", "ACTION_GENERATION"], sent
+assert sent[-1]["requests"][0]["priority"] == "normal", sent
+first, second = judged.data.results
+assert first.process_id == GOAL and second.error.retry_after == 60, judged

@@ -20,7 +20,7 @@ export const requests: Body<"/api/ai/async/generate">[] = [
   { type: "ACTION_GENERATION", params: { subGoalId: goal.goalId } },
   { type: "ACTION_GENERATION", params: { goalId: goal.goalId, replace: true } },
   { type: "TASK_GENERATION", params: { actionId: goal.goalId } },
-  { type: "CHART_GENERATION", params: { ...goal, depth: "tasks" } },
+  { type: "CHART_GENERATION", params: { ...goal, depth: "tasks" }, priority: "low" },
 ];
 
 // @ts-expect-error: a goal has more than an id
@@ -54,3 +54,15 @@ export function next(history: Schemas["HistoryAnswer"]): string | undefined {
 export const cancel: Body<"/api/ai/async/cancel/{processId}"> = { reason: "条件を変えてやり直したい" };
 export const stopped = (answer: Schemas["CancelledAnswer"]): boolean =>
   answer.data.status === "CANCELLED" && answer.data.executionStopped;
+
+export const ahead = (status: Schemas["ProcessAnswer"]): number => status.data.waiting?.ahead ?? 0;
+
+export const batch: Body<"/api/ai/async/batch"> = { requests, dryRun: false };
+// @ts-expect-error: a request of a batch has a type
+export const ofNothing: Body<"/api/ai/async/batch"> = { requests: [{ params: goal }] };
+type Judged = paths["/api/ai/async/batch"]["post"]["responses"][202]["content"]["application/json"];
+export const refused = (answer: Judged): string[] =>
+  answer.data.results.flatMap(({ index, error }) => (error ? [`${index}: ${error.code}`] : []));
+export const left = (answer: Schemas["BatchAnswer"]): number =>
+  answer.data.counts.PENDING + answer.data.counts.PROCESSING;
+export const cancelAll: Body<"/api/ai/async/batch/{batchId}/cancel"> = { reason: null };

@@ -48,7 +48,9 @@ impl Api {
             Some(Route::Generate) => self.generate(request).await,
             Some(Route::Status) => self.status(request).await.into(),
             Some(Route::History) => self.history(request).await.into(),
-            Some(Route::Retry | Route::Cancel) | None => {
+            Some(Route::Batch) => self.submit_batch(request).await,
+            Some(Route::BatchStatus) => self.batch_status(request).await.into(),
+            Some(Route::Retry | Route::Cancel | Route::CancelBatch) | None => {
                 Response::from(Err(unknown::refuse(request)))
             }
         }

@@ -1,6 +1,8 @@
 //! `async-processing-handler`: accepts generations, and tells where they stand.
 
 mod api;
+mod batch;
+mod batch_status;
 mod generate;
 mod history;
 mod status;

@@ -9,10 +9,10 @@ use shared::{
     clock::{Clock, SystemClock},
     http::{
         Caller, CancelledView, Problem, ProcessView, RateLimit, Refusal, Reply, Request, Response,
-        limited,
+        Route, limited,
     },
     lambda::Setup,
-    process::{Actor, ErrorCode, Failure, Process, ProcessId, Status, Terms},
+    process::{Actor, ErrorCode, Failure, Process, Status, Terms},
     store::{Cancelling, Store},
     use_case::admit,
     validation::{Reader, Text},
@@ -23,8 +23,8 @@ const REASON_LENGTH: RangeInclusive<usize> = 0..=500;
 
 /// What cancelling needs.
 pub(crate) struct CancelHandler {
-    store: Store,
-    workflow: Workflow,
+    pub(crate) store: Store,
+    pub(crate) workflow: Workflow,
     pub(crate) clock: SystemClock,
     limit: RateLimit,
     terms: Terms,
@@ -46,13 +46,19 @@ impl CancelHandler {
     }
 
     pub(crate) async fn handle(&self, request: &Request) -> Response {
-        let cancel = async || self.cancel(request).await;
+        let cancel = async || {
+            if is_for_batch(request) {
+                self.cancel_batch(request).await
+            } else {
+                self.cancel(request).await
+            }
+        };
         limited(&self.store, self.limit, request, self.clock.now(), cancel).await
     }
 
     async fn cancel(&self, request: &Request) -> Result<Reply, Problem> {
         let id = request.process_id()?;
-        let reason = read_reason(request)?;
+        let reason = read_reason(request, "processId")?;
         let (owner, actor) = (request.caller.owner(), request.caller.actor());
         let cancelling =
             self.store.cancel(id, owner, reason.as_deref(), actor, self.clock.now()).await?;
@@ -75,7 +81,7 @@ impl CancelHandler {
             "cancelled"
         );
         if newly {
-            self.make_room(id, actor).await;
+            self.make_room(actor).await;
         }
         let view = CancelledView {
             process: ProcessView::new(&process, request.language),
@@ -86,13 +92,12 @@ impl CancelHandler {
 }
 
 impl CancelHandler {
-    /// What the process had is free. Where nobody can be admitted now, the end of its execution is
-    /// the next occasion.
-    async fn make_room(&self, id: ProcessId, actor: Actor) {
+    /// What was cancelled has given its calls back. Where nobody can be admitted now, the end of an
+    /// execution is the next occasion.
+    pub(crate) async fn make_room(&self, actor: Actor) {
         let now = self.clock.now();
         if let Err(failure) = admit(&self.store, &self.workflow, &self.terms, actor, now).await {
             tracing::warn!(
-                processId = %id,
                 errorCode = %failure.code,
                 cause = failure.cause,
                 "cancelled, and nobody was admitted; the next occasion will see to it"
@@ -117,11 +122,22 @@ fn cancelled_process(cancelling: Option<Cancelling>, caller: &Caller) -> Result<
     }
 }
 
-fn read_reason(request: &Request) -> Result<Option<String>, Refusal> {
+/// Whether a whole batch is to be cancelled: by the route or, in a direct invocation, by the id
+/// that it names.
+fn is_for_batch(request: &Request) -> bool {
+    match request.caller {
+        Caller::User(_) => request.route == Some(Route::CancelBatch),
+        Caller::Operator => request.object().is_ok_and(|payload| payload.contains_key("batchId")),
+    }
+}
+
+/// The reason, which is the only field of a body; an operator's payload names by `id` what is to be
+/// cancelled.
+pub(crate) fn read_reason(request: &Request, id: &'static str) -> Result<Option<String>, Refusal> {
     let body = request.object()?;
     let mut reader = Reader::new("", &body);
     if request.caller == Caller::Operator {
-        reader.required("processId");
+        reader.required(id);
     }
     let reason = reader.optional_text("reason", Text::Lines, REASON_LENGTH);
     let details = reader.finish();
@@ -131,7 +147,7 @@ fn read_reason(request: &Request) -> Result<Option<String>, Refusal> {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use shared::process::{ProcessSummary, ProcessType, UserId};
+    use shared::process::{ProcessId, ProcessSummary, ProcessType, UserId};
 
     use super::*;
 
@@ -207,7 +223,7 @@ mod tests {
         let read = |body: Value| {
             let mut payload = json!({"processId": ID});
             payload.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
-            read_reason(&Request::read(payload).unwrap())
+            read_reason(&Request::read(payload).unwrap(), "processId")
         };
         assert_eq!(read(json!({})), Ok(None));
         assert_eq!(read(json!({"reason": "気が変わった"})), Ok(Some("気が変わった".into())));
@@ -218,5 +234,34 @@ mod tests {
         ] {
             assert_eq!(read(body).unwrap_err().details[0].field, field);
         }
+    }
+
+    #[test]
+    fn an_operator_cancels_a_process_or_a_batch_and_not_both() {
+        let read = |payload: Value| Request::read(payload).unwrap();
+        assert!(!is_for_batch(&read(json!({"processId": ID}))));
+        assert!(!is_for_batch(&read(json!({}))));
+        let batch = read(json!({"batchId": ID, "reason": "mistake"}));
+        assert!(is_for_batch(&batch));
+        assert_eq!(read_reason(&batch, "batchId"), Ok(Some("mistake".into())));
+        let both = read(json!({"batchId": ID, "processId": ID}));
+        assert!(is_for_batch(&both));
+        assert_eq!(read_reason(&both, "batchId").unwrap_err().details[0].field, "processId");
+    }
+
+    #[test]
+    fn a_user_cancels_a_batch_by_its_route_only() {
+        let request = |key: &str| {
+            Request::read(json!({
+                "routeKey": key,
+                "body": json!({"batchId": ID}).to_string(),
+                "requestContext": {"authorizer": {"jwt": {"claims": {"sub": "hanako"}}}},
+            }))
+            .unwrap()
+        };
+        assert!(is_for_batch(&request("POST /api/ai/async/batch/{batchId}/cancel")));
+        let single = request("POST /api/ai/async/cancel/{processId}");
+        assert!(!is_for_batch(&single));
+        assert_eq!(read_reason(&single, "processId").unwrap_err().details[0].field, "batchId");
     }
 }

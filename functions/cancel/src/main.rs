@@ -1,5 +1,7 @@
-//! `cancel-handler`: ends a process that its user, or an operator, no longer wants.
+//! `cancel-handler`: ends a process, or a batch of them, that its user or an operator no longer
+//! wants.
 
+mod batch;
 mod cancel;
 
 use shared::{http::respond, lambda, lambda::Setup, process::Failure};

@@ -10,7 +10,7 @@ use super::{Request, Route};
 use crate::{
     clock::Clock,
     language::Language,
-    process::{ErrorCode, Failure, InvalidRequest, LogLevel, ProcessId, Status},
+    process::{ErrorCode, Failure, InvalidRequest, LogLevel, ProcessId, RequestBatchId, Status},
     validation::{Rule, Violation},
 };
 
@@ -160,6 +160,7 @@ pub(super) struct RefusedRequest {
     actor: Option<&'static str>,
     route: Option<Route>,
     process_id: Option<ProcessId>,
+    batch_id: Option<RequestBatchId>,
 }
 
 impl RefusedRequest {
@@ -174,6 +175,7 @@ impl RefusedRequest {
             actor: Some(request.caller.actor().as_str()),
             route: request.route,
             process_id: request.process_id().ok(),
+            batch_id: request.batch_id().ok(),
         }
     }
 }
@@ -222,6 +224,7 @@ impl Problem {
         }
         let error_id = refusal.error_id.map(|id| id.to_string());
         let process_id = about.process_id.or(refusal.process_id).map(|id| id.to_string());
+        let batch_id = about.batch_id.map(|id| id.to_string());
         let route = about.route.map(|route| format!("{} {}", route.method(), route.path()));
         macro_rules! log {
             ($level:ident, $words:literal) => {
@@ -233,6 +236,7 @@ impl Problem {
                     actor = about.actor,
                     route,
                     processId = process_id,
+                    batchId = batch_id,
                     $words
                 )
             };
@@ -281,6 +285,7 @@ mod tests {
                 actor: Some("user"),
                 route: Some(Route::Cancel),
                 process_id: Some(ProcessId(id.parse().unwrap())),
+                batch_id: None,
             }
         );
         assert_eq!(ErrorCode::Forbidden.level(), LogLevel::Warn);

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use crate::{
     http::{Refusal, Route, event::GatewayEvent},
     language::Language,
-    process::{Actor, ErrorCode, ProcessId, UserId},
+    process::{Actor, ErrorCode, ProcessId, RequestBatchId, UserId},
     validation::{Rule, Violation, parse_uuid},
 };
 
@@ -44,6 +45,8 @@ impl Caller {
 
 /// Bytes of the largest body that is read.
 const MAX_BODY: usize = 256 * 1024;
+/// The same of a batch of requests.
+const MAX_BATCH_BODY: usize = 1024 * 1024;
 /// Characters of an idempotency key.
 const MAX_KEY: usize = 255;
 
@@ -93,9 +96,10 @@ impl Request {
         };
         let user = gateway.user().ok_or(ErrorCode::Unauthorized)?;
         let header = |name| gateway.header(name).map(str::to_owned);
+        let route = gateway.route();
         Ok(Self {
             caller: Caller::User(user),
-            route: gateway.route(),
+            route,
             raw_path: gateway.text("rawPath").unwrap_or_default().to_owned(),
             path: gateway.path_parameters(),
             query: gateway.query(),
@@ -104,6 +108,7 @@ impl Request {
                 gateway.text("body").unwrap_or_default().to_owned(),
                 gateway.is_base64(),
                 gateway.header("content-type"),
+                if route == Some(Route::Batch) { MAX_BATCH_BODY } else { MAX_BODY },
             ),
             headers: HEADERS.into_iter().filter_map(|name| Some((name, header(name)?))).collect(),
         })
@@ -143,14 +148,24 @@ impl Request {
     /// # Errors
     /// `INVALID_UUID` when it is missing or malformed.
     pub fn process_id(&self) -> Result<ProcessId, Refusal> {
+        self.id("processId").map(ProcessId)
+    }
+
+    /// The id of a batch of requests, in the same places.
+    ///
+    /// # Errors
+    /// `INVALID_UUID` when it is missing or malformed.
+    pub fn batch_id(&self) -> Result<RequestBatchId, Refusal> {
+        self.id("batchId").map(RequestBatchId)
+    }
+
+    fn id(&self, name: &str) -> Result<Uuid, Refusal> {
         let text = match self.caller {
-            Caller::User(_) => self.path.get("processId").cloned(),
-            Caller::Operator => {
-                self.object()?.get("processId").and_then(Value::as_str).map(str::to_owned)
-            }
+            Caller::User(_) => self.path.get(name).cloned(),
+            Caller::Operator => self.object()?.get(name).and_then(Value::as_str).map(str::to_owned),
         };
-        text.and_then(|text| parse_uuid(&text)).map(ProcessId).ok_or_else(|| Refusal {
-            details: vec![Violation::new("processId", Rule::Uuid)],
+        text.and_then(|text| parse_uuid(&text)).ok_or_else(|| Refusal {
+            details: vec![Violation::new(name, Rule::Uuid)],
             ..ErrorCode::InvalidUuid.into()
         })
     }
@@ -180,7 +195,12 @@ impl Request {
 }
 
 /// API Gateway passes text through as it is, and whatever it does not know to be text in base64.
-fn read_body(body: String, is_base64: bool, content_type: Option<&str>) -> Result<String, Refusal> {
+fn read_body(
+    body: String,
+    is_base64: bool,
+    content_type: Option<&str>,
+    max: usize,
+) -> Result<String, Refusal> {
     if body.is_empty() {
         return Ok(body);
     }
@@ -192,12 +212,9 @@ fn read_body(body: String, is_base64: bool, content_type: Option<&str>) -> Resul
     let bytes = if is_base64 { BASE64_STANDARD.decode(body).ok() } else { Some(body.into_bytes()) };
     let not_text = || Refusal::from(Violation::new("body", Rule::Utf8));
     let bytes = bytes.ok_or_else(not_text)?;
-    if bytes.len() > MAX_BODY {
-        return Err(Refusal::from(Violation::new(
-            "body",
-            Rule::Size { max: MAX_BODY, actual: bytes.len() },
-        ))
-        .with_status(413));
+    if bytes.len() > max {
+        let rule = Rule::Size { max, actual: bytes.len() };
+        return Err(Refusal::from(Violation::new("body", rule)).with_status(413));
     }
     String::from_utf8(bytes).map_err(|_| not_text())
 }

@@ -14,19 +14,33 @@ pub enum Route {
     Retry,
     /// Ends a process.
     Cancel,
+    /// Asks for many generations at once.
+    Batch,
+    /// Where they stand.
+    BatchStatus,
+    /// Ends all of them.
+    CancelBatch,
 }
 
 impl Route {
     /// Every route.
-    pub const ALL: &[Self] =
-        &[Self::Generate, Self::Status, Self::History, Self::Retry, Self::Cancel];
+    pub const ALL: &[Self] = &[
+        Self::Generate,
+        Self::Status,
+        Self::History,
+        Self::Retry,
+        Self::Cancel,
+        Self::Batch,
+        Self::BatchStatus,
+        Self::CancelBatch,
+    ];
 
     /// The HTTP method.
     #[must_use]
     pub const fn method(self) -> &'static str {
         match self {
-            Self::Generate | Self::Retry | Self::Cancel => "POST",
-            Self::Status | Self::History => "GET",
+            Self::Generate | Self::Retry | Self::Cancel | Self::Batch | Self::CancelBatch => "POST",
+            Self::Status | Self::History | Self::BatchStatus => "GET",
         }
     }
 
@@ -39,6 +53,9 @@ impl Route {
             Self::History => "/api/ai/async/history",
             Self::Retry => "/api/ai/async/retry/{processId}",
             Self::Cancel => "/api/ai/async/cancel/{processId}",
+            Self::Batch => "/api/ai/async/batch",
+            Self::BatchStatus => "/api/ai/async/batch/{batchId}",
+            Self::CancelBatch => "/api/ai/async/batch/{batchId}/cancel",
         }
     }
 
@@ -46,9 +63,11 @@ impl Route {
     #[must_use]
     pub const fn function(self) -> &'static str {
         match self {
-            Self::Generate | Self::Status | Self::History => "async-processing-handler",
+            Self::Generate | Self::Status | Self::History | Self::Batch | Self::BatchStatus => {
+                "async-processing-handler"
+            }
             Self::Retry => "retry-handler",
-            Self::Cancel => "cancel-handler",
+            Self::Cancel | Self::CancelBatch => "cancel-handler",
         }
     }
 
@@ -96,6 +115,9 @@ mod tests {
     fn a_path_without_a_method_is_told_from_one_that_is_none() {
         assert_eq!(Route::methods_of("/api/ai/async/generate"), ["POST"]);
         assert_eq!(Route::methods_of("/api/ai/async/status/whatever"), ["GET"]);
+        assert_eq!(Route::methods_of("/api/ai/async/batch"), ["POST"]);
+        assert_eq!(Route::methods_of("/api/ai/async/batch/whatever"), ["GET"]);
+        assert_eq!(Route::methods_of("/api/ai/async/batch/whatever/cancel"), ["POST"]);
         for path in [
             "",
             "/",

@@ -11,7 +11,7 @@ use shared::{
     clock::Clock,
     http::{ETag, HistoryQuery, Problem, Refusal, Reply, Request, respond},
     language::Language,
-    process::{Generation, parse_generate},
+    process::{Generation, parse_generate, request_batch::parse_batch},
 };
 
 struct Fixed;
@@ -33,6 +33,7 @@ async fn read_everything(request: &Request) -> Result<Reply, Problem> {
     request.idempotency_key().map_err(Refusal::from)?;
     request.object()?;
     HistoryQuery::parse(&request.query, Chart::TYPE_NAMES)?;
+    drop((request.batch_id(), parse_batch::<Chart>(request.body()?, Fixed.now())));
     parse_generate::<Chart>(request.body()?, Fixed.now()).map_err(Refusal::from)?;
     Ok(Reply::new(200, json!(known.len())))
 }
@@ -61,6 +62,7 @@ fn any_json() -> impl Strategy<Value = Value> {
             Just("POST /api/ai/async/generate"),
             Just("-9999-12-1"),
             Just("{\"type\":\"CHART_GENERATION\",\"params\":{}}"),
+            Just("{\"requests\":[{},7,{\"type\":\"CHART_GENERATION\",\"params\":{}}]}"),
             Just("0193e4a0-0000-7000-8000-000000000001"),
         ]
         .prop_map(Value::from),

@@ -14,8 +14,8 @@ use super::rows::{Row, Rows};
 use super::state::Held;
 use crate::envelope::Refusal;
 
-/// Bytes of the largest body. The API reads 256 KiB.
-const LARGEST_BODY: usize = 240 * 1024;
+/// Bytes of the largest body. The API reads 1 MiB.
+const LARGEST_BODY: usize = 1000 * 1024;
 /// Codes that say nothing of the row: it is sent again until its time has come.
 const QUEUED: [&str; 3] = ["TOO_MANY_WAITING", "RATE_LIMIT_EXCEEDED", "BUDGET_EXCEEDED"];
 /// How often a row is sent that is refused for now for another reason.
@@ -275,7 +275,7 @@ mod tests {
         let mut batches = batches(&text, 100, 0, &[]);
         let first = batches.next().unwrap();
         assert_eq!((numbers(&first.items), batches.taken()), (vec![1], 1));
-        assert!(first.body(false).to_string().len() < 256 * 1024);
+        assert!(first.body(false).to_string().len() < 1024 * 1024);
         let second = batches.next().unwrap();
         assert_eq!(numbers(&second.items), [2]);
         assert_eq!(second.unreadable[0].error.code, "TOO_LARGE");

@@ -124,6 +124,33 @@ fn a_body_over_256_kib_is_413_whichever_way_it_comes() {
 }
 
 #[test]
+fn the_body_of_a_batch_may_have_a_mebibyte() {
+    let batch = |body: &str| {
+        let mut event = http(body);
+        event["routeKey"] = json!("POST /api/ai/async/batch");
+        event
+    };
+    let fits = format!("\"{}\"", "a".repeat(MAX_BATCH_BODY - 2));
+    assert!(Request::read(batch(&fits)).unwrap().body().is_ok());
+    assert_eq!(refused_body(batch(&format!("{fits} "))), (413, "body".into()));
+    assert_eq!(refused_body(http(&fits)), (413, "body".into()));
+}
+
+#[test]
+fn a_batch_has_an_id_of_its_own() {
+    let id = "0193e4a0-0000-7000-8000-00000000ba7c";
+    let mut event = http("{}");
+    event["pathParameters"] = json!({"batchId": id});
+    let call = Request::read(event).unwrap();
+    assert_eq!(call.batch_id().unwrap().to_string(), id);
+    assert_eq!(call.process_id().unwrap_err().code, ErrorCode::InvalidUuid);
+    let direct = Request::read(json!({"batchId": id})).unwrap();
+    assert!(direct.batch_id().is_ok() && direct.process_id().is_err());
+    let refusal = Request::read(json!({"batchId": "x"})).unwrap().batch_id().unwrap_err();
+    assert_eq!(refusal.details[0].field, "batchId");
+}
+
+#[test]
 fn a_body_that_is_no_text_is_refused_by_name() {
     for body in [BASE64_STANDARD.encode([0xff, 0xfe]), "not base64!".to_owned()] {
         let mut event = http(&body);
