@@ -9,7 +9,8 @@ use crate::language::Language;
 /// The tag of one version of a process in one language.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ETag<'a> {
-    /// The version of the row: digits and dots.
+    /// The version of the row: digits and dots; of a waiting process also where it waits, in
+    /// capitals and digits.
     pub version: &'a str,
     /// The language of the messages.
     pub language: Language,
@@ -30,8 +31,10 @@ impl ETag<'_> {
             let tag = tag.trim();
             let tag = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?;
             let (version, known_language) = tag.split_once('-')?;
-            let ours = known_language == language.tag()
-                && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+            let is_ours = |byte: u8| {
+                byte.is_ascii_digit() || byte.is_ascii_uppercase() || matches!(byte, b'.' | b'_')
+            };
+            let ours = known_language == language.tag() && version.bytes().all(is_ours);
             ours.then(|| version.to_owned())
         };
         if_none_match.split(',').take(8).filter_map(version).collect()
@@ -54,6 +57,13 @@ mod tests {
         assert_eq!(tag, r#"W/"771.1764000000.25-en""#);
         assert_eq!(ETag::known_versions(&tag, Language::English), ["771.1764000000.25"]);
         assert!(ETag::known_versions(&tag, Language::Japanese).is_empty());
+    }
+
+    #[test]
+    fn the_tag_of_a_waiting_process_is_known_again() {
+        let version = "771.1764000000.25.USER_LIMIT.12";
+        let tag = ETag { version, language: Language::Japanese }.to_string();
+        assert_eq!(ETag::known_versions(&tag, Language::Japanese), [version]);
     }
 
     #[test]
