@@ -26,6 +26,9 @@ pub(crate) struct Refusal {
     /// By which the logs know it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_id: Option<String>,
+    /// The process that stands in the way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process_id: Option<String>,
 }
 
 impl Refusal {

@@ -263,6 +263,9 @@ mod tests {
         let codes: Vec<_> =
             whole.by_index(2).unwrap().into_iter().map(|error| error.map(|e| e.code)).collect();
         assert_eq!(codes, [None, Some("C".to_owned())]);
+        let running = json!([{"index": 0, "error": {"code": "ALREADY_RUNNING", "processId": "p"}}]);
+        let error = verdicts(running).by_index(1).unwrap().remove(0).unwrap();
+        assert_eq!(serde_json::to_value(error).unwrap()["processId"], "p");
         assert!(whole.by_index(1).is_err() && whole.by_index(3).is_err());
     }
 }
