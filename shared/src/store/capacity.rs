@@ -242,7 +242,7 @@ impl Store {
                             COALESCE(capacity.calls, $4::integer), lowered_to, lowered_at, $3
                         ),
                         (SELECT sum(used.calls) FROM capacity_in_use() used)
-                    )::real * CASE WHEN $2 THEN 0.5 ELSE 0.75 END
+                    )::real * CASE WHEN $2 THEN 0.5 ELSE 0.6 END
                 ),
                 lowered_at = $3
             WHERE lowered_at IS NULL

@@ -99,6 +99,15 @@ pub async fn token(env: &StackEnv, name: &str) -> Result<String> {
     users::token(env, name).await
 }
 
+/// The `sub` of a token: how the database knows its user.
+///
+/// # Errors
+///
+/// When it is no token.
+pub(crate) fn subject(token: &str) -> Result<String> {
+    users::subject(token)
+}
+
 /// The stack as it runs now.
 ///
 /// # Errors

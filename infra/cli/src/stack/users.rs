@@ -2,6 +2,7 @@
 //! this machine only.
 
 use anyhow::{Context, Result};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::aws_api::{AwsApi, Refusal};
@@ -21,6 +22,13 @@ pub(super) async fn token(env: &StackEnv, name: &str) -> Result<String> {
         }
         Err(error) => Err(error.context(format!("the user {name} cannot log in"))),
     }
+}
+
+/// The `sub` of a token. Whoever made the token is believed: it is the stack's own pool.
+pub(super) fn subject(token: &str) -> Result<String> {
+    let payload = token.split('.').nth(1).context("this is no token")?;
+    let payload: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload)?)?;
+    payload["sub"].as_str().map(str::to_owned).context("the token names no user")
 }
 
 /// A pool that keeps secret who exists answers as to a wrong password.

@@ -1,6 +1,6 @@
 //! How many model calls may be in flight. The quota of a model is found by meeting it: when a call
 //! is refused for it by every model, the limit in force becomes half of what was in flight, and
-//! three quarters at the first sign, when one model has refused. Then it rises again,
+//! three fifths at the first sign, when one model has refused. Then it rises again,
 //! faster the longer it is quiet, until after a minute it is what is configured.
 //!
 //! A quota counts requests and tokens a minute, and not calls in flight. It is held by them all the
@@ -68,7 +68,7 @@ pub fn lowered(
 ) -> Option<Lowered> {
     let (pause, part) = match refused {
         Refused::ByAll => (LOWERED_AGAIN_AFTER, 0.5),
-        Refused::BySome => (WHOLE_AGAIN_AFTER, 0.75),
+        Refused::BySome => (WHOLE_AGAIN_AFTER, 0.6),
     };
     if before.is_some_and(|before| now - before.at < pause) {
         return None;
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn one_model_that_refuses_is_a_first_sign_and_no_more() {
         let first = lowered(16, None, 16, BySome, at(0)).unwrap();
-        assert_eq!(in_force(16, Some(first), at(0)), 12);
+        assert_eq!(in_force(16, Some(first), at(0)), 9);
         assert_eq!(lowered(16, Some(first), 16, BySome, at(59_999)), None);
         assert!(lowered(16, Some(first), 16, BySome, at(60_000)).is_some());
         assert!(lowered(16, Some(first), 16, ByAll, at(3_000)).is_some());
