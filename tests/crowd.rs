@@ -1,6 +1,6 @@
 //! More than there is capacity for: a quota far below the demand, one user beside a crowd, a pause,
-//! and functions that die at any moment of it. A binary of its own, because each of these is felt by
-//! every process there is.
+//! and functions that die at any moment of it. A binary of its own, because each of these is felt
+//! by every process there is.
 #![allow(
     missing_docs,
     clippy::unwrap_used,

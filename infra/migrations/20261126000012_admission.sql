@@ -360,6 +360,13 @@ BEGIN
             somebody_waits := true;
             EXIT;
         END IF;
+        -- Whoever has changed what waits of that user, and has not committed, holds the line too.
+        -- They admit afterwards, or are a hand.
+        PERFORM FROM processing_queue WHERE user_id = next_user FOR UPDATE SKIP LOCKED;
+        IF NOT FOUND THEN
+            passed_over := passed_over || next_user;
+            CONTINUE;
+        END IF;
         SELECT id INTO process
         FROM processing_state
         WHERE user_id = next_user AND priority = lane
@@ -393,7 +400,10 @@ BEGIN
     ELSIF NOT somebody_waits THEN
         -- What is left goes to whoever has least and could use more. No more rounds than there is
         -- capacity, so that this ends whatever happens.
-        UPDATE processing_batch SET gives_back = 0 WHERE gives_back > 0;
+        UPDATE processing_batch SET gives_back = 0
+        WHERE id IN (
+            SELECT id FROM processing_batch WHERE gives_back > 0 ORDER BY id FOR UPDATE SKIP LOCKED
+        );
         FOR round IN 1 .. in_force - in_use LOOP
             SELECT planned.id, planned.process_id INTO batch
             FROM processing_batch planned
@@ -556,13 +566,18 @@ BEGIN
     )), 0)
     INTO ahead
     FROM (
-        SELECT queue.user_id, queue.served_at,
-               CASE of_priority WHEN 'normal' THEN queue.normal_since ELSE queue.low_since END AS since,
-               CASE of_priority WHEN 'normal' THEN queue.waiting_normal ELSE queue.waiting_low END AS waiting
-        FROM processing_queue queue
-        WHERE CASE of_priority WHEN 'normal' THEN queue.waiting_normal > 0 ELSE queue.waiting_low > 0 END
-          AND queue.user_id <> whose
-        LIMIT 2000
+        (SELECT queue.user_id, queue.served_at, queue.normal_since AS since,
+                queue.waiting_normal AS waiting
+         FROM processing_queue queue
+         WHERE of_priority = 'normal' AND queue.waiting_normal > 0 AND queue.user_id <> whose
+         ORDER BY queue.served_at, queue.normal_since, queue.user_id
+         LIMIT 2000)
+        UNION ALL
+        (SELECT queue.user_id, queue.served_at, queue.low_since, queue.waiting_low
+         FROM processing_queue queue
+         WHERE of_priority = 'low' AND queue.waiting_low > 0 AND queue.user_id <> whose
+         ORDER BY queue.served_at, queue.low_since, queue.user_id
+         LIMIT 2000)
     ) other
     LEFT JOIN capacity_in_use() used ON used.user_id = other.user_id;
     ahead := ahead + own;
@@ -663,14 +678,15 @@ BEGIN
     IF OLD.status = 'PENDING' AND OLD.admitted_at IS NULL AND OLD.execution_arn IS NULL THEN
         used := 0;
     ELSIF jsonb_typeof(NEW.result -> 'usage') = 'array' THEN
-        SELECT COALESCE(sum(
-            COALESCE((call ->> 'inputTokens')::bigint, 0)
-                + COALESCE((call ->> 'outputTokens')::bigint, 0)
-                + COALESCE((call ->> 'cacheReadInputTokens')::bigint, 0)
-                + COALESCE((call ->> 'cacheWriteInputTokens')::bigint, 0)
-        ), 0)
+        -- A hand may have written anything: what is no number counts as nothing.
+        SELECT COALESCE(sum(counted.value::numeric), 0)
         INTO used
-        FROM jsonb_array_elements(NEW.result -> 'usage') call;
+        FROM jsonb_array_elements(NEW.result -> 'usage') call,
+             jsonb_each(CASE jsonb_typeof(call) WHEN 'object' THEN call ELSE '{}' END) counted
+        WHERE jsonb_typeof(counted.value) = 'number'
+          AND counted.key IN (
+              'inputTokens', 'outputTokens', 'cacheReadInputTokens', 'cacheWriteInputTokens'
+          );
     END IF;
     IF used <> NEW.planned_tokens THEN
         PERFORM token_use_add(NEW.user_id, NEW.created_at, used - NEW.planned_tokens);
@@ -699,8 +715,13 @@ EXECUTE FUNCTION token_use_keep();
 -- has too many waiting, whether the budgets allow it (each 0: there is none), and whether it may
 -- start at once. Requests that are judged at the same moment do not see each other, so that a user
 -- may come out above the number of waiting ones, or a budget, by as many as that.
+--
+-- It is asked under the lock of all, until the caller commits. So whatever the caller may have to
+-- wait for later is waited for before: the user's own rows, and the goal. And where somebody holds
+-- the user's line, it is not asked at all.
 CREATE FUNCTION judge_admission(
-    asking text, at timestamptz, deployed_calls integer, deployed_per_user integer,
+    asking text, at timestamptz, goal uuid, is_counted boolean,
+    deployed_calls integer, deployed_per_user integer,
     most_waiting integer, planned bigint, user_budget bigint, whole_budget bigint
 ) RETURNS TABLE (refused_for text, tokens_left bigint, admitted boolean)
 LANGUAGE plpgsql VOLATILE
@@ -729,7 +750,25 @@ BEGIN
         IF planned > tokens_left THEN
             refused_for := 'BUDGET';
         ELSE
-            admitted := capacity_for_one(asking, at, deployed_calls, deployed_per_user);
+            IF goal IS NOT NULL THEN
+                PERFORM pg_advisory_xact_lock(hashtextextended(goal::text, 0));
+            END IF;
+            IF is_counted THEN
+                PERFORM FROM rate_limit bucket WHERE bucket.user_id = asking FOR UPDATE;
+            END IF;
+            IF planned > 0 THEN
+                PERFORM FROM token_use used
+                WHERE used.day = today AND used.user_id = asking
+                FOR UPDATE;
+                PERFORM FROM token_use used
+                WHERE used.day = today AND used.user_id = ''
+                FOR UPDATE;
+            END IF;
+            PERFORM FROM processing_queue line WHERE line.user_id = asking FOR UPDATE SKIP LOCKED;
+            IF FOUND
+               OR NOT EXISTS (SELECT FROM processing_queue line WHERE line.user_id = asking) THEN
+                admitted := capacity_for_one(asking, at, deployed_calls, deployed_per_user);
+            END IF;
         END IF;
     END IF;
     RETURN NEXT;
@@ -776,6 +815,7 @@ BEGIN
         ) waiting ON waiting.user_id = line.user_id
         WHERE line.waiting_normal IS DISTINCT FROM COALESCE(waiting.normal, 0)
            OR line.waiting_low IS DISTINCT FROM COALESCE(waiting.low, 0)
+        LIMIT 500
     LOOP
         INSERT INTO processing_queue (user_id) VALUES (whose) ON CONFLICT DO NOTHING;
         PERFORM FROM processing_queue WHERE user_id = whose FOR UPDATE;

@@ -52,6 +52,8 @@ struct ClaimedBatch<G: Generation> {
     open: Cell<i16>,
     /// Whether this attempt has staged anything.
     got_on: Cell<bool>,
+    /// Whether it has given all its calls back.
+    is_closed: Cell<bool>,
 }
 
 /// How one target went.
@@ -146,6 +148,7 @@ impl<G: StoredGeneration> Worker<G> {
                         others_wait,
                         open: Cell::new(0),
                         got_on: Cell::new(false),
+                        is_closed: Cell::new(false),
                     };
                     (batch, process_type, started_at, progress)
                 }
@@ -180,6 +183,7 @@ impl<G: StoredGeneration> Worker<G> {
                 None => self.write(&batch, asking, limit, progress).await?,
             };
             let Some(progress) = progress else { return self.fenced(id, fence).await };
+            self.close(&batch).await;
             if !progress.is_whole() {
                 return Ok(StepOutput::ended(id, Status::Processing));
             }
@@ -324,9 +328,10 @@ impl<G: StoredGeneration> Worker<G> {
         batch.got_on.set(true);
         if let Some(slots) = slots {
             batch.slots.set(slots);
+            batch.is_closed.set(slots == 0);
         }
         if given_back > 0 {
-            self.make_room().await;
+            batch.slots.want_room();
         }
         let children = |output: Option<&G::Written>| match output {
             Some(written) => G::children(&batch.params, target, written),
@@ -341,6 +346,24 @@ impl<G: StoredGeneration> Worker<G> {
             },
             progress,
         )
+    }
+
+    /// Gives back what a batch still has of which nothing is left. Losing this keeps a few calls
+    /// until the process ends.
+    async fn close(&self, batch: &ClaimedBatch<G>) {
+        if batch.is_closed.get() {
+            return;
+        }
+        match self.store.close_batch(batch.id, batch.fence).await {
+            Ok(Some(given_back)) if given_back > 0 => batch.slots.want_room(),
+            Ok(_) => {}
+            Err(failure) => tracing::warn!(
+                processId = %batch.id,
+                errorCode = %failure.code,
+                cause = failure.cause,
+                "the calls of a batch that is done are not given back"
+            ),
+        }
     }
 
     /// Gives back, until the next attempt, all calls of a batch but one. Losing this does no harm:

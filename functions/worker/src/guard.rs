@@ -10,7 +10,7 @@ use shared::{
 };
 
 use crate::{
-    limits::{LEAST_TIME_TO_ANSWER, LOOKS_BETWEEN_WISHES, TimeLeft, WATCH_EVERY},
+    limits::{LEAST_TIME_TO_ANSWER, LOOKS_BETWEEN_WISHES, ROOM_PATIENCE, TimeLeft, WATCH_EVERY},
     slots::Slots,
     worker::{StepError, Worker},
 };
@@ -35,7 +35,12 @@ impl<G: StoredGeneration> Worker<G> {
         work: impl Future<Output = Result<T, StepError>>,
     ) -> Result<Guarded<T>, StepError> {
         let began = self.clock.now();
-        tokio::select! {
+        let none = Slots::new(1);
+        let slots = slots.unwrap_or(&none);
+        let make_room = async || self.make_room().await;
+        let mut making_room = std::pin::pin!(slots.keep_making_room(make_room));
+        let guarded = tokio::select! {
+            never = &mut making_room => match never {},
             done = work => done.map(Guarded::Done).map_err(|error| {
                 let taken = (self.clock.now() - began).to_std().unwrap_or_default();
                 end_by_time(error, time_left.process.saturating_sub(taken))
@@ -45,23 +50,28 @@ impl<G: StoredGeneration> Worker<G> {
                 let attempt = fence.batch.map_or(fence.attempt, |(_, attempt)| attempt);
                 Err(out_of_time(time_left, attempt).into())
             }
+        };
+        let finishing = slots.finish_making_room(making_room);
+        if tokio::time::timeout(ROOM_PATIENCE, finishing).await.is_err() {
+            tracing::warn!(processId = %id, "who was being admitted is left to the sweep");
         }
+        guarded
     }
 
     /// Returns once the process is no longer this attempt's. A look that fails tells nothing, and
     /// the next one follows. Each look also tells how many calls may be in flight; a batch that
     /// could use more asks for them now and then, because nothing may end meanwhile that would be
     /// an occasion to give it some.
-    async fn stopped(&self, id: ProcessId, fence: Fence, slots: Option<&Slots>) -> Standing {
+    async fn stopped(&self, id: ProcessId, fence: Fence, slots: &Slots) -> Standing {
         for look in 1_u32.. {
             tokio::time::sleep(WATCH_EVERY).await;
             match self.store.watch(id, fence).await {
                 Ok(Watched { standing: Standing::Current, slots: count, wants_more }) => {
-                    if let (Some(slots), Some(count)) = (slots, count) {
+                    if let Some(count) = count {
                         slots.set(count);
                     }
                     if wants_more && look.is_multiple_of(LOOKS_BETWEEN_WISHES) {
-                        self.make_room().await;
+                        slots.want_room();
                     }
                 }
                 Ok(Watched { standing, .. }) => return standing,

@@ -16,6 +16,8 @@ pub const MAX_REPAIRS: usize = 3;
 /// How often the worker looks at its process, so that a cancel stops it within two seconds.
 pub const WATCH_EVERY: Duration = Duration::from_secs(1);
 
+/// How long an attempt that has ended waits until those are started whom it is admitting.
+pub const ROOM_PATIENCE: Duration = Duration::from_secs(3);
 /// A batch that could use more calls asks for them after so many looks.
 pub const LOOKS_BETWEEN_WISHES: u32 = 5;
 /// The time in which a model may still answer. A throttled attempt of a process that has less left

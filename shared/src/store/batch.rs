@@ -167,7 +167,7 @@ impl Store {
                 -- Nothing is in flight yet: what others wait for is given back at once.
                 UPDATE processing_batch batch
                 SET attempt = batch.attempt + 1,
-                    slots = GREATEST(batch.slots - batch.gives_back, 1),
+                    slots = GREATEST(batch.slots - batch.gives_back, LEAST(batch.wants, 1)),
                     gives_back = 0,
                     rests = false
                 FROM before
@@ -242,6 +242,50 @@ impl Store {
             resting: row.resting,
             others_wait: row.others_wait,
         })
+    }
+
+    /// Gives back what a batch has of which nothing is left to be written: it gets no call any
+    /// more. How many those are; `None`: fenced.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn close_batch(&self, id: ProcessId, fence: Fence) -> Result<Option<i16>, Failure> {
+        let Some((batch, attempt)) = fence.batch else { return Ok(None) };
+        let mut connection = self.database.connection().await?;
+        sqlx::query_scalar!(
+            r#"
+            WITH process AS (
+                SELECT id
+                FROM processing_state
+                WHERE id = $1 AND attempt = $2 AND status = 'PROCESSING'
+                FOR UPDATE
+            ), before AS (
+                SELECT batch.id, batch.slots
+                FROM process
+                JOIN processing_batch batch ON batch.process_id = process.id
+                WHERE batch.id = $3 AND batch.attempt = $4
+                FOR UPDATE OF batch
+            ), closed AS (
+                UPDATE processing_batch batch
+                SET slots = 0, wants = 0, gives_back = 0
+                FROM before
+                WHERE batch.id = before.id
+            ), shared AS (
+                UPDATE processing_state
+                SET share = GREATEST(share - before.slots, 0)
+                FROM before
+                WHERE processing_state.id = $1 AND before.slots > 0
+            )
+            SELECT slots AS "given_back!" FROM before
+            "#,
+            id.0,
+            fence.attempt,
+            batch,
+            attempt,
+        )
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(Failure::from)
     }
 
     /// Notes how an attempt at a batch ended that will be made again: it keeps one slot while

@@ -237,17 +237,21 @@ impl Store {
             UPDATE processing_capacity capacity
             SET lowered_to = GREATEST(
                     1,
-                    LEAST(
-                        capacity_in_force(
-                            COALESCE(capacity.calls, $4::integer), lowered_to, lowered_at, $3
-                        ),
-                        (SELECT sum(used.calls) FROM capacity_in_use() used)
-                    )::real * CASE WHEN $2 THEN 0.5 ELSE 0.6 END
+                    CASE WHEN $2 THEN LEAST(now.in_force, now.in_use)::real * 0.5
+                         ELSE now.in_force::real * 0.6 END
                 ),
                 lowered_at = $3
-            WHERE lowered_at IS NULL
-               OR $3 - lowered_at >= CASE WHEN $2 THEN interval '3 seconds'
-                                          ELSE interval '1 minute' END
+            FROM (
+                SELECT capacity_in_force(
+                           COALESCE(before.calls, $4::integer), lowered_to, lowered_at, $3
+                       ) AS in_force,
+                       (SELECT COALESCE(sum(used.calls), 0) FROM capacity_in_use() used) AS in_use
+                FROM processing_capacity before
+            ) now
+            WHERE (lowered_at IS NULL
+                   OR $3 - lowered_at >= CASE WHEN $2 THEN interval '3 seconds'
+                                              ELSE interval '1 minute' END)
+              AND ($2 OR 2 * now.in_use >= now.in_force)
             "#,
             models,
             refused == Refused::ByAll,

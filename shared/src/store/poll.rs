@@ -71,8 +71,10 @@ impl Store {
                    place.calls_in_force AS "calls_in_force?"
             FROM processing_state process
             LEFT JOIN LATERAL (
-                SELECT * FROM where_it_waits(process, $3, $4, $5)
-            ) place ON process.status = 'PENDING',
+                SELECT *
+                FROM where_it_waits(process, $3, $4, $5)
+                WHERE process.status = 'PENDING'
+            ) place ON true,
                  LATERAL (
                      SELECT process.xmin::text || '.'
                             || extract(epoch FROM process.updated_at)::text

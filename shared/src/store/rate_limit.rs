@@ -18,7 +18,7 @@ pub struct Quota {
     pub limit: i32,
     /// Requests of the last minute.
     pub used: i32,
-    /// When the next of those that are used is free again.
+    /// When as many of those that are used are free again as the next request counts.
     pub reset: DateTime<Utc>,
 }
 
@@ -31,13 +31,20 @@ impl Quota {
 
     /// As the row says: `slots` are the seconds up to and with the one that begins at `last`.
     pub(super) fn of_slots(limit: i32, slots: &[i32], last: DateTime<Utc>) -> Self {
+        Self::for_weight(1, limit, slots, last)
+    }
+
+    /// The same for a request that counts as `weight`.
+    pub(super) fn for_weight(weight: i32, limit: i32, slots: &[i32], last: DateTime<Utc>) -> Self {
         let leaves_after = |index: usize| i64::try_from(index).map_or(60, |second| second + 1);
         let mut used: i32 = slots.iter().sum();
         let unused = Self { limit, used, reset: last + TimeDelta::minutes(1) };
-        // The oldest requests leave first, until one more is allowed.
+        // One that weighs more than the whole limit is allowed when nothing else is used.
+        let weight = weight.min(limit).max(1);
+        // The oldest requests leave first, until it is allowed.
         for (index, slot) in slots.iter().enumerate().filter(|(_, slot)| **slot > 0) {
             used -= slot;
-            if used < limit {
+            if used + weight <= limit {
                 return Self { reset: last + TimeDelta::seconds(leaves_after(index)), ..unused };
             }
         }
@@ -211,6 +218,18 @@ mod tests {
         let quota = Quota::of_slots(20, &slots(&[1]), at(100_000));
         assert_eq!((quota.used, quota.remaining(), quota.reset), (1, 19, at(160_000)));
         assert_eq!(Quota::of_slots(20, &slots(&[]), at(100_000)), Quota::unused(20, at(100_900)));
+    }
+
+    #[test]
+    fn what_weighs_more_waits_until_as_much_is_free() {
+        let wait = |weight| {
+            let quota = Quota::for_weight(weight, 20, &slots(&[3, 2, 14]), at(100_000));
+            (quota.used, quota.reset)
+        };
+        assert_eq!(wait(1), (19, at(158_000)));
+        assert_eq!(wait(5), (19, at(159_000)));
+        assert_eq!(wait(7), (19, at(160_000)));
+        assert_eq!(wait(99), (19, at(160_000)));
     }
 
     #[test]

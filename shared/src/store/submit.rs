@@ -279,7 +279,9 @@ impl Observed {
     fn quota<G: Generation>(&self, submission: &Submission<G>) -> Option<Quota> {
         let per_minute = submission.per_minute?;
         Some(match (self.limit, &self.slots, self.window_start) {
-            (Some(limit), Some(slots), Some(last)) => Quota::of_slots(limit, slots, last),
+            (Some(limit), Some(slots), Some(last)) => {
+                Quota::for_weight(submission.plan().weight, limit, slots, last)
+            }
             _ => Quota::unused(per_minute, submission.now),
         })
     }

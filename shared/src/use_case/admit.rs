@@ -13,8 +13,10 @@ use crate::{
 
 /// Processes that are admitted by one statement, and started together.
 const MOST_AT_ONCE: i32 = 16;
-/// Statements that one occasion makes: what is left waits for the next.
+/// Statements that one occasion makes: what is left waits for the next. Where somebody waits for an
+/// answer, it is fewer.
 const MOST_ROUNDS: usize = 64;
+const MOST_ROUNDS_OF_A_REQUEST: usize = 8;
 
 /// Admits waiting processes as far as there is capacity, and starts their executions. One that is
 /// admitted and cannot be started, or whose caller dies before, is started by the sweep (R1).
@@ -29,7 +31,11 @@ pub async fn admit(
     now: DateTime<Utc>,
 ) -> Result<Vec<ProcessId>, Failure> {
     let mut admitted = Vec::new();
-    for _ in 0..MOST_ROUNDS {
+    let rounds = match actor {
+        Actor::User => MOST_ROUNDS_OF_A_REQUEST,
+        Actor::Operator | Actor::Worker | Actor::Reconciler => MOST_ROUNDS,
+    };
+    for _ in 0..rounds {
         let next = store.admit(terms, MOST_AT_ONCE, actor, now).await?;
         let is_last = i32::try_from(next.len()).is_ok_and(|count| count < MOST_AT_ONCE);
         start(store, workflow, &next, actor, now).await;

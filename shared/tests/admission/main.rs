@@ -10,6 +10,7 @@
 mod ahead;
 mod budget;
 mod capacity;
+mod held;
 mod kit;
 mod limit;
 mod paused;

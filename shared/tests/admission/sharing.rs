@@ -16,7 +16,7 @@ const BATCH: Uuid = Uuid::from_u128(0xba7c);
 const TARGETS: u128 = 0x7a0;
 
 /// A process of `user` at work, in one batch of sixteen targets.
-async fn at_work(fixture: &Fixture, user: &str, terms: &Terms) -> (ProcessId, Fence) {
+pub async fn at_work(fixture: &Fixture, user: &str, terms: &Terms) -> (ProcessId, Fence) {
     let id = ProcessId(waits(fixture, user, "normal", at(1)).await);
     admit(fixture, terms, 1).await;
     let claim = fixture.store.claim(id, None, at(2)).await.unwrap();
@@ -31,7 +31,7 @@ async fn at_work(fixture: &Fixture, user: &str, terms: &Terms) -> (ProcessId, Fe
 }
 
 /// The fence and the slots of a new attempt at the batch.
-async fn claimed(fixture: &Fixture, id: ProcessId) -> (Fence, i16) {
+pub async fn claimed(fixture: &Fixture, id: ProcessId) -> (Fence, i16) {
     match fixture.store.claim_batch(id, BATCH, at(4)).await.unwrap() {
         BatchClaim::Claimed { fence, slots, .. } => (fence, slots),
         other => panic!("{other:?}"),
@@ -39,7 +39,7 @@ async fn claimed(fixture: &Fixture, id: ProcessId) -> (Fence, i16) {
 }
 
 /// One call has ended: the target `number` is staged, and `open` are left.
-async fn stage(
+pub async fn stage(
     fixture: &Fixture,
     id: ProcessId,
     fence: Fence,
@@ -58,7 +58,7 @@ async fn stage(
 }
 
 /// What its row has, and what its batches have.
-async fn shares(fixture: &Fixture, id: ProcessId) -> (i16, i16) {
+pub async fn shares(fixture: &Fixture, id: ProcessId) -> (i16, i16) {
     sqlx::query_as(
         "SELECT share, (SELECT sum(slots)::smallint FROM processing_batch WHERE process_id = $1)
          FROM processing_state WHERE id = $1",

@@ -113,8 +113,18 @@ impl Run<'_> {
             }
             return Ok(());
         }
-        for user in store.recount_queue().await? {
-            tracing::warn!(userId = user, "it was counted wrongly who waits");
+        match store.recount_queue().await {
+            Ok(users) => {
+                for user in users {
+                    tracing::warn!(userId = user, "it was counted wrongly who waits");
+                }
+            }
+            // No reason not to look at anything else.
+            Err(failure) => tracing::warn!(
+                errorCode = %failure.code,
+                cause = failure.cause,
+                "who waits cannot be counted anew"
+            ),
         }
         for id in self.reconciler.admit(Actor::Reconciler).await? {
             self.report.add(Finding::admitted(id, RepairOutcome::Repaired));

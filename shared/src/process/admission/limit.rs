@@ -73,8 +73,14 @@ pub fn lowered(
     if before.is_some_and(|before| now - before.at < pause) {
         return None;
     }
-    let to = in_force(calls, before, now).min(in_use) as f32 * part;
-    Some(Lowered { to: to.max(1.0), at: now })
+    let in_force = in_force(calls, before, now);
+    let to = match refused {
+        Refused::ByAll => in_force.min(in_use),
+        // A sign it is only where there is much in flight.
+        Refused::BySome if 2 * in_use < in_force => return None,
+        Refused::BySome => in_force,
+    };
+    Some(Lowered { to: (to as f32 * part).max(1.0), at: now })
 }
 
 #[cfg(test)]
@@ -117,6 +123,7 @@ mod tests {
         assert_eq!(lowered(16, Some(first), 16, BySome, at(59_999)), None);
         assert!(lowered(16, Some(first), 16, BySome, at(60_000)).is_some());
         assert!(lowered(16, Some(first), 16, ByAll, at(3_000)).is_some());
+        assert_eq!(lowered(16, None, 7, BySome, at(0)), None, "little is in flight");
     }
 
     #[test]

@@ -106,7 +106,10 @@ WITH repeat AS (
 ), admission AS MATERIALIZED (
     -- Asked last, and only for what nothing else stands in the way of.
     SELECT judged.*
-    FROM judge_admission($2, $9, $25, $26, $27, $23::integer, $28, $29) judged
+    FROM judge_admission(
+             $2, $9, (SELECT goal_id FROM scope), $12::integer IS NOT NULL,
+             $25, $26, $27, $23::integer, $28, $29
+         ) judged
     WHERE NOT EXISTS (SELECT FROM repeat)
       AND NOT EXISTS (SELECT FROM exhausted)
       AND NOT EXISTS (SELECT FROM obstacle)
