@@ -61,7 +61,7 @@ impl CapacityCommand {
                 };
                 if limits == NewLimits::default() {
                     let fields = "calls, callsPerUser, reset";
-                    reader.violate("calls", Rule::ExactlyOneOf { fields });
+                    reader.violate("calls", Rule::AtLeastOneOf { fields });
                 }
                 Some(Action::Limit(limits))
             }

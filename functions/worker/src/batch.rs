@@ -366,8 +366,8 @@ impl<G: StoredGeneration> Worker<G> {
         }
     }
 
-    /// Gives back, until the next attempt, all calls of a batch but one. Losing this does no harm:
-    /// they are given back with the next call that ends.
+    /// Gives back, until the next attempt, all calls of a batch but one, and counts a failed try.
+    /// Losing this costs one try more, and calls that nobody uses until then.
     async fn rest(&self, batch: &ClaimedBatch<G>, error: &StepError) {
         let failed = match error {
             StepError::Failed(failure) => engine_retry::is_failed_try(failure.code),

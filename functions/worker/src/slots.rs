@@ -42,9 +42,7 @@ impl Slots {
     pub(crate) async fn changed(&self) {
         self.changed.notified().await;
     }
-}
 
-impl Slots {
     /// Has somebody be admitted, soon: see [`Self::keep_making_room`].
     pub(crate) fn want_room(&self) {
         self.wanted.notify_one();
@@ -62,15 +60,15 @@ impl Slots {
         }
     }
 
-    /// Lets `keeping`, which is [`Self::keep_making_room`], finish what it has begun.
+    /// Lets `keeping`, which is [`Self::keep_making_room`], finish what it has begun, and begin
+    /// what is wanted.
     pub(crate) async fn finish_making_room(
         &self,
         mut keeping: Pin<&mut impl Future<Output = Infallible>>,
     ) {
         poll_fn(|context| {
-            if self.is_making_room.get() {
-                let Poll::Pending = keeping.as_mut().poll(context);
-            }
+            // Also what was wanted with the work's last step is begun by this.
+            let Poll::Pending = keeping.as_mut().poll(context);
             if self.is_making_room.get() { Poll::Pending } else { Poll::Ready(()) }
         })
         .await;
@@ -102,8 +100,11 @@ mod tests {
         assert_eq!(done.get(), 0);
         slots.finish_making_room(keeping.as_mut()).await;
         assert_eq!(done.get(), 1);
-        slots.finish_making_room(keeping).await;
+        slots.finish_making_room(keeping.as_mut()).await;
         assert_eq!(done.get(), 1, "nothing was wanted since");
+        slots.want_room();
+        slots.finish_making_room(keeping).await;
+        assert_eq!(done.get(), 2, "it was wanted with the last step");
     }
 
     #[tokio::test]

@@ -38,7 +38,7 @@ pub struct StageOutcome {
     pub progress: StagingProgress,
     /// Whether it was not staged before.
     pub is_new: bool,
-    /// Calls that the batch may have in flight from now on; `None`: it is none of a batch.
+    /// Calls that the batch may have in flight from now on; `None`: no call of a batch has ended.
     pub slots: Option<i16>,
     /// Calls that have been given back with it, so that others may be admitted.
     pub given_back: i16,

@@ -21,14 +21,14 @@ WITH process AS (
 ), current AS (
     SELECT * FROM process WHERE $3::uuid IS NULL OR EXISTS (SELECT FROM batch)
 ), kept AS (
-    -- One of its calls has ended: that one goes if others wait for it, and so does what
-    -- there is nothing left for. While there is, it keeps one.
+    -- One of its calls has ended: that one goes if others wait for it, and so does what there is
+    -- nothing left for. While there is, it keeps one.
     SELECT id, slots AS before,
-           CASE WHEN $11::smallint IS NULL THEN slots
-                ELSE LEAST(
-                    GREATEST(slots - LEAST(gives_back, 1), LEAST(slots, 1)), $11
-                ) END::smallint AS slots
+           LEAST(
+               GREATEST(slots - LEAST(gives_back, 1), LEAST(slots, 1)), $11::smallint
+           )::smallint AS slots
     FROM batch
+    WHERE $11::smallint IS NOT NULL
 ), trimmed AS (
     UPDATE processing_batch batch
     SET slots = kept.slots,

@@ -69,6 +69,11 @@ pub enum Rule {
         /// The allowed values.
         allowed: &'static [&'static str],
     },
+    /// At least one of some fields must be there.
+    AtLeastOneOf {
+        /// The fields.
+        fields: &'static str,
+    },
     /// Exactly one of some fields must be there.
     ExactlyOneOf {
         /// The fields.
@@ -239,6 +244,7 @@ impl Violation {
             Rule::OneOf { allowed } => {
                 format!("次のいずれかを指定してください: {}。", allowed.join(", "))
             }
+            Rule::AtLeastOneOf { fields } => format!("次のうち1つ以上を指定してください: {fields}。"),
             Rule::ExactlyOneOf { fields } => format!("次のうち1つだけを指定してください: {fields}。"),
             Rule::Unknown { known } => format!("この項目はありません。使える項目: {known}。"),
             Rule::More { count } => format!("このほかに{count}件の誤りがあります。"),
@@ -296,6 +302,7 @@ impl Violation {
             Rule::Time => "must be an RFC 3339 time, such as 2030-01-01T00:00:00Z".into(),
             Rule::Past => "must lie in the future".into(),
             Rule::OneOf { allowed } => format!("must be one of {}", allowed.join(", ")),
+            Rule::AtLeastOneOf { fields } => format!("Give at least one of {fields}."),
             Rule::ExactlyOneOf { fields } => format!("give exactly one of {fields}"),
             Rule::Unknown { known } => format!("is not a known field; known are {known}"),
             Rule::More { count } => format!("and {count} more"),

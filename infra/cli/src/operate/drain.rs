@@ -58,7 +58,8 @@ pub(super) async fn until_empty<F: Functions>(
     }
 }
 
-/// Whether the waiting is over. That nothing runs counts before all else.
+/// Whether the waiting is over. A pause that was taken back counts first; that nothing runs counts
+/// before the time.
 const fn end(capacity: &Capacity, is_late: bool) -> Option<End> {
     if capacity.paused.is_none() {
         Some(End::Resumed)

@@ -7,9 +7,8 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | `turn` | who is next |
-//! | `limit` | how many calls may be in flight, after the models have refused some for their quota
-//! |
+//! | `turn`, `priority` | who is next |
+//! | `limit` | how many calls may be in flight, after models have refused some for their quota |
 //! | `waiting` | what a waiting process is told, and when it will probably be done |
 //! | `terms` | what is configured |
 //!
@@ -31,5 +30,5 @@ pub use self::{
     priority::Priority,
     terms::{TOKENS_PER_CALL, Terms, request_weight},
     turn::{InLine, NORMALS_BEFORE_A_LOW, next_in_line},
-    waiting::{Waiting, WaitingReason, completion_time, processes_ahead},
+    waiting::{Waiting, WaitingReason, completion_time},
 };
