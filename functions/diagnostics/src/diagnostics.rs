@@ -1,18 +1,16 @@
 //! Which check an operator asks for.
 
-use serde::Deserialize;
 use shared::{
     aws::{model::Models, workflow::Workflow},
     clock::SystemClock,
-    http::{Caller, Problem, Refusal, Reply, Request},
+    http::{Caller, Problem, Reply, Request},
     lambda::Setup,
     process::{ErrorCode, Failure, Terms},
+    reconcile::Limits,
     store::Store,
-    validation::{Rule, Violation},
 };
 
-/// The checks that there are.
-const CHECKS: &[&str] = &["health"];
+use crate::command::{Check, Command};
 
 /// What the checks look at.
 pub(crate) struct Diagnostics {
@@ -21,12 +19,9 @@ pub(crate) struct Diagnostics {
     pub(crate) models: Models,
     pub(crate) clock: SystemClock,
     pub(crate) terms: Terms,
-}
-
-/// The payload of an invocation.
-#[derive(Debug, Deserialize)]
-struct CheckRequest {
-    check: Option<String>,
+    pub(crate) limits: Limits,
+    /// In front of the functions' names.
+    pub(crate) prefix: String,
 }
 
 impl Diagnostics {
@@ -35,12 +30,21 @@ impl Diagnostics {
     /// # Errors
     /// When a variable is missing or wrong.
     pub(crate) async fn new(setup: &Setup) -> Result<Self, Failure> {
+        let environment = setup.environment();
+        let limits = Limits::default();
+        let usual = limits.time_limit.num_seconds().unsigned_abs();
+        let time_limit = environment.seconds("PROCESS_TIME_LIMIT_SECONDS", usual)?;
+        let time_limit = chrono::TimeDelta::from_std(time_limit)
+            .map_err(|_| Failure::internal("PROCESS_TIME_LIMIT_SECONDS is too long"))?;
         Ok(Self {
             workflow: setup.workflow()?,
             models: setup.models()?,
             clock: SystemClock,
             terms: setup.terms()?,
-            store: setup.store().await?,
+            limits: Limits { time_limit, ..limits },
+            prefix: environment.text("NAME_PREFIX").unwrap_or_default(),
+            // A call that takes longer than a person waits is a finding.
+            store: setup.store_for_requests().await?,
         })
     }
 
@@ -49,10 +53,10 @@ impl Diagnostics {
         if request.caller != Caller::Operator {
             return Err(ErrorCode::Forbidden.into());
         }
-        if request.json::<CheckRequest>()?.check.as_deref() == Some("health") {
-            return self.health().await;
+        let command = Command::read(&request.object()?)?;
+        let words = command.words();
+        match command.check {
+            Check::Health => Box::pin(self.health(words)).await,
         }
-        let details = vec![Violation::new("check", Rule::OneOf { allowed: CHECKS })];
-        Err(Refusal { details, ..ErrorCode::ValidationError.into() }.into())
     }
 }

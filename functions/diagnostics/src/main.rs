@@ -1,7 +1,11 @@
 //! `diagnostics`: tells an operator what is wrong, with one command.
 
+mod command;
 mod diagnostics;
 mod health;
+#[cfg(test)]
+mod tests;
+mod words;
 
 use shared::{http::respond, lambda, lambda::Setup, process::Failure};
 

@@ -17,6 +17,7 @@
 //! | `reconcile/` | what the reconciler reads and repairs |
 //! | `database`, `connection/` | the connection |
 //! | `config`, `health` | its settings, and whether it works |
+//! | `flow`, `sessions`, `schema` | for operators: whether work flows, who blocks, migrations |
 //!
 //! # How to add a query
 //!
@@ -48,6 +49,7 @@ mod connection;
 mod database;
 mod end;
 mod find;
+mod flow;
 mod generation;
 mod health;
 mod history;
@@ -56,6 +58,8 @@ mod progress;
 mod rate_limit;
 mod reconcile;
 mod request_batch;
+mod schema;
+mod sessions;
 mod stage;
 mod staged;
 mod standing;
@@ -69,9 +73,10 @@ pub use self::{
     claim::Claim,
     committed::Committed,
     config::{DatabaseConfig, DatabaseTls, Pooling},
-    connection::{Connection, Credentials},
+    connection::{Connection, Credentials, DatabaseTrouble},
     database::Database,
     end::Ended,
+    flow::{ActiveOfType, Budgets, FailuresOfCode, Flow, LastSweep, Unstarted},
     generation::{Completion, FoundTarget, NewRows, StoredGeneration},
     history::{CURSOR_LENGTH, Cursor, Filter, HISTORY_SQL, Page, Window},
     poll::Polled,
@@ -80,6 +85,8 @@ pub use self::{
     request_batch::{
         BatchCancelling, BatchLook, KnownBatch, NewBatch, NewProcess, RequestBatch, Sender,
     },
+    schema::Schema,
+    sessions::{Server, Session},
     stage::{StageOutcome, Staging, StagingProgress},
     staged::Staged,
     standing::{Fence, Standing, Watched},

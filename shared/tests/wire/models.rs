@@ -225,7 +225,7 @@ async fn the_check_tells_the_faults_of_models_apart_with_the_next_step() {
     })
     .await;
     let ids = ["gone", "legacy", "settling", "busy", "well"];
-    let found = models(&address, &ids).check().await;
+    let found = models(&address, &ids).check(Duration::from_secs(5)).await;
     let steps = ["end of life", "Legacy", "use case form", "Service Quotas"];
     for ((id, result), step) in found.iter().zip(steps) {
         let fault = result.as_ref().unwrap_err();

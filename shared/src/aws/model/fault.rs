@@ -171,6 +171,12 @@ impl ModelFault {
         Self { model_id: model_id.to_owned(), fault: Fault::Configuration, words }
     }
 
+    /// One that has not answered within `limit`.
+    pub(super) fn late(model_id: &str, limit: Duration) -> Self {
+        let words = format!("no answer within {} s", limit.as_secs());
+        Self { model_id: model_id.to_owned(), fault: Fault::TimedOut, words }
+    }
+
     /// An answer that ended with `stop`, by which its content was refused.
     pub(super) fn refused(model_id: &str, stop: &str) -> Self {
         let words = format!("stop reason {}: {}", name_of(stop), diagnosis::of_refusal(stop));

@@ -23,6 +23,7 @@ use aws_sdk_bedrockruntime::{
     operation::converse::{ConverseOutput, builders::ConverseFluentBuilder},
     types::{ContentBlock, ConversationRole, InferenceConfiguration, Message},
 };
+use futures_util::future::join_all;
 use serde_json::Value;
 
 use self::answer::Ended;
@@ -131,28 +132,28 @@ impl Models {
         sent.map_err(|error| ModelFault::of(id, &error, self.timeout))
     }
 
-    /// Asks each model for one token: proof that it is there and that we may use it. Returns the
-    /// fault of each that fails.
-    pub async fn check(&self) -> Vec<(String, Result<(), ModelFault>)> {
-        let mut results = Vec::new();
-        for id in &self.ids {
-            let message = Message::builder()
-                .role(ConversationRole::User)
-                .content(ContentBlock::Text("ping".to_owned()))
-                .build();
-            let result = match message {
-                Ok(message) => {
-                    let call =
-                        self.client.converse().model_id(id).messages(message).inference_config(
-                            InferenceConfiguration::builder().max_tokens(1).build(),
-                        );
-                    self.send(id, call).await.map(drop)
-                }
-                Err(error) => Err(ModelFault::unbuilt(id, &error)),
-            };
-            results.push((id.clone(), result));
-        }
-        results
+    /// Asks each model for one token, all at once: proof that it is there and that we may use it.
+    /// Returns the fault of each that fails; one that has not answered within `limit` has timed
+    /// out.
+    pub async fn check(&self, limit: Duration) -> Vec<(String, Result<(), ModelFault>)> {
+        let checks = self.ids.iter().map(async |id| {
+            let result = tokio::time::timeout(limit, self.check_one(id))
+                .await
+                .unwrap_or_else(|_| Err(ModelFault::late(id, limit)));
+            (id.clone(), result)
+        });
+        join_all(checks).await
+    }
+
+    async fn check_one(&self, id: &str) -> Result<(), ModelFault> {
+        let message = Message::builder()
+            .role(ConversationRole::User)
+            .content(ContentBlock::Text("ping".to_owned()))
+            .build()
+            .map_err(|error| ModelFault::unbuilt(id, &error))?;
+        let one_token = InferenceConfiguration::builder().max_tokens(1).build();
+        let call = self.client.converse().model_id(id).messages(message);
+        self.send(id, call.inference_config(one_token)).await.map(drop)
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `secret`, `roots` | the database's address and password; whose certificates it may have |
 //! | `socket` | how the kernel is to treat the connection |
 //! | `fault` | what an error means: for the caller, the connection and the statement |
+//! | `trouble` | what a failure means to an operator |
 //!
 //! What a connection went through is not always known: an answer that did not come in time may
 //! come later, and a statement whose future was dropped is still on its way. Then the connection is
@@ -23,6 +24,7 @@ mod roots;
 mod secret;
 mod socket;
 mod statement;
+mod trouble;
 
 use std::{fmt, io, time::Duration};
 
@@ -39,6 +41,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub use self::open::Credentials;
 use self::open::Opened;
+pub use self::trouble::DatabaseTrouble;
 use self::{
     age::{Age, Judgement},
     statement::Statement,

@@ -1,0 +1,5 @@
+//! Diagnostics against a real Postgres, and doubles of Step Functions and Bedrock in the same
+//! process.
+
+mod fixture;
+mod health;
