@@ -1,16 +1,26 @@
 //! What an operator asks for, read from the payload.
 
+use std::{ops::RangeInclusive, sync::LazyLock};
+
 use serde_json::{Map, Value};
 use shared::{
     http::Refusal,
     language::Language,
-    validation::{Reader, Rule, Violation},
+    process::{ErrorCode, ProcessId, Status},
+    store::ListFilter,
+    validation::{Reader, Rule, Text, Violation, parse_time},
 };
 
 use crate::words::Words;
 
 /// The checks that there are.
-const CHECKS: &[&str] = &["health"];
+const CHECKS: &[&str] = &["health", "process", "list", "stats", "errors"];
+/// The statuses that there are.
+static STATUSES: LazyLock<Vec<&str>> =
+    LazyLock::new(|| Status::ALL.iter().map(|status| status.as_str()).collect());
+/// The error codes that there are.
+static CODES: LazyLock<Vec<&str>> =
+    LazyLock::new(|| ErrorCode::ALL.iter().map(|code| code.as_str()).collect());
 /// The languages that there are.
 const LANGUAGES: &[&str] = &["ja", "en"];
 
@@ -26,6 +36,20 @@ pub(crate) struct Command {
 pub(crate) enum Check {
     /// Everything at once.
     Health,
+    /// What has happened to one process.
+    Process(ProcessId),
+    /// Processes that pass a filter.
+    List(ListQuery),
+    /// Counts, times and tokens of so many hours.
+    Stats {
+        /// Hours back from now.
+        hours: i64,
+    },
+    /// What failed, by cause.
+    Errors {
+        /// Hours back from now.
+        hours: i64,
+    },
 }
 
 impl Command {
@@ -43,22 +67,79 @@ impl Command {
                 Language::default()
             }
         };
-        let Some("health") = reader.optional("check").and_then(Value::as_str) else {
+        let check = match reader.optional("check").and_then(Value::as_str) {
+            Some("health") => Some(Check::Health),
+            Some("process") => reader.uuid("processId").map(|id| Check::Process(ProcessId(id))),
+            Some("list") => Some(Check::List(list_query(&mut reader))),
+            Some("stats") => Some(Check::Stats { hours: hours(&mut reader) }),
+            Some("errors") => Some(Check::Errors { hours: hours(&mut reader) }),
             // Which fields there are depends on it.
-            return Err(Violation::new("check", Rule::OneOf { allowed: CHECKS }).into());
+            _ => return Err(Violation::new("check", Rule::OneOf { allowed: CHECKS }).into()),
         };
-        let check = Check::Health;
         let details = reader.finish();
-        if details.is_empty() {
-            Ok(Self { check, language })
-        } else {
-            Err(Refusal::invalid(details))
+        match check {
+            Some(check) if details.is_empty() => Ok(Self { check, language }),
+            _ => Err(Refusal::invalid(details)),
         }
     }
 
     pub(crate) const fn words(&self) -> Words {
         Words(self.language)
     }
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ListQuery {
+    pub(crate) filter: ListFilter,
+    pub(crate) limit: i64,
+}
+
+fn list_query(reader: &mut Reader<'_>) -> ListQuery {
+    let status = reader.optional_text("status", Text::Line, 1..=20);
+    let parsed = status.as_deref().map(str::parse::<Status>);
+    if let Some(Err(_)) = parsed {
+        reader.violate("status", Rule::OneOf { allowed: &STATUSES });
+    }
+    let code = reader.optional_text("code", Text::Line, 1..=64);
+    if code.as_deref().is_some_and(|code| code.parse::<ErrorCode>().is_err()) {
+        reader.violate("code", Rule::OneOf { allowed: &CODES });
+    }
+    let since = reader.optional_text("since", Text::Line, 1..=40);
+    let at = since.as_deref().and_then(parse_time);
+    if since.is_some() && at.is_none() {
+        reader.violate("since", Rule::Time);
+    }
+    ListQuery {
+        filter: ListFilter {
+            process_type: reader.optional_text("type", Text::Line, 1..=64),
+            status: parsed.and_then(Result::ok),
+            user_id: reader.optional_text("userId", Text::Line, 1..=255),
+            code,
+            since: at,
+            before: reader.optional_uuid("cursor").map(ProcessId),
+        },
+        limit: whole_number(reader, "limit", 20, 1..=100),
+    }
+}
+
+fn hours(reader: &mut Reader<'_>) -> i64 {
+    whole_number(reader, "hours", 24, 1..=24 * 31)
+}
+
+fn whole_number(
+    reader: &mut Reader<'_>,
+    field: &'static str,
+    usual: i64,
+    range: RangeInclusive<i64>,
+) -> i64 {
+    let Some(value) = reader.optional(field) else { return usual };
+    let Some(number) = reader.typed(field, value.as_i64(), "integer") else { return usual };
+    if !range.contains(&number) {
+        let (min, max) = (*range.start(), *range.end());
+        reader.violate(field, Rule::Range { min, max, actual: number });
+    }
+    number
 }
 
 #[cfg(test)]
@@ -87,5 +168,31 @@ mod tests {
         }
         let wrong = json!({"check": "health", "lang": "fr", "hours": 1});
         assert_eq!(read(&wrong), Err(vec!["lang".to_owned(), "hours".to_owned()]));
+    }
+
+    #[test]
+    fn a_list_is_filtered_and_bounded() {
+        let all = ListQuery { filter: ListFilter::default(), limit: 20 };
+        let list = |payload| read(&payload).map(|command| command.check);
+        assert_eq!(list(json!({"check": "list"})), Ok(Check::List(all)));
+        let wrong = list(json!({
+            "check": "list", "status": "LOST", "code": "AI_ERR", "since": "noon",
+            "cursor": "x", "limit": 101, "user": "hanako",
+        }));
+        let fields = ["status", "code", "since", "cursor", "limit", "user"];
+        assert_eq!(wrong, Err(fields.map(str::to_owned).into()));
+    }
+
+    #[test]
+    fn hours_are_a_day_unless_said_otherwise() {
+        let check = |payload| read(&payload).map(|command| command.check);
+        assert_eq!(check(json!({"check": "stats"})), Ok(Check::Stats { hours: 24 }));
+        let hours = check(json!({"check": "errors", "hours": 744}));
+        assert_eq!(hours, Ok(Check::Errors { hours: 744 }));
+        for hours in [json!(0), json!(745), json!("1"), json!(1.5)] {
+            let wrong = check(json!({"check": "stats", "hours": hours}));
+            assert_eq!(wrong, Err(vec!["hours".to_owned()]), "{hours}");
+        }
+        assert_eq!(check(json!({"check": "process"})), Err(vec!["processId".to_owned()]));
     }
 }

@@ -57,6 +57,10 @@ impl Diagnostics {
         let words = command.words();
         match command.check {
             Check::Health => Box::pin(self.health(words)).await,
+            Check::Process(id) => Box::pin(self.process(id, words)).await,
+            Check::List(query) => self.list(&query).await,
+            Check::Stats { hours } => self.stats(hours).await,
+            Check::Errors { hours } => self.errors(hours).await,
         }
     }
 }

@@ -3,6 +3,9 @@
 mod command;
 mod diagnostics;
 mod health;
+mod next_step;
+mod process;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod words;

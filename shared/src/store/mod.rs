@@ -17,6 +17,7 @@
 //! | `reconcile/` | what the reconciler reads and repairs |
 //! | `database`, `connection/` | the connection |
 //! | `config`, `health` | its settings, and whether it works |
+//! | `timeline`, `survey` | for operators: one process's history; many processes |
 //! | `flow`, `sessions`, `schema` | for operators: whether work flows, who blocks, migrations |
 //!
 //! # How to add a query
@@ -65,6 +66,8 @@ mod staged;
 mod standing;
 mod start;
 mod submit;
+mod survey;
+mod timeline;
 
 pub use self::{
     batch::{BatchClaim, PlannedBatch},
@@ -91,6 +94,8 @@ pub use self::{
     staged::Staged,
     standing::{Fence, Standing, Watched},
     submit::{Observed, Retry, Submission, SubmissionPlan, Submitted},
+    survey::{Failures, ListFilter, Listed, Spread, StatusCount, Survey, TypeTimes},
+    timeline::Event,
 };
 
 /// How long a start waits for the database.

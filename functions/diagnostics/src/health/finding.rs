@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::next_step::NextStep;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -31,15 +33,6 @@ pub(crate) struct Finding {
     pub(crate) next_steps: Vec<NextStep>,
 }
 
-/// What to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct NextStep {
-    pub(crate) text: String,
-    /// What to type.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) command: Option<String>,
-}
-
 impl Finding {
     pub(crate) fn new(code: &'static str, severity: Severity, summary: String) -> Self {
         Self { code, severity, summary, evidence: Value::Null, since: None, next_steps: Vec::new() }
@@ -63,7 +56,7 @@ impl Finding {
 
     /// Something to do, by a command.
     pub(crate) fn then(mut self, text: String, command: impl Into<String>) -> Self {
-        self.next_steps.push(NextStep { text, command: Some(command.into()) });
+        self.next_steps.push(NextStep::command(text, command));
         self
     }
 }

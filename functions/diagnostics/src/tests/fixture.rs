@@ -86,8 +86,6 @@ fn usual(operation: &str) -> Value {
     if operation.contains("DescribeStateMachine") {
         json!({"stateMachineArn": MACHINE, "name": "n", "definition": "{}", "roleArn": "r",
                "type": "STANDARD", "creationDate": 1.0})
-    } else if operation.contains("DescribeExecution") {
-        json!({"__type": "ExecutionDoesNotExist", "message": "none"})
     } else {
         json!({"output": {"message": {"role": "assistant", "content": [{"text": "p"}]}},
                "stopReason": "max_tokens",
@@ -119,6 +117,8 @@ impl Fixture {
     /// The same, with diagnostics that look at another database.
     pub(super) fn on(options: PgConnectOptions, pool: PgPool) -> Self {
         let aws = Aws::default();
+        let none = json!({"__type": "ExecutionDoesNotExist", "message": "none"});
+        aws.answer("DescribeExecution", 400, none);
         let config = aws.config();
         let models = ModelConfig {
             ids: vec!["first".to_owned(), "second".to_owned()],

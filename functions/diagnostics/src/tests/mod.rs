@@ -3,3 +3,5 @@
 
 mod fixture;
 mod health;
+mod process;
+mod survey;
