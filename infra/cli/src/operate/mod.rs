@@ -1,5 +1,5 @@
 //! The operator's verbs: they ask the deployed reconciler to admit fewer processes, or none, and
-//! show what it says of the capacity.
+//! show what it says of the capacity; or they ask diagnostics what is wrong (`diagnose/`).
 //!
 //! - An **order** is what the reconciler is asked.
 //! - The **capacity** is what it answers to each of them: limits, what runs, what waits, and
@@ -8,6 +8,7 @@
 //! Exit code 0: done. 1: a person is needed. 2: the command itself could not run.
 
 mod capacity;
+mod diagnose;
 mod drain;
 mod order;
 mod reconciler;
@@ -61,6 +62,8 @@ pub(crate) enum Verb {
         #[command(flatten)]
         print: Print,
     },
+    #[command(flatten)]
+    Ask(diagnose::Question),
 }
 
 /// How the answer is printed.
@@ -83,7 +86,8 @@ impl Print {
 
 /// Runs one of them on a local stack.
 pub(crate) async fn run(verb: &Verb, instance: InstanceName) -> Result<ExitCode> {
-    let reconciler = Reconciler::of(LocalFunctions::of(&stack::current(instance)?)?);
+    let functions = LocalFunctions::of(&stack::current(instance)?)?;
+    let reconciler = Reconciler::of(functions);
     let by = operator();
     let (order, print) = match verb {
         Verb::Pause { pause, print } => (Order::pause(pause, by), print),
@@ -93,6 +97,7 @@ pub(crate) async fn run(verb: &Verb, instance: InstanceName) -> Result<ExitCode>
             let timeout = timeout.map(Duration::from_secs);
             return drain(&reconciler, &Order::pause(pause, by), timeout, print).await;
         }
+        Verb::Ask(question) => return diagnose::run(question, reconciler.functions()).await,
     };
     print.answer(&reconciler.ask(&order).await?);
     Ok(ExitCode::SUCCESS)

@@ -32,6 +32,11 @@ impl<F: Functions> Reconciler<F> {
         Self { functions }
     }
 
+    /// What it is invoked by, and the other functions beside it.
+    pub(super) const fn functions(&self) -> &F {
+        &self.functions
+    }
+
     /// Gives an order, and says how things are after it. A refusal is an error.
     pub(super) async fn ask(&self, order: &Order) -> Result<Answer> {
         let payload = serde_json::to_value(order).context("the order is no JSON")?;

@@ -104,7 +104,7 @@ fn moment(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
 }
 
 /// How long, in the two units that matter; what lies ahead, by clocks that differ, counts as now.
-fn length(time: TimeDelta) -> String {
+pub(super) fn length(time: TimeDelta) -> String {
     let seconds = time.num_seconds().max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
     match (days, hours, minutes) {

@@ -1,0 +1,250 @@
+//! The verbs that ask `diagnostics`: what is wrong, what happened to one process, what many of them
+//! did. It works where the database cannot be reached from here.
+//!
+//! | file | holds |
+//! |---|---|
+//! | this one | the verbs, asking, exit codes |
+//! | `health`, `process`, `survey` | how each answer is told |
+//! | `page` | lines, tables, colours, and how wide they are |
+//! | `speech` | the two languages |
+
+mod health;
+mod page;
+mod process;
+mod speech;
+mod survey;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::{Subcommand, value_parser};
+use serde_json::{Map, Value, json};
+
+use super::reconciler::Functions;
+use crate::envelope::Refusal;
+use crate::{output, stack};
+use page::Page;
+use speech::Lang;
+
+/// The function's name, without the prefix of the stack that it is deployed in.
+const NAME: &str = "diagnostics";
+/// How often `health --watch` asks.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// What can be asked.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Question {
+    /// Say what is wrong, the most likely cause first, with the command that comes next.
+    Health {
+        #[command(flatten)]
+        telling: Telling,
+        /// Ask again and again, until it is interrupted.
+        #[arg(long)]
+        watch: bool,
+    },
+    /// Say what happened to a process, where its time went, and what comes next.
+    Process {
+        /// The process's id.
+        id: String,
+        #[command(flatten)]
+        telling: Telling,
+    },
+    /// List processes, the newest first.
+    List {
+        #[command(flatten)]
+        filter: Filter,
+        #[command(flatten)]
+        telling: Telling,
+    },
+    /// Count processes by type and status, with times and tokens.
+    Stats {
+        #[command(flatten)]
+        hours: Hours,
+        #[command(flatten)]
+        telling: Telling,
+    },
+    /// Group what failed by code and cause.
+    Errors {
+        #[command(flatten)]
+        hours: Hours,
+        #[command(flatten)]
+        telling: Telling,
+    },
+}
+
+/// How it is told.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Telling {
+    /// Print what diagnostics answers, as JSON.
+    #[arg(long)]
+    json: bool,
+    /// In which language; by default that of the shell (`LANG`), where it is Japanese.
+    #[arg(long, value_enum)]
+    lang: Option<Lang>,
+}
+
+/// How far back.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Hours {
+    /// Of the last N hours.
+    #[arg(long, value_name = "N", default_value_t = 24)]
+    #[arg(value_parser = value_parser!(u32).range(1..=744))]
+    hours: u32,
+}
+
+/// Which processes.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Filter {
+    /// Only this type, such as `SUBGOAL_GENERATION`.
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
+    /// Only this status, such as FAILED.
+    #[arg(long)]
+    status: Option<String>,
+    /// Only those of this user.
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// Only those that ended with this error code.
+    #[arg(long)]
+    code: Option<String>,
+    /// Only those accepted since: an RFC 3339 time, or so long ago (30m, 12h, 7d).
+    #[arg(long, value_name = "WHEN")]
+    since: Option<String>,
+    /// So many.
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=100))]
+    limit: Option<u32>,
+    /// Where to go on, as the page before says.
+    #[arg(long)]
+    cursor: Option<String>,
+}
+
+impl Question {
+    const fn telling(&self) -> Telling {
+        match self {
+            Self::Health { telling, .. }
+            | Self::Process { telling, .. }
+            | Self::List { telling, .. }
+            | Self::Stats { telling, .. }
+            | Self::Errors { telling, .. } => *telling,
+        }
+    }
+
+    /// What diagnostics is asked.
+    fn payload(&self, lang: Lang, now: DateTime<Utc>) -> Result<Value> {
+        let mut payload = Map::new();
+        let mut set = |name: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                payload.insert(name.to_owned(), value);
+            }
+        };
+        set("lang", Some(lang.tag().into()));
+        match self {
+            Self::Health { .. } => set("check", Some("health".into())),
+            Self::Process { id, .. } => {
+                set("check", Some("process".into()));
+                set("processId", Some(id.as_str().into()));
+            }
+            Self::List { filter, .. } => {
+                set("check", Some("list".into()));
+                set("type", filter.kind.clone().map(Value::from));
+                set("status", filter.status.as_ref().map(|it| it.to_uppercase().into()));
+                set("userId", filter.user.clone().map(Value::from));
+                set("code", filter.code.as_ref().map(|it| it.to_uppercase().into()));
+                set("since", filter.since.as_ref().map(|it| moment(it, now)).transpose()?);
+                set("limit", filter.limit.map(Value::from));
+                set("cursor", filter.cursor.clone().map(Value::from));
+            }
+            Self::Stats { hours, .. } => {
+                set("check", Some("stats".into()));
+                set("hours", Some(hours.hours.into()));
+            }
+            Self::Errors { hours, .. } => {
+                set("check", Some("errors".into()));
+                set("hours", Some(hours.hours.into()));
+            }
+        }
+        Ok(Value::Object(payload))
+    }
+
+    /// What the answer says, and whether a person is needed.
+    fn told(&self, data: &Value, lang: Lang, now: DateTime<Utc>) -> (String, bool) {
+        let mut page = Page::of_terminal();
+        let is_needed = match self {
+            Self::Health { .. } => health::tell(data, lang, now, &mut page),
+            Self::Process { .. } => process::tell(data, lang, now, &mut page),
+            Self::List { .. } => survey::list(data, lang, &mut page),
+            Self::Stats { .. } => survey::stats(data, lang, &mut page),
+            Self::Errors { .. } => survey::errors(data, lang, now, &mut page),
+        };
+        (page.text(), is_needed)
+    }
+}
+
+/// A time as diagnostics understands it.
+fn moment(text: &str, now: DateTime<Utc>) -> Result<Value> {
+    let ago = |unit: char, seconds: i64| {
+        let count: i64 = text.strip_suffix(unit)?.parse().ok().filter(|count| *count >= 0)?;
+        now.checked_sub_signed(TimeDelta::try_seconds(count.checked_mul(seconds)?)?)
+    };
+    let time = ago('m', 60)
+        .or_else(|| ago('h', 3_600))
+        .or_else(|| ago('d', 86_400))
+        .or_else(|| DateTime::parse_from_rfc3339(text).ok().map(Into::into));
+    match time {
+        Some(time) => Ok(json!(time)),
+        None => bail!("--since is neither an RFC 3339 time nor a span such as 30m, 12h or 7d"),
+    }
+}
+
+/// Asks, and tells the answer.
+pub(super) async fn run(question: &Question, functions: &impl Functions) -> Result<ExitCode> {
+    let telling = question.telling();
+    let lang = telling.lang.unwrap_or_else(|| Lang::of_shell(|name| std::env::var(name).ok()));
+    let is_watched = matches!(question, Question::Health { watch: true, .. });
+    let mut needed = false;
+    let mut asking = async || -> Result<()> {
+        loop {
+            let data = ask(functions, &question.payload(lang, super::now())?).await?;
+            let (text, is_needed) = question.told(&data, lang, super::now());
+            needed = is_needed;
+            if is_watched && !telling.json {
+                let _ = console::Term::stdout().clear_screen();
+            }
+            if telling.json {
+                output::line(&data);
+            } else {
+                output::line(text);
+            }
+            if !is_watched {
+                return Ok(());
+            }
+            tokio::time::sleep(EVERY).await;
+        }
+    };
+    let outcome = stack::unless_interrupted(Box::pin(asking())).await?;
+    match outcome {
+        Some(outcome) => outcome?,
+        // Whoever watches ends the watching.
+        None if is_watched => {}
+        None => bail!("interrupted"),
+    }
+    Ok(if needed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The data of a good answer; a refusal is an error.
+async fn ask(functions: &impl Functions, payload: &Value) -> Result<Value> {
+    let mut envelope =
+        functions.invoke(NAME, payload).await.context("diagnostics cannot be asked")?;
+    match envelope.get_mut("data") {
+        Some(data) => Ok(data.take()),
+        None => match Refusal::of(&envelope) {
+            Some(refusal) => Err(refusal.by("diagnostics refused with")),
+            None => bail!("diagnostics answered what this aigen does not understand: {envelope}"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;
