@@ -65,6 +65,18 @@ async fn a_database_where_nobody_listens_is_named(_: PgPoolOptions, options: PgC
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
+async fn a_server_that_takes_the_connection_and_is_silent_is_named(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let pool = sqlx::PgPool::connect_with(options.clone()).await.unwrap();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let health = without_database(options.host("127.0.0.1").port(port), pool).await;
+    assert_eq!(codes(&health), ["DATABASE_NO_ANSWER"], "{health}");
+}
+
+#[sqlx::test(migrations = "../../infra/migrations")]
 async fn a_host_whose_name_is_unknown_is_named(_: PgPoolOptions, options: PgConnectOptions) {
     let pool = sqlx::PgPool::connect_with(options.clone()).await.unwrap();
     let health = without_database(options.host("nowhere.invalid"), pool).await;

@@ -168,6 +168,17 @@ impl Question {
         Ok(Value::Object(payload))
     }
 
+    /// An older diagnostics knows of health only whether all parts answer.
+    fn understand(&self, data: &Value) -> Result<()> {
+        if matches!(self, Self::Health { .. }) && !data["verdict"].is_string() {
+            bail!(
+                "the deployed diagnostics gives no verdict (it answered {data}); \
+                 `cargo aigen up` deploys the present one"
+            );
+        }
+        Ok(())
+    }
+
     /// What the answer says, and whether a person is needed.
     fn told(&self, data: &Value, lang: Lang, now: DateTime<Utc>) -> (String, bool) {
         let mut page = Page::of_terminal();
@@ -207,6 +218,7 @@ pub(super) async fn run(question: &Question, functions: &impl Functions) -> Resu
     let mut asking = async || -> Result<()> {
         loop {
             let data = ask(functions, &question.payload(lang, super::now())?).await?;
+            question.understand(&data)?;
             let (text, is_needed) = question.told(&data, lang, super::now());
             needed = is_needed;
             if is_watched && !telling.json {

@@ -197,6 +197,13 @@ async fn a_refusal_is_an_error_that_names_its_fields() {
 }
 
 #[tokio::test]
+async fn an_older_diagnostics_is_known_by_its_answer() {
+    let older = Saying(json!({"success": true, "data": {"healthy": true}}), RefCell::default());
+    let error = run(&question(&["health"]), &older).await.unwrap_err().to_string();
+    assert!(error.contains("cargo aigen up"), "{error}");
+}
+
+#[tokio::test]
 async fn the_exit_code_says_whether_a_person_is_needed() {
     let saying = |verdict: &str| {
         let data = json!({"verdict": verdict});
