@@ -111,7 +111,7 @@ pub(crate) fn not_checked(facts: &Facts, words: Words) -> Vec<NotChecked> {
         (hidden > 0).then(|| {
             words.say(
                 format!("ほかのユーザーの {hidden} 接続は見えません（pg_read_all_stats が必要）"),
-                format!("{hidden} sessions of other users are hidden (needs pg_read_all_stats)"),
+                format!("hidden sessions of other users: {hidden} (needs pg_read_all_stats)"),
             )
         }),
     );

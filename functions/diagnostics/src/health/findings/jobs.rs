@@ -27,7 +27,7 @@ impl Judge<'_> {
         let count = unstarted.count;
         let summary = self.words.say(
             format!("{count} 件の処理が、容量を得たのに開始されていません"),
-            format!("{count} processes were admitted and have not been started"),
+            format!("processes that were admitted and have not been started: {count}"),
         );
         let finding = Finding::new("NOT_STARTED", Severity::Warning, summary)
             .proved_by(json!({"count": count, "example": unstarted.id, "rule": "R1"}))

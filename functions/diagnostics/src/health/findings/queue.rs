@@ -46,7 +46,7 @@ impl Judge<'_> {
             let failed = sweep.failed;
             let summary = words.say(
                 format!("前回の突き合わせで {failed} 件の修復に失敗しました"),
-                format!("{failed} repairs of the last sweep failed"),
+                format!("repairs of the last sweep that failed: {failed}"),
             );
             let finding = Finding::new("REPAIRS_FAILED", Severity::Warning, summary)
                 .proved_by(evidence.clone())
@@ -148,7 +148,7 @@ impl Judge<'_> {
         let length = words.length(waited(since));
         let summary = words.say(
             format!("{waiting} 件が容量の空きを待っています（最長 {length}）"),
-            format!("{waiting} processes wait for capacity, the oldest for {length}"),
+            format!("processes that wait for capacity: {waiting}, the oldest for {length}"),
         );
         let finding = Finding::new("CAPACITY_SHORT", severity, summary)
             .proved_by(evidence)
@@ -189,7 +189,7 @@ impl Judge<'_> {
             let users = budgets.users_at_limit;
             let summary = words.say(
                 format!("{users} 人が本日の利用枠を使い切りました"),
-                format!("{users} users have used up their budget of today"),
+                format!("users who have used up their budget of today: {users}"),
             );
             all.push(
                 Finding::new("USERS_BUDGET_SPENT", Severity::Info, summary)

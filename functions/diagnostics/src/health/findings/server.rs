@@ -59,7 +59,7 @@ impl Judge<'_> {
             let pids = pids.join(", ");
             let summary = words.say(
                 format!("{blocked} 個の接続がロックを待っています（止めているのは接続 {pids}）"),
-                format!("{blocked} sessions wait for a lock that session {pids} holds"),
+                format!("sessions that wait for a lock of session {pids}: {blocked}"),
             );
             let finding = Finding::new("SESSIONS_BLOCKED", Severity::Warning, summary)
                 .proved_by(sessions.iter().map(shown).collect())

@@ -234,7 +234,7 @@ fn who_blocks_whom_is_told_with_the_command_that_ends_it() {
     facts.sessions = Look::Seen(sessions);
     let findings = found(&facts);
     assert_eq!(codes(&findings), ["SESSIONS_BLOCKED"]);
-    assert!(findings[0].summary.contains("2 sessions"), "{findings:?}");
+    assert!(findings[0].summary.ends_with("a lock of session 1: 2"), "{findings:?}");
     let steps: Vec<_> =
         findings[0].next_steps.iter().filter_map(|it| it.command.as_deref()).collect();
     assert_eq!(steps.len(), 1);
