@@ -150,3 +150,72 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
     }
     Ok(ExitCode::SUCCESS)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+
+    /// What stands behind each `opening` in `text`, up to the `closing` mark.
+    fn spans<'a>(text: &'a str, opening: &'a str, closing: char) -> impl Iterator<Item = &'a str> {
+        text.split(opening).skip(1).filter_map(move |rest| rest.split(closing).next())
+    }
+
+    /// The words of a command of the papers or of a finding, with values for its placeholders.
+    fn words(command: &str) -> Vec<String> {
+        let id = "00000000-0000-7000-8000-000000000007";
+        let value = |word: &str| match word {
+            "ID" | "{id}" => id.to_owned(),
+            "N" | "{}" => "8".to_owned(),
+            "URL" => "http://127.0.0.1:1".to_owned(),
+            other => other.trim_matches('\'').to_owned(),
+        };
+        command.split_whitespace().map(value).collect()
+    }
+
+    fn refusal(command: &str) -> Option<String> {
+        let words = ["aigen".to_owned()].into_iter().chain(words(command));
+        let error = Cli::try_parse_from(words).err()?;
+        // Asked for help, clap answers with an error too.
+        error.use_stderr().then(|| error.to_string())
+    }
+
+    #[test]
+    fn every_command_that_papers_and_findings_name_is_one() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+        let (mut commands, mut faults) = (0, Vec::new());
+        let papers = [
+            "README.md",
+            "README.ja.md",
+            "CONTRIBUTING.md",
+            "docs/admission.md",
+            "docs/admission.ja.md",
+            "docs/reconciler.md",
+            "docs/runbook.en.md",
+            "docs/runbook.ja.md",
+            "infra/README.md",
+        ];
+        let sources = [
+            "functions/diagnostics/src/health/database.rs",
+            "functions/diagnostics/src/health/findings.rs",
+            "functions/diagnostics/src/health/findings/jobs.rs",
+            "functions/diagnostics/src/health/findings/queue.rs",
+            "functions/diagnostics/src/health/findings/reach.rs",
+            "functions/diagnostics/src/process/next.rs",
+        ];
+        let named = papers.iter().map(|path| (path, "`cargo aigen ", '`'));
+        let told = sources.iter().map(|path| (path, "\"cargo aigen ", '"'));
+        for (path, opening, closing) in named.chain(told) {
+            let text = read(path);
+            let of_file: Vec<_> = spans(&text, opening, closing).collect();
+            commands += of_file.len();
+            let refused = of_file.iter().filter_map(|it| Some((it, refusal(it)?)));
+            faults.extend(refused.map(|(it, why)| format!("{path}: cargo aigen {it}: {why}")));
+        }
+        assert!(commands > 50, "{commands}");
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+        assert!(refusal("helth").is_some(), "a check that cannot fail");
+    }
+}

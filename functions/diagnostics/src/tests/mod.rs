@@ -4,4 +4,5 @@
 mod fixture;
 mod health;
 mod process;
+mod runbook;
 mod survey;
