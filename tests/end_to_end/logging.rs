@@ -69,3 +69,35 @@ async fn logs_name_the_user_but_never_their_words_or_their_token() {
     }
     panic!("the logs do not name the user: {named:?}");
 }
+
+#[tokio::test]
+async fn what_was_logged_about_a_process_is_told_with_its_invocations_by_one_command() {
+    let stack = Stack::up().await;
+    let user = stack.new_user().await;
+    let id = user.submit(&Goal::new("記録をたどる目標")).await;
+    user.wait_until(&id, "ended", |process| process["status"] == "COMPLETED").await;
+    let mut data = Value::Null;
+    // A line is in the log when its invocation is over, and sometimes a while later.
+    for _ in 0..40 {
+        let answer = stack.invoke("diagnostics", &json!({"check": "logs", "processId": id})).await;
+        assert_eq!(answer["success"], true, "{answer}");
+        data = answer["data"].clone();
+        let of = |part: &str, function: &str| {
+            let parts = data[part].as_array().into_iter().flatten();
+            parts.filter(|it| it["function"] == function).count()
+        };
+        let functions = ["async-processing-handler", "ai-generation-worker"];
+        if functions.iter().all(|it| of("lines", it) > 0 && of("invocations", it) > 0) {
+            let lines = data["lines"].as_array().unwrap();
+            let times: Vec<_> = lines.iter().map(|line| line["at"].as_str().unwrap()).collect();
+            assert!(times.is_sorted(), "{times:?}");
+            assert_eq!(data["notChecked"], json!([]), "{data}");
+            let invocation = &data["invocations"][0];
+            let is_told = |name: &str| invocation[name].as_f64().is_some_and(|it| it > 0.0);
+            assert!(is_told("duration") && is_told("memorySize"), "{invocation}");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    panic!("not all functions have spoken: {data}");
+}

@@ -14,7 +14,7 @@ use shared::{
 use crate::words::Words;
 
 /// The checks that there are.
-const CHECKS: &[&str] = &["health", "process", "list", "stats", "errors"];
+const CHECKS: &[&str] = &["health", "process", "logs", "list", "stats", "errors"];
 /// The statuses that there are.
 static STATUSES: LazyLock<Vec<&str>> =
     LazyLock::new(|| Status::ALL.iter().map(|status| status.as_str()).collect());
@@ -38,6 +38,13 @@ pub(crate) enum Check {
     Health,
     /// What has happened to one process.
     Process(ProcessId),
+    /// What was logged about a process.
+    Logs {
+        /// Of the process, or one that a user was told (`errorId`).
+        id: ProcessId,
+        /// Hours back from now.
+        hours: i64,
+    },
     /// Processes that pass a filter.
     List(ListQuery),
     /// Counts, times and tokens of so many hours.
@@ -70,6 +77,10 @@ impl Command {
         let check = match reader.optional("check").and_then(Value::as_str) {
             Some("health") => Some(Check::Health),
             Some("process") => reader.uuid("processId").map(|id| Check::Process(ProcessId(id))),
+            Some("logs") => {
+                let (id, hours) = (reader.uuid("processId"), hours(&mut reader));
+                id.map(|id| Check::Logs { id: ProcessId(id), hours })
+            }
             Some("list") => Some(Check::List(list_query(&mut reader))),
             Some("stats") => Some(Check::Stats { hours: hours(&mut reader) }),
             Some("errors") => Some(Check::Errors { hours: hours(&mut reader) }),

@@ -1,7 +1,7 @@
 //! Which check an operator asks for.
 
 use shared::{
-    aws::{model::Models, workflow::Workflow},
+    aws::{logs::Logs, model::Models, workflow::Workflow},
     clock::SystemClock,
     http::{Caller, Problem, Reply, Request},
     lambda::Setup,
@@ -12,11 +12,21 @@ use shared::{
 
 use crate::command::{Check, Command};
 
+/// The functions whose logs are read: those that do something about a process.
+pub(crate) const LOGGING: [&str; 5] = [
+    "async-processing-handler",
+    "ai-generation-worker",
+    "retry-handler",
+    "cancel-handler",
+    "reconciler",
+];
 /// What the checks look at.
 pub(crate) struct Diagnostics {
     pub(crate) store: Store,
     pub(crate) workflow: Workflow,
     pub(crate) models: Models,
+    /// By the function's name.
+    pub(crate) logs: Vec<(&'static str, Logs)>,
     pub(crate) clock: SystemClock,
     pub(crate) terms: Terms,
     pub(crate) limits: Limits,
@@ -39,6 +49,7 @@ impl Diagnostics {
         Ok(Self {
             workflow: setup.workflow()?,
             models: setup.models()?,
+            logs: setup.logs_of(&LOGGING),
             clock: SystemClock,
             terms: setup.terms()?,
             limits: Limits { time_limit, ..limits },
@@ -58,6 +69,7 @@ impl Diagnostics {
         match command.check {
             Check::Health => Box::pin(self.health(words)).await,
             Check::Process(id) => Box::pin(self.process(id, words)).await,
+            Check::Logs { id, hours } => Box::pin(self.logs(id, hours, words)).await,
             Check::List(query) => self.list(&query).await,
             Check::Stats { hours } => self.stats(hours).await,
             Check::Errors { hours } => self.errors(hours).await,

@@ -3,6 +3,7 @@
 mod command;
 mod diagnostics;
 mod health;
+mod logs;
 mod next_step;
 mod process;
 mod survey;

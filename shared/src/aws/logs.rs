@@ -1,13 +1,15 @@
 //! CloudWatch Logs: the last errors that the worker logged for one process, as evidence for
-//! operators.
+//! operators, and all lines that hold an id.
 
 use std::{collections::VecDeque, time::Duration};
 
 use aws_config::SdkConfig;
-use aws_sdk_cloudwatchlogs::Client;
+use aws_sdk_cloudwatchlogs::{Client, operation::filter_log_events::FilterLogEventsOutput};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
 
 use crate::{
     aws,
@@ -18,6 +20,8 @@ use crate::{
 const KEPT: usize = 5;
 /// Characters that are kept of one text.
 const TEXT: usize = 500;
+/// Lines that [`Logs::holding`] reads of one log.
+const MOST_LINES: usize = 2_000;
 
 /// The part of a log line that we read.
 #[derive(Deserialize)]
@@ -74,6 +78,24 @@ pub struct Found {
     pub calls: u64,
 }
 
+/// A line as it stands in a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// When CloudWatch Logs got it.
+    pub at: DateTime<Utc>,
+    /// All of it.
+    pub text: String,
+}
+
+/// What holds an id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Oldest first.
+    pub lines: Vec<LogLine>,
+    /// Whether there are no others.
+    pub is_whole: bool,
+}
+
 impl Logs {
     /// The log group `group`, reached as `config` says.
     #[must_use]
@@ -94,31 +116,17 @@ impl Logs {
         until: DateTime<Utc>,
         patience: Duration,
     ) -> Result<Found, Failure> {
-        let deadline = tokio::time::Instant::now() + patience;
+        let deadline = Instant::now() + patience;
+        let search = Search { pattern: pattern(id), from, until, page: Some(100) };
         let mut kept = VecDeque::with_capacity(KEPT);
         let (mut token, mut calls) = (None, 0);
         loop {
             calls += 1;
-            let search = self
-                .client
-                .filter_log_events()
-                .log_group_name(&self.group)
-                .filter_pattern(pattern(id))
-                .start_time(from.timestamp_millis())
-                .end_time(until.timestamp_millis())
-                .limit(100)
-                .set_next_token(token)
-                .send();
-            let page = match tokio::time::timeout_at(deadline, search).await {
-                Ok(page) => page.map_err(|error| {
-                    let cause = format!("FilterLogEvents: {}", aws::describe_error(&error));
-                    Failure::new(ErrorCode::InternalError, cause)
-                })?,
-                Err(_) if calls > 1 => break,
-                Err(_) => {
-                    let cause = format!("FilterLogEvents: no answer within {patience:?}");
-                    return Err(Failure::new(ErrorCode::InternalError, cause));
+            let Some(page) = self.page(&search, token, deadline).await? else {
+                if calls > 1 {
+                    break;
                 }
+                return Err(no_answer());
             };
             for evidence in page.events().iter().filter_map(|event| read_line(id, event.message()?))
             {
@@ -134,6 +142,86 @@ impl Logs {
         }
         Ok(Found { evidence: kept.into(), calls })
     }
+
+    /// The lines that hold `id` between `from` and `until`, oldest first, as many as are found
+    /// until `deadline`, and the first 2,000 of them.
+    ///
+    /// # Errors
+    /// When the log cannot be read, as for want of permission, or when it has not answered once.
+    pub async fn holding(
+        &self,
+        id: Uuid,
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+        deadline: Instant,
+    ) -> Result<Held, Failure> {
+        let (text, mut lines) = (id.to_string(), Vec::new());
+        let search = Search { pattern: format!("\"{id}\""), from, until, page: None };
+        let (mut token, mut is_first) = (None, true);
+        loop {
+            let Some(page) = self.page(&search, token, deadline).await? else {
+                return if is_first {
+                    Err(no_answer())
+                } else {
+                    Ok(Held { lines, is_whole: false })
+                };
+            };
+            is_first = false;
+            let found = page.events.unwrap_or_default().into_iter().filter_map(|event| {
+                let at = DateTime::from_timestamp_millis(event.timestamp?)?;
+                let line = event.message.filter(|message| message.contains(&text))?;
+                Some(LogLine { at, text: line })
+            });
+            lines.extend(found);
+            if lines.len() > MOST_LINES {
+                lines.truncate(MOST_LINES);
+                return Ok(Held { lines, is_whole: false });
+            }
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(Held { lines, is_whole: true });
+            }
+        }
+    }
+
+    /// A page of what `search` finds; `None`: there was no answer until `deadline`.
+    async fn page(
+        &self,
+        search: &Search,
+        token: Option<String>,
+        deadline: Instant,
+    ) -> Result<Option<FilterLogEventsOutput>, Failure> {
+        let asked = self
+            .client
+            .filter_log_events()
+            .log_group_name(&self.group)
+            .filter_pattern(&search.pattern)
+            .start_time(search.from.timestamp_millis())
+            .end_time(search.until.timestamp_millis())
+            .set_limit(search.page)
+            .set_next_token(token)
+            .send();
+        match timeout_at(deadline, asked).await {
+            Ok(page) => page.map(Some).map_err(|error| {
+                let cause = format!("FilterLogEvents: {}", aws::describe_error(&error));
+                Failure::new(ErrorCode::InternalError, cause)
+            }),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+/// What is looked for.
+struct Search {
+    pattern: String,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+    /// Lines of a page; `None`: as many as there may be.
+    page: Option<i32>,
+}
+
+fn no_answer() -> Failure {
+    Failure::new(ErrorCode::InternalError, "FilterLogEvents: no answer within its time")
 }
 
 #[cfg(test)]

@@ -137,6 +137,17 @@ impl Setup {
         self.environment.text("WORKER_LOG_GROUP").map(|group| Logs::new(&self.aws, group))
     }
 
+    /// The logs of `functions`, each with its function's name; in front of the names stands
+    /// `NAME_PREFIX`.
+    #[must_use]
+    pub fn logs_of(&self, functions: &[&'static str]) -> Vec<(&'static str, Logs)> {
+        let prefix = self.environment.text("NAME_PREFIX").unwrap_or_default();
+        let logs = |name: &&'static str| {
+            (*name, Logs::new(&self.aws, format!("/aws/lambda/{prefix}{name}")))
+        };
+        functions.iter().map(logs).collect()
+    }
+
     /// The models.
     ///
     /// # Errors

@@ -174,6 +174,8 @@ impl Next<'_> {
                     words.say("原因を取り除いてから再試行する", "retry it once the cause is gone")
                 };
                 steps.push(NextStep::command(text, invoke("retry-handler")));
+                let text = words.say("ログに残ったものを読む", "read what was logged");
+                steps.push(NextStep::command(text, format!("cargo aigen logs {id}")));
             }
             Status::Completed | Status::Cancelled => {}
         }

@@ -17,6 +17,7 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 use shared::{
     aws::{
+        logs::Logs,
         model::{ModelConfig, Models},
         workflow::Workflow,
     },
@@ -28,7 +29,7 @@ use shared::{
 };
 use sqlx::{PgPool, postgres::PgConnectOptions};
 
-use crate::diagnostics::Diagnostics;
+use crate::diagnostics::{Diagnostics, LOGGING};
 
 const MACHINE: &str = "arn:aws:states:us-east-1:000000000000:stateMachine:AIGenerationStateMachine";
 
@@ -129,6 +130,7 @@ impl Fixture {
             store: Store::new(database.limit_calls(Duration::from_secs(1))),
             workflow: Workflow::new(&config, MACHINE.to_owned()),
             models: Models::new(&config, &models),
+            logs: LOGGING.map(|name| (name, Logs::new(&config, name.to_owned()))).into(),
             clock: SystemClock,
             terms: Terms::default(),
             limits: Limits::default(),

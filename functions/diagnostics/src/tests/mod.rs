@@ -3,6 +3,7 @@
 
 mod fixture;
 mod health;
+mod logs;
 mod process;
 mod runbook;
 mod survey;
