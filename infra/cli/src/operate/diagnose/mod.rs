@@ -4,11 +4,12 @@
 //! | file | holds |
 //! |---|---|
 //! | this one | the verbs, asking, exit codes |
-//! | `health`, `process`, `survey` | how each answer is told |
+//! | `health`, `process`, `logs`, `survey` | how each answer is told |
 //! | `page` | lines, tables, colours, and how wide they are |
 //! | `speech` | the two languages |
 
 mod health;
+mod logs;
 mod page;
 mod process;
 mod speech;
@@ -48,6 +49,15 @@ pub(crate) enum Question {
     Process {
         /// The process's id.
         id: String,
+        #[command(flatten)]
+        telling: Telling,
+    },
+    /// Print what all functions logged about a process, or about an errorId that a user was told.
+    Logs {
+        /// The id.
+        id: String,
+        #[command(flatten)]
+        hours: Hours,
         #[command(flatten)]
         telling: Telling,
     },
@@ -125,6 +135,7 @@ impl Question {
         match self {
             Self::Health { telling, .. }
             | Self::Process { telling, .. }
+            | Self::Logs { telling, .. }
             | Self::List { telling, .. }
             | Self::Stats { telling, .. }
             | Self::Errors { telling, .. } => *telling,
@@ -145,6 +156,11 @@ impl Question {
             Self::Process { id, .. } => {
                 set("check", Some("process".into()));
                 set("processId", Some(id.as_str().into()));
+            }
+            Self::Logs { id, hours, .. } => {
+                set("check", Some("logs".into()));
+                set("processId", Some(id.as_str().into()));
+                set("hours", Some(hours.hours.into()));
             }
             Self::List { filter, .. } => {
                 set("check", Some("list".into()));
@@ -185,6 +201,7 @@ impl Question {
         let is_needed = match self {
             Self::Health { .. } => health::tell(data, lang, now, &mut page),
             Self::Process { .. } => process::tell(data, lang, now, &mut page),
+            Self::Logs { .. } => logs::tell(data, lang, &mut page),
             Self::List { .. } => survey::list(data, lang, &mut page),
             Self::Stats { .. } => survey::stats(data, lang, &mut page),
             Self::Errors { .. } => survey::errors(data, lang, now, &mut page),

@@ -68,6 +68,11 @@ pub(super) fn clock(value: &Value) -> String {
     time(value).map_or_else(String::new, |at| at.format("%m-%d %H:%M:%S").to_string())
 }
 
+/// The same to the millisecond.
+pub(super) fn moment(value: &Value) -> String {
+    time(value).map_or_else(String::new, |at| at.format("%m-%d %H:%M:%S%.3f").to_string())
+}
+
 /// How long ago, in the unit that matters.
 pub(super) fn ago(value: &Value, now: DateTime<Utc>) -> String {
     time(value).map_or_else(String::new, |at| words::length(now - at))

@@ -45,6 +45,10 @@ fn each_verb_asks_its_check_and_says_only_what_was_said() {
         payload(&["process", "7"]),
         json!({"check": "process", "lang": "en", "processId": "7"})
     );
+    assert_eq!(
+        payload(&["logs", "7", "--hours", "2"]),
+        json!({"check": "logs", "lang": "en", "processId": "7", "hours": 2})
+    );
     assert_eq!(payload(&["stats"]), json!({"check": "stats", "lang": "en", "hours": 24}));
     assert_eq!(
         payload(&["errors", "--hours", "1"]),
@@ -213,4 +217,29 @@ async fn the_exit_code_says_whether_a_person_is_needed() {
         let ended = run(&question(&["health", "--json"]), &saying(verdict)).await.unwrap();
         assert_eq!(format!("{ended:?}"), format!("{:?}", ExitCode::from(code)), "{verdict}");
     }
+}
+
+#[test]
+fn a_log_is_told_line_by_line_with_what_lambda_says_of_the_invocations() {
+    let data = json!({
+        "processId": "7", "hours": 24,
+        "lines": [{"at": "2026-11-26T04:00:01.5Z", "function": "worker", "level": "ERROR",
+                   "message": "failed",
+                   "fields": {"attempt": 2, "processId": "7", "cause": "a\nb"}}],
+        "invocations": [{"at": "2026-11-26T04:00:02Z", "function": "worker", "duration": 7.5,
+                         "memoryUsed": 40, "memorySize": 256}],
+        "notChecked": [{"what": "reconciler", "why": "denied"}],
+    });
+    let (text, needed) = told(&["logs", "7"], &data, Lang::En);
+    for part in [
+        "11-26 04:00:01.500  worker    ERROR  failed  attempt=2  cause=a ⏎ b",
+        "11-26 04:00:02.000  worker    8   40 / 256",
+        "log that could not be read: reconciler: denied",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(!needed);
+    let none = json!({"hours": 1, "lines": [], "invocations": [], "notChecked": []});
+    let (text, _) = told(&["logs", "7"], &none, Lang::Ja);
+    assert_eq!(text, "この 1 時間のログに、この ID の行はありません（--hours で広げる）");
 }
