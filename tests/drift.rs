@@ -8,9 +8,11 @@
     reason = "a test that meets the unexpected should stop at once"
 )]
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, types::Uuid};
-use system_tests::{Goal, Stack, User, fresh_id};
+use system_tests::{Goal, PATIENCE, Stack, User, fresh_id};
 use tokio::sync::Mutex;
 
 /// One test at a time: a sweep sees everybody's processes.
@@ -375,8 +377,35 @@ async fn a_process_whose_work_failed_keeps_the_workers_last_errors_for_operators
     let shown = user.wait_for_end(&id).await;
     assert_eq!(shown["error"]["code"], "AI_RESPONSE_INVALID", "{shown}");
     assert_eq!(shown["error"].get("evidence"), None);
+    // Whoever ended it was told at once, and may have looked before the log had the lines. So that
+    // it has them for certain, it is to be repaired once more.
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let logs = json!({"check": "logs", "processId": id, "hours": 1});
+    loop {
+        let answer = stack.invoke("diagnostics", &logs).await;
+        let lines = answer["data"]["lines"].as_array().unwrap();
+        let is_there =
+            |line: &Value| line["function"] == "ai-generation-worker" && line["level"] == "ERROR";
+        if lines.iter().any(is_there) && stack.execution(&id).await["status"] == "FAILED" {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{answer}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let uuid = Uuid::parse_str(&id).unwrap();
+    sqlx::query(
+        "UPDATE processing_state
+         SET status = 'PROCESSING', progress = 50, error = NULL, completed_at = NULL
+         WHERE id = $1",
+    )
+    .bind(uuid)
+    .execute(&stack.database)
+    .await
+    .unwrap();
+    let answer = stack.invoke("reconciler", &json!({"processId": id})).await;
+    assert_eq!(answer["success"], true, "{answer}");
     let error: Value = sqlx::query_scalar("SELECT error FROM processing_state WHERE id = $1")
-        .bind(Uuid::parse_str(&id).unwrap())
+        .bind(uuid)
         .fetch_one(&stack.database)
         .await
         .unwrap();

@@ -117,7 +117,7 @@ impl Logs {
         patience: Duration,
     ) -> Result<Found, Failure> {
         let deadline = Instant::now() + patience;
-        let search = Search { pattern: pattern(id), from, until, page: Some(100) };
+        let search = Search { pattern: pattern(id), from, until };
         let mut kept = VecDeque::with_capacity(KEPT);
         let (mut token, mut calls) = (None, 0);
         loop {
@@ -156,7 +156,7 @@ impl Logs {
         deadline: Instant,
     ) -> Result<Held, Failure> {
         let (text, mut lines) = (id.to_string(), Vec::new());
-        let search = Search { pattern: format!("\"{id}\""), from, until, page: None };
+        let search = Search { pattern: format!("\"{id}\""), from, until };
         let (mut token, mut is_first) = (None, true);
         loop {
             let Some(page) = self.page(&search, token, deadline).await? else {
@@ -185,6 +185,8 @@ impl Logs {
     }
 
     /// A page of what `search` finds; `None`: there was no answer until `deadline`.
+    /// It is as large as the server likes: one that does not keep to the pattern would fill a small
+    /// page with the lines of others.
     async fn page(
         &self,
         search: &Search,
@@ -198,7 +200,6 @@ impl Logs {
             .filter_pattern(&search.pattern)
             .start_time(search.from.timestamp_millis())
             .end_time(search.until.timestamp_millis())
-            .set_limit(search.page)
             .set_next_token(token)
             .send();
         match timeout_at(deadline, asked).await {
@@ -216,8 +217,6 @@ struct Search {
     pattern: String,
     from: DateTime<Utc>,
     until: DateTime<Utc>,
-    /// Lines of a page; `None`: as many as there may be.
-    page: Option<i32>,
 }
 
 fn no_answer() -> Failure {
