@@ -9,7 +9,10 @@
 
 mod read;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -60,25 +63,48 @@ impl Diagnostics {
     ) -> Result<Reply, Problem> {
         let until = self.clock.now();
         let search = Search { since: until - TimeDelta::hours(hours), until };
-        let mut not_checked = Vec::new();
-        let (mut lines, mut requests) = (Vec::new(), Vec::new());
-        let asked = self.logs.iter().map(|(function, logs)| (*function, logs.clone(), id.0));
-        for (function, found) in search.all(asked.collect()).await {
-            let held = found.unwrap_or_else(|failure| {
-                not_checked.push(NotRead { what: function, why: failure.cause });
-                Held { lines: Vec::new(), is_whole: true }
-            });
+        let (mut lines, mut invocations, mut not_checked) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut unread, mut reports) = (BTreeMap::new(), Vec::new());
+        let asked = self.logs.iter().map(|source| (source.clone(), id.0));
+        for (source, found) in search.all(asked.collect()).await {
+            let function = source.0;
+            let held = match found {
+                Ok(held) => held,
+                Err(failure) => {
+                    not_checked.push(NotRead { what: function, why: failure.cause });
+                    continue;
+                }
+            };
             if !held.is_whole {
                 let why = words.say("行が多すぎるか、時間切れです", "too many lines, or too late");
                 not_checked.push(NotRead { what: function, why });
             }
             let of_function: Vec<_> =
                 held.lines.iter().map(|line| LineView::of(function, line)).collect();
-            requests.push((function, latest_requests(&of_function)));
+            let (latest, left_out) = latest_requests(&of_function);
+            if left_out > 0 {
+                let why = words.say(
+                    format!("古い呼び出し {left_out} 回の時間とメモリーは調べていません"),
+                    format!("time and memory of so many older invocations: {left_out}"),
+                );
+                not_checked.push(NotRead { what: function, why });
+            }
+            reports.extend(latest.into_iter().map(|request| (source.clone(), request)));
             lines.extend(of_function);
         }
         lines.sort_by_key(|line| line.at);
-        let invocations = self.invocations(&search, &requests).await;
+        for ((function, _), found) in search.all(reports).await {
+            match found {
+                Ok(held) => invocations
+                    .extend(held.lines.iter().filter_map(|it| Invocation::of(function, it))),
+                // One reason of a function is enough.
+                Err(failure) => {
+                    unread.insert(function, failure.cause);
+                }
+            }
+        }
+        invocations.sort_by_key(|invocation| invocation.at);
+        not_checked.extend(unread.into_iter().map(|(what, why)| NotRead { what, why }));
         let view = LogsView {
             process_id: id,
             since: search.since,
@@ -89,43 +115,24 @@ impl Diagnostics {
         };
         Ok(Reply::of(200, &view)?)
     }
-
-    /// What Lambda says of these invocations, as far as it can be found; what is missing says less,
-    /// and is no reason to withhold the lines.
-    async fn invocations(
-        &self,
-        search: &Search,
-        requests: &[(&'static str, BTreeSet<Uuid>)],
-    ) -> Vec<Invocation> {
-        let logs_of = |name: &str| self.logs.iter().find(|(function, _)| *function == name);
-        let asked = requests.iter().filter_map(|(function, ids)| {
-            let (_, logs) = logs_of(function)?;
-            Some(ids.iter().map(|id| (*function, logs.clone(), *id)))
-        });
-        let found = search.all(asked.flatten().collect()).await;
-        let held = found.into_iter().filter_map(|(function, held)| Some((function, held.ok()?)));
-        let mut invocations: Vec<_> = held
-            .flat_map(|(function, held)| {
-                let report = |line| Invocation::of(function, &line);
-                held.lines.into_iter().filter_map(report)
-            })
-            .collect();
-        invocations.sort_by_key(|invocation| invocation.at);
-        invocations
-    }
 }
 
-/// The invocations that wrote the newest of `lines`.
-fn latest_requests(lines: &[LineView]) -> BTreeSet<Uuid> {
-    let mut requests = BTreeSet::new();
+/// The invocations that wrote the newest of `lines`, and how many others there are.
+fn latest_requests(lines: &[LineView]) -> (BTreeSet<Uuid>, usize) {
+    let mut latest = BTreeSet::new();
+    let mut others = BTreeSet::new();
     for id in lines.iter().rev().filter_map(|line| line.request_id) {
-        if requests.len() == MOST_INVOCATIONS {
-            break;
+        if latest.len() < MOST_INVOCATIONS {
+            latest.insert(id);
+        } else if !latest.contains(&id) {
+            others.insert(id);
         }
-        requests.insert(id);
     }
-    requests
+    (latest, others.len())
 }
+
+/// A function and its log.
+type Source = (&'static str, Logs);
 
 /// The time in which it is looked.
 struct Search {
@@ -135,16 +142,35 @@ struct Search {
 
 impl Search {
     /// All at once, within their time, in whatever order they answer.
-    async fn all(
-        &self,
-        asked: Vec<(&'static str, Logs, Uuid)>,
-    ) -> Vec<(&'static str, Result<Held, Failure>)> {
+    async fn all(&self, asked: Vec<(Source, Uuid)>) -> Vec<(Source, Result<Held, Failure>)> {
         let (since, until, deadline) = (self.since, self.until, Instant::now() + SEARCH_LIMIT);
         let mut searches = JoinSet::new();
-        for (function, logs, id) in asked {
-            searches
-                .spawn(async move { (function, logs.holding(id, since, until, deadline).await) });
+        for (source, id) in asked {
+            searches.spawn(async move {
+                let found = source.1.holding(id, since, until, deadline).await;
+                (source, found)
+            });
         }
         searches.join_all().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::aws::logs::LogLine;
+
+    use super::*;
+
+    #[test]
+    fn of_many_invocations_the_newest_are_looked_for_and_the_others_are_counted() {
+        let line = |number: u128| {
+            let text = serde_json::json!({"requestId": Uuid::from_u128(number)}).to_string();
+            LineView::of("worker", &LogLine { at: DateTime::UNIX_EPOCH, text })
+        };
+        // Each has two lines.
+        let lines: Vec<_> = (1..=12).flat_map(|number| [line(number), line(number)]).collect();
+        let (latest, left_out) = latest_requests(&lines);
+        assert_eq!(latest, (3..=12).map(Uuid::from_u128).collect());
+        assert_eq!(left_out, 2);
     }
 }

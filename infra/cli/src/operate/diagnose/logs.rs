@@ -35,7 +35,7 @@ pub(super) fn tell(data: &Value, lang: Lang, page: &mut Page) -> bool {
         page.table(&head, &invocations);
     }
     for part in items(data, "notChecked") {
-        let what = lang.say("読めなかったログ", "log that could not be read");
+        let what = lang.say("読み切れなかったログ", "log not read to its end");
         page.line(format!("{what}: {}: {}", text(part, "what"), text(part, "why")));
     }
     false

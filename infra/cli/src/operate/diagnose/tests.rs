@@ -234,7 +234,7 @@ fn a_log_is_told_line_by_line_with_what_lambda_says_of_the_invocations() {
     for part in [
         "11-26 04:00:01.500  worker    ERROR  failed  attempt=2  cause=a ⏎ b",
         "11-26 04:00:02.000  worker    8   40 / 256",
-        "log that could not be read: reconciler: denied",
+        "log not read to its end: reconciler: denied",
     ] {
         assert!(text.contains(part), "{text}");
     }
