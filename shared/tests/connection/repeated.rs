@@ -6,6 +6,7 @@ use shared::{
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use test_kit::{at, goal, id};
+use unkind::{Direction, Fault};
 
 use crate::{between::Between, lost::complete};
 
@@ -110,11 +111,14 @@ async fn the_victim_of_a_deadlock_completes_without_another_answer_of_the_model(
         while !waits(&between).await {
             tokio::task::yield_now().await;
         }
+        // The other order, the second try before the app has woken up, is a deadlock again.
+        between.forwarder.meet(Fault::Swallow(Direction::Requests));
         sqlx::query("UPDATE processing_state SET updated_at = updated_at")
             .execute(&mut *app)
             .await
             .unwrap();
         app.rollback().await.unwrap();
+        between.forwarder.flow();
     };
     let (completion, ()) = tokio::join!(complete(&between.store), app_goes_on);
     assert_eq!(completion.unwrap(), Completion::Completed);

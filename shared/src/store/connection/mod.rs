@@ -37,7 +37,7 @@ use sqlx::{
     AssertSqlSafe, Either, Execute, Executor, PgConnection, Postgres, SqlStr,
     postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo},
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 pub use self::open::Credentials;
 use self::open::Opened;
@@ -64,6 +64,10 @@ pub(super) struct Limits {
     /// been closed meanwhile, above all while Lambda had the environment frozen. One that breaks
     /// within this time costs its user a 503 that says to come back.
     pub(super) trusted_idle: Duration,
+    /// How long a statement that was rolled back for somebody else's sake holds back before it is
+    /// sent once more. Sent at once it can take the rows again before whom they were left to has
+    /// woken up, and then the two are in each other's way again.
+    pub(super) pause: Duration,
 }
 
 impl Limits {
@@ -73,6 +77,7 @@ impl Limits {
             call,
             ping: (call / 4).min(Duration::from_secs(1)),
             trusted_idle: Duration::from_secs(1),
+            pause: Duration::from_millis(50),
         }
     }
 
@@ -170,6 +175,7 @@ impl Connection {
                         sqlstate = fault::state(&error).as_deref(),
                         "a statement was rolled back; it is sent once more"
                     );
+                    sleep(limits.pause).await;
                     send(inner, pooling, limits, statement).await
                 }
                 outcome => outcome,
