@@ -22,7 +22,7 @@ import threading
 from urllib.parse import parse_qs, quote
 
 from ministack import app as ministack
-from ministack.core import iam_evaluator, lambda_runtime, responses, sigv4
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses, sigv4
 from ministack.services import lambda_svc, sts
 
 KEY = os.environ["AWS_ACCESS_KEY_ID"]
@@ -198,10 +198,33 @@ def execution_credentials(config):
     }
 
 
+def as_aws_names_actions(extract):
+    """ministack takes reading a function's reserved concurrency for changing it."""
+
+    def action(service, method, path, *rest, **more):
+        if service == "lambda" and method == "GET" and path.rstrip("/").endswith("/concurrency"):
+            return "lambda:GetFunctionConcurrency"
+        return extract(service, method, path, *rest, **more)
+
+    return action
+
+
+def as_aws_names_resources(extract):
+    """ministack puts the default bus into the ARN of a rule, where AWS has none."""
+
+    def resource(service, *rest, **more):
+        arn = extract(service, *rest, **more)
+        return arn.replace(":rule/default/", ":rule/") if service == "events" else arn
+
+    return resource
+
+
 if __name__ == "__main__":
     assert ministack.AUTH, "the gateway is started with AUTH=true"
     for module in (lambda_runtime, lambda_svc):
         assert callable(module.execution_credentials)
         module.execution_credentials = execution_credentials
+    iam_actions.extract_iam_action = as_aws_names_actions(iam_actions.extract_iam_action)
+    iam_actions.extract_resource_arn = as_aws_names_resources(iam_actions.extract_resource_arn)
     ministack.app = guarded(ministack.app)
     ministack.main()

@@ -10,8 +10,8 @@ use crate::cancel::CancelHandler;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let cancel = CancelHandler::new(&Setup::new(env!("CARGO_CRATE_NAME")).await).await?;
-    lambda::serve(async |invocation| {
+    let cancel = CancelHandler::new(&Setup::new(env!("CARGO_CRATE_NAME")).await).await;
+    lambda::serve(cancel, async |cancel, invocation| {
         let handle = async |request: &_| cancel.handle(request).await;
         Ok::<_, Failure>(respond(invocation.payload, &cancel.clock, handle).await)
     })

@@ -1,8 +1,9 @@
 //! Which check an operator asks for.
 
 use shared::{
-    aws::{logs::Logs, model::Models, workflow::Workflow},
+    aws::{functions::Functions, logs::Logs, model::Models, rules::Rules, workflow::Workflow},
     clock::SystemClock,
+    environment::Environment,
     http::{Caller, Problem, Reply, Request},
     lambda::Setup,
     process::{ErrorCode, Failure, Terms},
@@ -12,7 +13,7 @@ use shared::{
 
 use crate::command::{Check, Command};
 
-/// The functions whose logs are read: those that do something about a process.
+/// The other functions: those that do something about a process.
 pub(crate) const LOGGING: [&str; 5] = [
     "async-processing-handler",
     "ai-generation-worker",
@@ -25,6 +26,10 @@ pub(crate) struct Diagnostics {
     pub(crate) store: Store,
     pub(crate) workflow: Workflow,
     pub(crate) models: Models,
+    pub(crate) functions: Functions,
+    pub(crate) rules: Rules,
+    /// The check's own variables, which the other functions should have too.
+    pub(crate) environment: Environment<'static>,
     /// By the function's name.
     pub(crate) logs: Vec<(&'static str, Logs)>,
     pub(crate) clock: SystemClock,
@@ -49,6 +54,9 @@ impl Diagnostics {
         Ok(Self {
             workflow: setup.workflow()?,
             models: setup.models()?,
+            functions: setup.functions(),
+            rules: setup.rules(),
+            environment,
             logs: setup.logs_of(&LOGGING),
             clock: SystemClock,
             terms: setup.terms()?,

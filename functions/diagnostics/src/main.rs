@@ -5,22 +5,29 @@ mod diagnostics;
 mod health;
 mod logs;
 mod next_step;
+mod not_set_up;
 mod process;
 mod survey;
 #[cfg(test)]
 mod tests;
 mod words;
 
-use shared::{http::respond, lambda, lambda::Setup, process::Failure};
+use shared::{clock::SystemClock, http::respond, lambda, lambda::Setup, process::Failure};
 
-use crate::diagnostics::Diagnostics;
+use crate::{diagnostics::Diagnostics, not_set_up::NotSetUp};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let checks = Diagnostics::new(&Setup::new(env!("CARGO_CRATE_NAME")).await).await?;
-    lambda::serve(async |invocation| {
-        let handle = async |request: &_| checks.handle(request).await;
-        Ok::<_, Failure>(respond(invocation.payload, &checks.clock, handle).await)
+    // Whoever asks what is wrong is told, also when it is this function.
+    let setup = Setup::new(env!("CARGO_CRATE_NAME")).await;
+    let prefix = setup.environment().text("NAME_PREFIX").unwrap_or_default();
+    let checks = Diagnostics::new(&setup).await.map_err(|failure| NotSetUp { failure, prefix });
+    lambda::serve(Ok(checks), async |checks, invocation| {
+        let handle = async |request: &_| match checks {
+            Ok(checks) => checks.handle(request).await,
+            Err(not_set_up) => not_set_up.handle(request, &SystemClock),
+        };
+        Ok::<_, Failure>(respond(invocation.payload, &SystemClock, handle).await)
     })
     .await
 }

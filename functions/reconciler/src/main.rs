@@ -45,6 +45,7 @@ use crate::reconciler::Reconciler;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let setup = Setup::new(env!("CARGO_CRATE_NAME")).await;
-    let reconciler = Reconciler::new(&setup).await?;
-    serve(async |invocation| Box::pin(reconciler.handle(invocation)).await).await
+    let reconciler = Reconciler::new(&setup).await;
+    serve(reconciler, async |reconciler, invocation| Box::pin(reconciler.handle(invocation)).await)
+        .await
 }

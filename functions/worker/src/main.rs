@@ -23,6 +23,6 @@ use crate::worker::Worker;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let worker = Worker::<Chart>::new(&Setup::new(env!("CARGO_CRATE_NAME")).await).await?;
-    lambda::serve(async |invocation| worker.handle(invocation).await).await
+    let worker = Worker::<Chart>::new(&Setup::new(env!("CARGO_CRATE_NAME")).await).await;
+    lambda::serve(worker, async |worker, invocation| worker.handle(invocation).await).await
 }

@@ -1,5 +1,5 @@
 //! CloudWatch Logs: the last errors that the worker logged for one process, as evidence for
-//! operators, and all lines that hold an id.
+//! operators, and all lines that hold an id or another text.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -9,7 +9,6 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
-use uuid::Uuid;
 
 use crate::{
     aws,
@@ -87,7 +86,7 @@ pub struct LogLine {
     pub text: String,
 }
 
-/// What holds an id.
+/// What holds a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     /// Oldest first.
@@ -143,20 +142,20 @@ impl Logs {
         Ok(Found { evidence: kept.into(), calls })
     }
 
-    /// The lines that hold `id` between `from` and `until`, oldest first, as many as are found
-    /// until `deadline`, and the first 2,000 of them.
+    /// The lines that hold `text` (without a quotation mark) between `from` and `until`, oldest
+    /// first, as many as are found until `deadline`, and the first 2,000 of them.
     ///
     /// # Errors
     /// When the log cannot be read, as for want of permission, or when it has not answered once.
     pub async fn holding(
         &self,
-        id: Uuid,
+        text: &str,
         from: DateTime<Utc>,
         until: DateTime<Utc>,
         deadline: Instant,
     ) -> Result<Held, Failure> {
-        let (text, mut lines) = (id.to_string(), Vec::new());
-        let search = Search { pattern: format!("\"{id}\""), from, until };
+        let mut lines = Vec::new();
+        let search = Search { pattern: format!("\"{text}\""), from, until };
         let (mut token, mut is_first) = (None, true);
         loop {
             let Some(page) = self.page(&search, token, deadline).await? else {
@@ -169,7 +168,7 @@ impl Logs {
             is_first = false;
             let found = page.events.unwrap_or_default().into_iter().filter_map(|event| {
                 let at = DateTime::from_timestamp_millis(event.timestamp?)?;
-                let line = event.message.filter(|message| message.contains(&text))?;
+                let line = event.message.filter(|message| message.contains(text))?;
                 Some(LogLine { at, text: line })
             });
             lines.extend(found);

@@ -6,11 +6,14 @@
 //! | `workflow` | Step Functions: starting, stopping and describing executions |
 //! | `model` | Bedrock: asking a model |
 //! | `logs` | CloudWatch Logs: what the log knows about a process |
+//! | `functions`, `rules` | Lambda and EventBridge: how the stack is deployed |
 //! | `limiter` | keeping within the services' quotas |
 
+pub mod functions;
 pub mod limiter;
 pub mod logs;
 pub mod model;
+pub mod rules;
 pub mod workflow;
 
 use std::{error::Error, time::Duration};

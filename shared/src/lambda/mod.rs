@@ -14,6 +14,6 @@ mod telemetry;
 
 pub use self::{
     metrics::{By, DEFAULT_STACK, Metric, Metrics, NAMESPACE},
-    serve::{Invocation, serve},
+    serve::{CANNOT_BE_SET_UP, Invocation, serve},
     setup::{CANCEL_LIMIT_PER_MINUTE, RATE_LIMIT_PER_MINUTE, Setup},
 };

@@ -8,8 +8,10 @@ use super::{metrics::Metrics, telemetry};
 use crate::{
     aws::{
         self,
+        functions::Functions,
         logs::Logs,
         model::{ModelConfig, Models},
+        rules::Rules,
         workflow::Workflow,
     },
     environment::{Environment, EnvironmentError},
@@ -146,6 +148,18 @@ impl Setup {
             (*name, Logs::new(&self.aws, format!("/aws/lambda/{prefix}{name}")))
         };
         functions.iter().map(logs).collect()
+    }
+
+    /// How functions are deployed.
+    #[must_use]
+    pub fn functions(&self) -> Functions {
+        Functions::new(&self.aws)
+    }
+
+    /// The rules of EventBridge.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules::new(&self.aws)
     }
 
     /// The models.

@@ -139,6 +139,7 @@ mod tests {
                 ErrorCode::LambdaUnavailable,
             ),
             ("Lambda.ENILimitReachedException", Status::Failed, ErrorCode::LambdaUnavailable),
+            ("FUNCTION_NOT_SET_UP", Status::Failed, ErrorCode::LambdaUnavailable),
             ("ATTEMPT_OVERTAKEN", Status::Failed, ErrorCode::LambdaUnavailable),
             ("CONTENT_REFUSED", Status::Failed, ErrorCode::AiResponseInvalid),
             ("Lambda.Unknown", Status::Failed, ErrorCode::LambdaError),

@@ -6,7 +6,7 @@
 //!
 //! | what | is waited for | because |
 //! |---|---|---|
-//! | the model's quota, a free worker | while the process has time | it passes by waiting alone |
+//! | the model's quota, a free worker that is set up | while there is time | it passes by waiting |
 //! | the database | a minute and a half | a failover takes up to a minute |
 //! | the worker's network or code | up to nine minutes | Lambda makes it anew after long idleness |
 //! | Lambda itself | two minutes | AWS asks for it |
@@ -82,6 +82,10 @@ pub const UNFINISHED: &str = "BATCH_UNFINISHED";
 /// retrier names it. A process ends with it as `AI_RESPONSE_INVALID`.
 pub const CONTENT_REFUSED: &str = "CONTENT_REFUSED";
 
+/// The Lambda error name of a function that cannot be set up, because a variable is missing or
+/// wrong: nothing has run, and whoever deploys again mends it. It is for the state machine alone.
+pub const NOT_SET_UP: &str = "FUNCTION_NOT_SET_UP";
+
 /// The longest life of a process, in seconds; `ProcessTimeLimitSeconds` may not be above it.
 pub const LONGEST_PROCESS: u64 = 3_600;
 
@@ -111,16 +115,17 @@ pub const DATABASE: Retrier = Retrier {
     errors: &[ErrorCode::DatabaseError.as_str(), ErrorCode::DatabaseConnectionError.as_str()],
     backoff: Backoff { interval: 2, max_attempts: 6, max_delay: 30 },
 };
-/// The account's concurrency is used up.
+/// The account's concurrency is used up, or the function wants a variable.
 pub const NO_FREE_WORKER: Retrier = Retrier {
-    reason: "No free worker in the account: nothing has run, and waiting here costs nothing.",
-    errors: &["Lambda.TooManyRequestsException"],
+    reason: "No free worker in the account, or none that can be set up: nothing has run, and \
+             waiting here costs nothing.",
+    errors: &["Lambda.TooManyRequestsException", NOT_SET_UP],
     backoff: WHILE_THERE_IS_TIME,
 };
 /// As [`NO_FREE_WORKER`], for the step after which the sweep settles the process.
 pub const NO_FREE_RECONCILER: Retrier = Retrier {
-    reason: "No free reconciler in the account. When the waits are over, the next sweep settles \
-             the process.",
+    reason: "No free reconciler in the account, or none that can be set up. When the waits are \
+             over, the next sweep settles the process.",
     errors: NO_FREE_WORKER.errors,
     backoff: Backoff { interval: 5, max_attempts: 6, max_delay: 60 },
 };

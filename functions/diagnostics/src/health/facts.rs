@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::{
-    aws::model::ModelFault,
+    aws::{functions::Deployed, model::ModelFault, rules::Rule},
     process::{Failure, Terms},
     reconcile::Limits,
     store::{Budgets, Capacity, FailuresOfCode, Flow, LastSweep, Schema, Server, Session},
@@ -57,6 +57,21 @@ impl<T> Look<T> {
 /// A model by its id, and its fault if it has one.
 pub(crate) type CheckedModel = (String, Result<(), ModelFault>);
 
+/// One of the other functions.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CheckedFunction {
+    /// Without what stands in front of it.
+    pub(crate) name: &'static str,
+    /// How it is deployed; `None`: it is not.
+    pub(crate) deployed: Look<Option<Deployed>>,
+    /// Variables that it has not as this check has them, by name.
+    pub(crate) unlike: Vec<&'static str>,
+    /// What is wrong with a variable that every function reads.
+    pub(crate) wrong: Option<String>,
+    /// When it said last that it cannot be set up, and why.
+    pub(crate) set_up: Look<Option<(DateTime<Utc>, String)>>,
+}
+
 /// All of it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Facts {
@@ -79,6 +94,10 @@ pub(crate) struct Facts {
     pub(crate) ended_well: Look<i64>,
     pub(crate) budgets: Look<Budgets>,
     pub(crate) state_machine: Look<()>,
+    pub(crate) functions: Vec<CheckedFunction>,
+    /// What invokes the reconciler: the schedule, and the end of an execution.
+    pub(crate) schedule: Look<Rule>,
+    pub(crate) events: Look<Rule>,
     pub(crate) models: Vec<CheckedModel>,
 }
 
@@ -105,6 +124,11 @@ pub(crate) fn not_checked(facts: &Facts, words: Words) -> Vec<NotChecked> {
     note("failures", facts.failures.why_not(words));
     note("completions", facts.ended_well.why_not(words));
     note("budgets", facts.budgets.why_not(words));
+    let deployed = facts.functions.iter().find_map(|function| function.deployed.why_not(words));
+    note("functions", deployed);
+    let said = facts.functions.iter().find_map(|function| function.set_up.why_not(words));
+    note("setUp", said);
+    note("schedule", facts.schedule.why_not(words).or_else(|| facts.events.why_not(words)));
     let hidden = facts.server.seen().map_or(0, |server| server.hidden_sessions);
     note(
         "sessionsOfOthers",

@@ -3,10 +3,13 @@
 //! Causes are judged before what they cause, and the sort by severity keeps that order, so that
 //! what is told first is the most likely cause of the rest.
 
+mod deployed;
 mod jobs;
 mod queue;
 mod reach;
 mod server;
+
+pub(super) use deployed::not_set_up;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::reconcile::Limits;
@@ -39,6 +42,8 @@ pub(crate) fn findings(facts: &Facts, words: Words) -> Vec<Finding> {
         all.extend(server.read_only.then(|| database::read_only(words)));
         all.extend(judge.clocks(server));
     }
+    all.extend(judge.functions());
+    all.extend(judge.rules());
     all.extend(judge.state_machine());
     all.extend(facts.models.iter().filter_map(|model| judge.model(model)));
     if let Some(server) = facts.server.seen() {

@@ -47,9 +47,11 @@ impl Diagnostics {
                 Ok(Err(failure)) => Look::Failed(failure),
             }
         };
-        let (facts, state_machine, models) =
-            tokio::join!(self.gather_stored(), machine, self.models.check(PART_LIMIT));
-        Facts { state_machine, models, ..facts }
+        let deployed = self.gather_deployed(PART_LIMIT);
+        let models = self.models.check(PART_LIMIT);
+        let (facts, state_machine, models, (functions, [schedule, events])) =
+            tokio::join!(self.gather_stored(), machine, models, deployed);
+        Facts { state_machine, functions, schedule, events, models, ..facts }
     }
 
     async fn gather_stored(&self) -> Facts {
@@ -91,6 +93,9 @@ impl Diagnostics {
             sessions: asking.ask(store.sessions_of_note(SECONDS_OF_NOTE)).await,
             capacity,
             state_machine: Look::NotTried,
+            functions: Vec::new(),
+            schedule: Look::NotTried,
+            events: Look::NotTried,
             models: Vec::new(),
         }
     }

@@ -6,12 +6,14 @@
 //! |---|---|
 //! | this one | the answer |
 //! | `gather` | asking every part, each within its time |
+//! | `deployed` | asking how the other functions and the rules are deployed |
 //! | `facts` | what they answered, or why not |
 //! | `findings` | what follows: pure |
 //! | `finding` | how a finding is told, and the verdict |
 //! | `database` | the database that cannot be used: which trouble it is |
 
 mod database;
+mod deployed;
 mod facts;
 mod finding;
 mod findings;
@@ -97,6 +99,28 @@ fn parts(facts: &Facts) -> Vec<PartHealth> {
         PartHealth { ok, cause, model: Some(id.clone()), ..PartHealth::of("model", None) }
     });
     [stored, PartHealth::of("stateMachine", machine)].into_iter().chain(models).collect()
+}
+
+/// The answer when `function`, this one, cannot be set up.
+pub(crate) fn not_set_up(
+    function: &str,
+    failure: &Failure,
+    words: Words,
+    now: DateTime<Utc>,
+) -> Result<Reply, Problem> {
+    let finding = findings::not_set_up(function, &failure.cause, words);
+    let why = words.say("この関数が起動できません", "this function cannot be set up");
+    let health = Health {
+        verdict: Verdict::Down,
+        checked_at: now,
+        findings: vec![finding],
+        not_checked: vec![NotChecked { what: "everything", why }],
+        healthy: false,
+        parts: Vec::new(),
+        capacity: None,
+        duration: 0,
+    };
+    Ok(Reply::of(200, &health)?)
 }
 
 impl Diagnostics {

@@ -147,7 +147,7 @@ impl Search {
         let mut searches = JoinSet::new();
         for (source, id) in asked {
             searches.spawn(async move {
-                let found = source.1.holding(id, since, until, deadline).await;
+                let found = source.1.holding(&id.to_string(), since, until, deadline).await;
                 (source, found)
             });
         }

@@ -14,14 +14,17 @@ use aws_smithy_runtime_api::client::{
     orchestrator::{HttpRequest, HttpResponse},
 };
 use aws_smithy_types::body::SdkBody;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shared::{
     aws::{
+        functions::Functions,
         logs::Logs,
         model::{ModelConfig, Models},
+        rules::Rules,
         workflow::Workflow,
     },
     clock::SystemClock,
+    environment::Environment,
     http::{Request, respond},
     process::{ProcessId, Terms},
     reconcile::Limits,
@@ -82,11 +85,29 @@ impl HttpConnector for Aws {
     }
 }
 
+/// The variables of each function.
+const VARIABLES: [(&str, &str); 2] =
+    [("DATABASE_SECRET_ARN", "arn:secret"), ("STATE_MACHINE_ARN", MACHINE)];
+
+fn variable(name: &str) -> Option<String> {
+    VARIABLES.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+}
+
 /// What AWS answers when nothing else is said.
 fn usual(operation: &str) -> Value {
     if operation.contains("DescribeStateMachine") {
         json!({"stateMachineArn": MACHINE, "name": "n", "definition": "{}", "roleArn": "r",
                "type": "STANDARD", "creationDate": 1.0})
+    } else if operation.ends_with("/configuration") {
+        let variables = VARIABLES.map(|(name, value)| (name.to_owned(), json!(value)));
+        json!({"FunctionName": "n", "State": "Active", "LastUpdateStatus": "Successful",
+               "Environment": {"Variables": Map::from_iter(variables)}})
+    } else if operation.ends_with("/concurrency") {
+        json!({})
+    } else if operation.contains("DescribeRule") {
+        json!({"Name": "n", "State": "ENABLED"})
+    } else if operation.contains("FilterLogEvents") {
+        json!({"events": []})
     } else {
         json!({"output": {"message": {"role": "assistant", "content": [{"text": "p"}]}},
                "stopReason": "max_tokens",
@@ -129,6 +150,9 @@ impl Fixture {
         let diagnostics = Diagnostics {
             store: Store::new(database.limit_calls(Duration::from_secs(1))),
             workflow: Workflow::new(&config, MACHINE.to_owned()),
+            functions: Functions::new(&config),
+            rules: Rules::new(&config),
+            environment: Environment::new(&variable),
             models: Models::new(&config, &models),
             logs: LOGGING.map(|name| (name, Logs::new(&config, name.to_owned()))).into(),
             clock: SystemClock,

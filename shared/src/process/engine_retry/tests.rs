@@ -49,6 +49,7 @@ fn every_fault_of_the_engine_that_passes_by_itself_is_waited_out_in_all_four_tas
     // Functions names them, and the names of its own documentation.
     for (name, least_seconds) in [
         ("Lambda.TooManyRequestsException", 190),
+        (NOT_SET_UP, 190),
         ("Lambda.ResourceNotReadyException", 240),
         ("Lambda.ENINotReadyException", 240),
         ("Lambda.ResourceConflictException", 240),
@@ -104,7 +105,7 @@ fn what_only_an_operator_can_mend_is_not_waited_for() {
 #[test]
 fn throttling_is_waited_out_for_longer_than_any_process_lives() {
     for task in [Task::Generate, Task::Batch] {
-        for name in ["AI_THROTTLING", "Lambda.TooManyRequestsException"] {
+        for name in ["AI_THROTTLING", "Lambda.TooManyRequestsException", NOT_SET_UP] {
             let average = backoff(task, name).unwrap().longest_wait() / 2;
             assert!(average > LONGEST_PROCESS * 3 / 2, "{task:?} {name}: {average} s");
         }

@@ -1,6 +1,10 @@
 use serde_json::Value;
 use shared::{
-    aws::model::{Fault, ModelFault},
+    aws::{
+        functions::Deployed,
+        model::{Fault, ModelFault},
+        rules::Rule,
+    },
     language::Language,
     process::{ErrorCode, Failure, ProcessId, ProcessType, Terms},
     reconcile::Limits,
@@ -12,7 +16,7 @@ use shared::{
 
 use super::{
     super::{
-        facts::{Facts, Look, not_checked},
+        facts::{CheckedFunction, Facts, Look, not_checked},
         finding::{Severity, Verdict},
     },
     *,
@@ -76,7 +80,20 @@ fn well() -> Facts {
         ended_well: Look::Seen(99),
         budgets: Look::Seen(Budgets { used: 799, users_at_limit: 0 }),
         state_machine: Look::Seen(()),
+        functions: vec![function()],
+        schedule: Look::Seen(Rule::Enabled),
+        events: Look::Seen(Rule::Enabled),
         models: vec![("first".to_owned(), Ok(())), ("second".to_owned(), Ok(()))],
+    }
+}
+
+fn function() -> CheckedFunction {
+    CheckedFunction {
+        name: "reconciler",
+        deployed: Look::Seen(Some(Deployed::default())),
+        unlike: Vec::new(),
+        wrong: None,
+        set_up: Look::Seen(None),
     }
 }
 
@@ -214,6 +231,74 @@ fn a_server_that_is_wrong_in_itself_is_named() {
     let full = after(|facts| seen(&mut facts.server).connections = 73);
     assert_eq!(full, [("CONNECTIONS_SHORT", Warning)]);
     assert_eq!(after(|facts| seen(&mut facts.server).connections = 72), []);
+}
+
+#[test]
+fn a_function_that_does_not_do_its_work_is_told_with_the_cause() {
+    use Severity::{Critical, Warning};
+    let after = |change: fn(&mut CheckedFunction)| after(|facts| change(&mut facts.functions[0]));
+    let deployed = |change: fn(&mut Deployed)| {
+        let mut facts = well();
+        let mut it = Deployed::default();
+        change(&mut it);
+        facts.functions[0].deployed = Look::Seen(Some(it));
+        found(&facts).iter().map(|it| (it.code, it.severity)).collect::<Vec<_>>()
+    };
+    assert_eq!(after(|it| it.deployed = Look::Seen(None)), [("FUNCTION_MISSING", Critical)]);
+    assert_eq!(
+        deployed(|it| it.fault = Some("Failed: InvalidRuntime".to_owned())),
+        [("FUNCTION_BROKEN", Critical)]
+    );
+    assert_eq!(
+        deployed(|it| it.failed_update = Some("Failed: InvalidSubnet".to_owned())),
+        [("FUNCTION_UPDATE_FAILED", Warning)]
+    );
+    assert_eq!(deployed(|it| it.reserved = Some(0)), [("FUNCTION_SWITCHED_OFF", Critical)]);
+    assert_eq!(deployed(|it| it.reserved = Some(1)), []);
+    assert_eq!(
+        after(|it| it.unlike = vec!["DATABASE_HOST"]),
+        [("FUNCTION_VARIABLES_DIFFER", Warning)]
+    );
+    assert_eq!(
+        after(|it| it.set_up = Look::Seen(Some((ago(60), "A is not set".to_owned())))),
+        [("FUNCTION_NOT_SET_UP", Critical)]
+    );
+    // Its own log says no more than its variables do.
+    let twice = after(|it| {
+        it.wrong = Some("A is not set".to_owned());
+        it.unlike = vec!["A"];
+        it.set_up = Look::Seen(Some((ago(60), "A is not set".to_owned())));
+    });
+    assert_eq!(twice, [("FUNCTION_VARIABLE_WRONG", Critical)]);
+}
+
+#[test]
+fn what_invokes_the_reconciler_and_is_off_is_told_with_the_command_that_enables_it() {
+    let mut facts = well();
+    facts.schedule = Look::Seen(Rule::Disabled);
+    facts.events = Look::Seen(Rule::Missing);
+    let findings = found(&facts);
+    assert_eq!(codes(&findings), ["SCHEDULE_OFF", "EVENTS_MISSING"]);
+    assert_eq!(
+        findings[0].next_steps[0].command.as_deref(),
+        Some("aws events enable-rule --name dev-reconciler-sweep")
+    );
+    facts.schedule = Look::Seen(Rule::Missing);
+    facts.events = Look::Seen(Rule::Disabled);
+    assert_eq!(codes(&found(&facts)), ["SCHEDULE_MISSING", "EVENTS_OFF"]);
+}
+
+#[test]
+fn what_may_not_be_looked_at_is_not_checked_and_not_found_wrong() {
+    let mut facts = well();
+    let denied = || Failure::new(ErrorCode::InternalError, "Lambda: AccessDeniedException: no");
+    facts.functions[0].deployed = Look::Failed(denied());
+    facts.functions[0].set_up = Look::Late;
+    facts.schedule = Look::Failed(denied());
+    assert_eq!(found(&facts), []);
+    let not_checked = not_checked(&facts, Words(Language::English));
+    let what: Vec<_> = not_checked.iter().map(|it| it.what).collect();
+    assert_eq!(what, ["functions", "setUp", "schedule"]);
 }
 
 #[test]
