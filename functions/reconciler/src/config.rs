@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use shared::{
     aws::limiter::Rate,
     environment::{Environment, EnvironmentError},
+    process::Retention,
     reconcile::Limits,
 };
 
@@ -34,6 +35,8 @@ pub(crate) struct ReconcilerConfig {
     pub(crate) evidence: usize,
     /// `RECONCILER_EVIDENCE_SECONDS`: how long it looks into them, after all repairs.
     pub(crate) evidence_time: Duration,
+    /// `RETENTION_DAYS`: for how long processes are kept after their end.
+    pub(crate) retention: Retention,
 }
 
 impl ReconcilerConfig {
@@ -78,6 +81,7 @@ impl ReconcilerConfig {
                 count,
             )?,
             evidence_time: environment.seconds("RECONCILER_EVIDENCE_SECONDS", EVIDENCE_SECONDS)?,
+            retention: Retention::read(environment)?,
         })
     }
 }
@@ -100,6 +104,7 @@ mod tests {
         assert_eq!(config.describe, Rate { per_second: 8.0, burst: 200.0 });
         assert_eq!(config.list, Rate { per_second: 2.0, burst: 50.0 });
         assert_eq!((config.evidence, config.evidence_time), (50, Duration::from_secs(10)));
+        assert_eq!(config.retention, Retention::default());
     }
 
     #[test]
@@ -118,9 +123,7 @@ mod tests {
 
     #[test]
     fn a_variable_that_is_wrong_is_named() {
-        for name in
-            ["RECONCILER_GRACE_SECONDS", "LIST_EXECUTIONS_PER_SECOND", "RECONCILER_EVIDENCE_LIMIT"]
-        {
+        for name in ["RECONCILER_GRACE_SECONDS", "LIST_EXECUTIONS_PER_SECOND", "RETENTION_DAYS"] {
             assert!(read(&[(name, "-1")]).unwrap_err().0.contains(name));
         }
         for endless in ["inf", "NaN", "0"] {

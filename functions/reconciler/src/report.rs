@@ -41,6 +41,12 @@ pub(crate) struct Report {
     pub(crate) too_fresh: u64,
     /// Endings to which evidence from the log was added.
     pub(crate) explained: u64,
+    /// Processes that were deleted because the time for which they are kept is over; in a dry run
+    /// those that would be, in this sweep and the next, counted up to 100,000.
+    pub(crate) deleted: u64,
+    /// The same of batches of requests that have no process any more. A dry run does not know which
+    /// will have none.
+    pub(crate) deleted_batches: u64,
     pub(crate) calls: Calls,
     /// Milliseconds in all.
     pub(crate) duration: i64,
@@ -109,6 +115,8 @@ impl Report {
             failed = self.failed,
             tooFresh = self.too_fresh,
             explained = self.explained,
+            deleted = self.deleted,
+            deletedBatches = self.deleted_batches,
             listExecutions = list_executions,
             describeExecution = describe_execution,
             startExecution = start_execution,

@@ -13,6 +13,7 @@
 //! | `request`, `request_batch` | the body of `POST /generate`, and many of them sent together |
 //! | `estimate` | when it will be done, and when to ask again |
 //! | `generation` | the seam to what is generated: all that a process asks of its kind |
+//! | `retention` | for how long it is kept after its end |
 //! | `usage` | what the calls of a model cost |
 
 mod actor;
@@ -29,6 +30,7 @@ pub mod generation;
 mod id;
 mod request;
 pub mod request_batch;
+mod retention;
 mod status;
 mod transition;
 mod usage;
@@ -52,6 +54,7 @@ pub use self::{
     },
     id::{ProcessId, ProcessType, RequestBatchId, UserId},
     request::{InvalidRequest, ParsedRequest, parse_generate, parse_request},
+    retention::Retention,
     status::Status,
     transition::{Refused, Transition},
     usage::{ModelTotal, ModelUsage, total_by_model},

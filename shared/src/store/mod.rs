@@ -84,7 +84,10 @@ pub use self::{
     history::{CURSOR_LENGTH, Cursor, Filter, HISTORY_SQL, Page, Window},
     poll::Polled,
     rate_limit::{Counted, Quota},
-    reconcile::{EndingNote, Gauges, Lease, Leftovers, LeftoversPage, Point, Repaired, Resume},
+    reconcile::{
+        DELETED_AT_ONCE, EndingNote, Gauges, Lease, Leftovers, LeftoversPage, Point, Repaired,
+        Resume,
+    },
     request_batch::{
         BatchCancelling, BatchLook, KnownBatch, NewBatch, NewProcess, RequestBatch, Sender,
     },

@@ -62,7 +62,20 @@ async fn many(fixture: &Fixture) {
                   LATERAL (
                       SELECT '{0}'::timestamptz + make_interval(secs => n / 2000) AS t
                   ) times;
-             ANALYZE processing_state",
+             INSERT INTO request_batch (id, user_id, fingerprint, results, created_at)
+             SELECT gen_random_uuid(), 'u', sha256('x'), '[]',
+                    '{0}'::timestamptz + make_interval(secs => n)
+             FROM generate_series(1, 4000) n;
+             UPDATE processing_state process
+             SET request_batch_id = batch.id, request_index = 0
+             FROM (
+                 SELECT id, row_number() OVER (ORDER BY id) AS n FROM processing_state
+             ) place
+             JOIN (
+                 SELECT id, row_number() OVER (ORDER BY created_at) * 5 AS n FROM request_batch
+             ) batch USING (n)
+             WHERE process.id = place.id;
+             ANALYZE processing_state, request_batch",
             at(0).to_rfc3339()
         ))
         .await;
@@ -124,6 +137,24 @@ async fn no_scan_reads_the_whole_table(_: PgPoolOptions, options: PgConnectOptio
             "(timestamptz)",
             format!("('{}')", at(99).to_rfc3339()),
             "processing_state_ended_badly",
+        ),
+        (
+            include_str!("../../src/store/reconcile/delete_ended.sql"),
+            "(timestamptz)",
+            format!("('{}')", at(99).to_rfc3339()),
+            "processing_state_ended ",
+        ),
+        (
+            include_str!("../../src/store/reconcile/count_ended.sql"),
+            "(timestamptz)",
+            format!("('{}')", at(99).to_rfc3339()),
+            "processing_state_ended ",
+        ),
+        (
+            include_str!("../../src/store/reconcile/delete_batches.sql"),
+            "(timestamptz)",
+            format!("('{}')", at(99).to_rfc3339()),
+            "request_batch_created",
         ),
     ] {
         let plan = explain(&fixture, sql, types, &values).await;

@@ -6,13 +6,15 @@
 //!    those to be acted upon (R9, R10) are, for half of the time that is left.
 //! 4. The active processes that are not among them are described one by one (R1, R3–R8).
 //! 5. What is left of step 3 is done, and what that has freed is given to who waits.
-//! 6. What ended processes have left is deleted (R16): that harms nobody, and comes last.
+//! 6. What ended processes have left is deleted (R16): that harms nobody, and comes late.
+//! 7. What ended longer ago than it is kept for is deleted (`RETENTION_DAYS`), some of it a sweep.
 //!
 //! A sweep that ends early has noted where it came to in steps 3 and 4. The next goes on there, and
 //! looks at what lies before when it has time left. So does what fails: it is passed by, and the
 //! next sweep tries it again. However many fail, they hide nothing else. The list of the running is
 //! only a saving: what is missing in it, for whatever reason, is described.
 
+mod retention;
 mod running;
 
 use std::collections::HashSet;
@@ -67,7 +69,9 @@ impl Run<'_> {
         if !overdue.is_empty() {
             return Err(OUT_OF_TIME);
         }
-        self.drop_leftovers().await
+        self.drop_leftovers().await?;
+        self.delete_expired().await;
+        Ok(())
     }
 
     pub(super) fn check_time(&self) -> Result<(), Interrupted> {

@@ -12,4 +12,5 @@ mod interrupted;
 mod invocations;
 mod leftovers;
 mod measured;
+mod retention;
 mod waiting;
