@@ -6,7 +6,7 @@ use shared::{
     environment::Environment,
     http::{Caller, Problem, Reply, Request},
     lambda::Setup,
-    process::{ErrorCode, Failure, Terms},
+    process::{ErrorCode, Failure, Retention, Terms},
     reconcile::Limits,
     store::Store,
 };
@@ -35,6 +35,7 @@ pub(crate) struct Diagnostics {
     pub(crate) clock: SystemClock,
     pub(crate) terms: Terms,
     pub(crate) limits: Limits,
+    pub(crate) retention: Retention,
     /// In front of the functions' names.
     pub(crate) prefix: String,
 }
@@ -61,6 +62,7 @@ impl Diagnostics {
             clock: SystemClock,
             terms: setup.terms()?,
             limits: Limits { time_limit, ..limits },
+            retention: Retention::read(environment)?,
             prefix: environment.text("NAME_PREFIX").unwrap_or_default(),
             // A call that takes longer than a person waits is a finding.
             store: setup.store_for_requests().await?,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use shared::{
     process::{Actor, Failure, ProcessId, Status},
-    reconcile::{ProcessFacts, mends},
+    reconcile::{ProcessFacts, Rule, mends},
 };
 
 use crate::{
@@ -56,7 +56,11 @@ impl Reconciler {
             |status, settled| Ok(EndedView::Settled(SettledView { process_id, status, settled }));
         let mut run = Run::new(self, false, stop_at);
         let Some(row) = run.facts(process_id).await? else {
-            tracing::info!(processId = %process_id, "an execution ended that has no process");
+            tracing::warn!(
+                processId = %process_id,
+                rule = %Rule::R17,
+                "an execution ended that has no process"
+            );
             return view(None, false);
         };
         if needs_no_look(&row, succeeded) {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use shared::{
     aws::workflow::Described,
     process::{Ending, ErrorCode, EventKind, Failure},
-    reconcile::{Execution, Plan, Repair},
+    reconcile::{Execution, Plan, Repair, Rule},
 };
 
 use crate::{
@@ -31,7 +31,11 @@ impl Reconciler {
         let mut run = Run::new(self, false, stop_at);
         for _ in 0..MAX_ATTEMPTS {
             let Some(row) = run.facts(process_id).await? else {
-                tracing::warn!(processId = %process_id, "an execution failed that has no process");
+                tracing::warn!(
+                    processId = %process_id,
+                    rule = %Rule::R17,
+                    "an execution failed that has no process"
+                );
                 return Ok(SettledView { process_id, status: None, settled: false });
             };
             let plan = run.plan(&row, &seen.execution);

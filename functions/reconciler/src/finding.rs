@@ -19,7 +19,7 @@ pub(crate) enum RepairOutcome {
     Moved,
     /// It could not be repaired; the next sweep tries again.
     Failed,
-    /// There is nothing to repair (R11).
+    /// There is nothing to repair (R11, R17).
     Reported,
 }
 
@@ -89,6 +89,12 @@ impl Finding {
     pub(crate) fn admitted(process_id: ProcessId, outcome: RepairOutcome) -> Self {
         let [from, to] = ["waiting", "admitted"].map(str::to_owned);
         Self { process_id, rule: Rule::R15, from, to, outcome }
+    }
+
+    /// There is no such process, and its execution is left to its worker (R17).
+    pub(crate) fn unknown(process_id: ProcessId) -> Self {
+        let [from, to] = ["process: none", "execution: RUNNING"].map(str::to_owned);
+        Self { process_id, rule: Rule::R17, from, to, outcome: RepairOutcome::Reported }
     }
 
     /// `row` disagrees with its execution, and is left as it is.

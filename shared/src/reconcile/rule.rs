@@ -72,6 +72,10 @@ rules! {
     R15 "waiting, and capacity is free: admit it",
     /// What only an active process needs.
     R16 "terminal, with staged outputs or batches: delete them",
+    /// An older state of the database was restored, or it is another one.
+    R17 "no process of this id (a backup was restored, a row was deleted, or it is another \
+        database), and its execution is running: leave it, as its worker finds no row and ends \
+        it; report it",
 }
 
 impl Rule {

@@ -65,6 +65,10 @@ pub struct LastSweep {
     pub failed: i64,
     /// Disagreements that it found.
     pub drift: i64,
+    /// Running executions that it found without a process (R17).
+    pub unknown: i64,
+    /// Processes that it deleted because the time for which they are kept is over.
+    pub deleted: i64,
     /// Since when one has the lease.
     pub held_since: Option<DateTime<Utc>>,
     /// Until when it may have it.
@@ -190,7 +194,9 @@ impl Store {
             SELECT reported_at, held_since, held_until,
                    (report ->> 'complete')::boolean AS complete,
                    COALESCE((report ->> 'failed')::bigint, 0) AS "failed!",
-                   COALESCE((report ->> 'drift')::bigint, 0) AS "drift!"
+                   COALESCE((report ->> 'drift')::bigint, 0) AS "drift!",
+                   COALESCE((report -> 'rules' ->> 'R17')::bigint, 0) AS "unknown!",
+                   COALESCE((report ->> 'deleted')::bigint, 0) AS "deleted!"
             FROM reconciler_sweep
             "#
         )

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::{
     aws::{functions::Deployed, model::ModelFault, rules::Rule},
-    process::{Failure, Terms},
+    process::{Failure, Retention, Terms},
     reconcile::Limits,
     store::{Budgets, Capacity, FailuresOfCode, Flow, LastSweep, Schema, Server, Session},
 };
@@ -81,6 +81,9 @@ pub(crate) struct Facts {
     pub(crate) prefix: String,
     pub(crate) limits: Limits,
     pub(crate) terms: Terms,
+    pub(crate) retention: Retention,
+    /// When the process ended that has been kept for longest.
+    pub(crate) oldest_ended: Look<Option<DateTime<Utc>>>,
     pub(crate) server: Look<Server>,
     /// The function's own time in the middle of asking the server for its.
     pub(crate) server_asked_at: DateTime<Utc>,
@@ -129,6 +132,7 @@ pub(crate) fn not_checked(facts: &Facts, words: Words) -> Vec<NotChecked> {
     let said = facts.functions.iter().find_map(|function| function.set_up.why_not(words));
     note("setUp", said);
     note("schedule", facts.schedule.why_not(words).or_else(|| facts.events.why_not(words)));
+    note("retention", facts.oldest_ended.why_not(words));
     let hidden = facts.server.seen().map_or(0, |server| server.hidden_sessions);
     note(
         "sessionsOfOthers",

@@ -5,6 +5,7 @@
 
 mod deployed;
 mod jobs;
+mod lifecycle;
 mod queue;
 mod reach;
 mod server;
@@ -52,6 +53,7 @@ pub(crate) fn findings(facts: &Facts, words: Words) -> Vec<Finding> {
     if let Some(sessions) = facts.sessions.seen() {
         all.extend(judge.sessions(sessions));
     }
+    all.extend(judge.unknown_executions());
     all.extend(judge.sweep());
     if let Some(capacity) = facts.capacity.seen() {
         all.extend(judge.pause(capacity));
@@ -62,6 +64,7 @@ pub(crate) fn findings(facts: &Facts, words: Words) -> Vec<Finding> {
     all.extend(judge.unstarted());
     all.extend(judge.long_runs());
     all.extend(judge.failures());
+    all.extend(judge.retention());
     // Stable: what is as bad stays in the order of causes.
     all.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     all

@@ -26,7 +26,7 @@ use shared::{
     clock::SystemClock,
     environment::Environment,
     http::{Request, respond},
-    process::{ProcessId, Terms},
+    process::{ProcessId, Retention, Terms},
     reconcile::Limits,
     store::{Credentials, Database, Session, Store},
 };
@@ -158,6 +158,7 @@ impl Fixture {
             clock: SystemClock,
             terms: Terms::default(),
             limits: Limits::default(),
+            retention: Retention::default(),
             prefix: String::new(),
         };
         Self { aws, pool, diagnostics }

@@ -20,6 +20,7 @@ fn codes_of_findings() -> BTreeSet<String> {
         "database",
         "findings/deployed",
         "findings/jobs",
+        "findings/lifecycle",
         "findings/queue",
         "findings/reach",
         "findings/server",

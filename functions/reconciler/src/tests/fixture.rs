@@ -14,7 +14,7 @@ use shared::{
     reconcile::Rule,
     store::{Credentials, Database, Store},
 };
-use sqlx::{PgPool, postgres::PgConnectOptions};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 use uuid::Uuid;
 
 use super::double::{Double, MACHINE};
@@ -71,6 +71,10 @@ impl Clock for DoublesClock {
         Uuid::new_v4()
     }
 }
+
+/// A copy of the database as it was.
+#[derive(Debug)]
+pub(super) struct Snapshot(String);
 
 /// What a test looks at of a row.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
@@ -231,6 +235,31 @@ impl Fixture {
         all
     }
 
+    /// Copies the database as it is.
+    pub(super) async fn snapshot(&mut self) -> Snapshot {
+        let name = format!("snapshot_{}", DoublesClock(self.double.clone()).new_id().simple());
+        self.replace(&name, self.options.get_database().unwrap()).await;
+        self.pool = PgPool::connect_with(self.options.clone()).await.unwrap();
+        Snapshot(name)
+    }
+
+    /// Has the database be as `snapshot` holds it, under everything that goes on outside of it.
+    pub(super) async fn restore(&mut self, snapshot: Snapshot) {
+        self.replace(self.options.get_database().unwrap(), &snapshot.0).await;
+        let mut server = server().await;
+        server_does(&mut server, format!("DROP DATABASE \"{}\"", snapshot.0)).await;
+        self.pool = PgPool::connect_with(self.options.clone()).await.unwrap();
+    }
+
+    /// Makes the database `name` anew, like `template`. Nobody may be connected to either.
+    async fn replace(&self, name: &str, template: &str) {
+        self.pool.close().await;
+        let mut server = server().await;
+        server_does(&mut server, format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)")).await;
+        let copy = format!("CREATE DATABASE \"{name}\" TEMPLATE \"{template}\"");
+        server_does(&mut server, copy).await;
+    }
+
     pub(super) fn far(&self) -> DateTime<Utc> {
         self.double.now() + TimeDelta::hours(10)
     }
@@ -257,4 +286,13 @@ impl Fixture {
 /// How often the rule held.
 pub(super) fn count(report: &Report, rule: Rule) -> u64 {
     report.rules.get(&rule).copied().unwrap_or_default()
+}
+
+/// A connection to the server, and to none of the test's databases: where `sqlx::test` makes those.
+async fn server() -> PgConnection {
+    PgConnection::connect(&std::env::var("DATABASE_URL").unwrap()).await.unwrap()
+}
+
+async fn server_does(server: &mut PgConnection, statement: String) {
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(server).await.unwrap();
 }

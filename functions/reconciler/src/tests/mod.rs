@@ -12,5 +12,6 @@ mod interrupted;
 mod invocations;
 mod leftovers;
 mod measured;
+mod restored;
 mod retention;
 mod waiting;

@@ -6,7 +6,7 @@ use shared::{
         rules::Rule,
     },
     language::Language,
-    process::{ErrorCode, Failure, ProcessId, ProcessType, Terms},
+    process::{ErrorCode, Failure, ProcessId, ProcessType, Retention, Terms},
     reconcile::Limits,
     store::{
         ActiveOfType, Budgets, Capacity, FailuresOfCode, Flow, LastSweep, Schema, Server, Session,
@@ -78,6 +78,8 @@ fn well() -> Facts {
         flow: Look::Seen(Flow { active: vec![active(40, Some(30.0))], ..Flow::default() }),
         failures: Look::Seen(vec![failed("AI_ERROR", 1)]),
         ended_well: Look::Seen(99),
+        retention: Retention::default(),
+        oldest_ended: Look::Seen(Some(ago(92 * 86_400))),
         budgets: Look::Seen(Budgets { used: 799, users_at_limit: 0 }),
         state_machine: Look::Seen(()),
         functions: vec![function()],
@@ -183,11 +185,12 @@ fn a_database_that_cannot_be_reached_is_the_one_finding_and_the_rest_was_not_che
     facts.failures = Look::NotTried;
     facts.ended_well = Look::NotTried;
     facts.budgets = Look::NotTried;
+    facts.oldest_ended = Look::NotTried;
     let findings = found(&facts);
     assert_eq!(codes(&findings), ["DATABASE_REFUSED"]);
     assert_eq!(Verdict::of(&findings), Verdict::Down);
     let not_checked = not_checked(&facts, Words(Language::English));
-    assert_eq!(not_checked.len(), 8, "{not_checked:?}");
+    assert_eq!(not_checked.len(), 9, "{not_checked:?}");
     assert!(not_checked.iter().all(|it| it.why.contains("cannot be reached")));
     facts.server = Look::Late;
     assert_eq!(codes(&found(&facts)), ["DATABASE_NO_ANSWER"]);
@@ -546,4 +549,32 @@ fn a_check_that_failed_or_was_late_is_named_with_why() {
     assert_eq!(told[0].0, "flow");
     assert!(told[0].1.contains("57014"), "{told:?}");
     assert_eq!(told[1], ("budgets", "no answer in time"));
+}
+
+#[test]
+fn what_is_kept_for_too_long_is_told_and_what_goes_is_on_its_way() {
+    use Severity::{Info, Warning};
+    let kept = |facts: &mut Facts| facts.oldest_ended = Look::Seen(Some(ago(92 * 86_400 + 1)));
+    assert_eq!(after(kept), [("RETENTION_BEHIND", Warning)]);
+    let going = after(|facts| {
+        kept(facts);
+        seen(&mut facts.sweep).deleted = 2_000;
+    });
+    assert_eq!(going, [("RETENTION_BEHIND", Info)]);
+    let for_ever = after(|facts| {
+        kept(facts);
+        facts.retention = Retention::days(0);
+    });
+    assert_eq!(for_ever, []);
+    assert_eq!(after(|facts| facts.oldest_ended = Look::Seen(None)), []);
+}
+
+#[test]
+fn executions_that_no_process_knows_come_before_what_they_may_have_caused() {
+    use Severity::Warning;
+    let found = after(|facts| {
+        let sweep = seen(&mut facts.sweep);
+        (sweep.unknown, sweep.failed) = (2, 1);
+    });
+    assert_eq!(found, [("EXECUTIONS_UNKNOWN", Warning), ("REPAIRS_FAILED", Warning)]);
 }

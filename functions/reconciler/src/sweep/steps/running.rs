@@ -1,6 +1,6 @@
 //! Step 2: the executions that are running, and their rows.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use chrono::{DateTime, Utc};
 use shared::{
@@ -12,7 +12,7 @@ use shared::{
 use uuid::Uuid;
 
 use super::super::Interrupted;
-use crate::{reconciler::Reconciler, run::Run};
+use crate::{finding::Finding, reconciler::Reconciler, run::Run};
 
 /// Running executions that are remembered; more are described instead.
 const MAX_REMEMBERED: usize = 200_000;
@@ -33,21 +33,23 @@ pub(super) struct Overdue {
 impl Run<'_> {
     /// Compares all that run with their rows. Gives the processes that need no look in step 3, as
     /// their executions run as they should or are to be acted upon; and those to be acted upon, by
-    /// id, beginning after `resume`.
+    /// id, beginning after `resume`. A row is committed before its execution starts, so that one
+    /// without a row is reported (R17).
     pub(super) async fn compare_running(
         &mut self,
         resume: Option<ProcessId>,
     ) -> Result<(HashSet<ProcessId>, VecDeque<Overdue>), Interrupted> {
         let Reconciler { store, engine, .. } = self.reconciler;
         let (mut done, mut overdue) = (HashSet::new(), Vec::new());
+        let mut unknown = BTreeSet::new();
         let mut next = None;
         loop {
             self.check_time()?;
             let page = engine.list_running(next).await?;
             let ids: Vec<_> = page.running.iter().map(|(id, _)| *id).collect();
-            let running: HashMap<_, _> = page.running.into_iter().collect();
+            let mut running: HashMap<_, _> = page.running.into_iter().collect();
             for row in store.rows_of(&ids).await? {
-                let Some(since) = running.get(&row.id).copied() else { continue };
+                let Some(since) = running.remove(&row.id) else { continue };
                 match self.plan(&row, &Execution::Running { since }) {
                     Plan::Healthy => {
                         if done.len() < MAX_REMEMBERED && done.insert(row.id) {
@@ -65,10 +67,14 @@ impl Run<'_> {
                     }
                 }
             }
+            unknown.extend(running.into_keys());
             next = page.next;
             if next.is_none() {
                 break;
             }
+        }
+        for id in unknown {
+            self.report.add(Finding::unknown(id));
         }
         overdue.sort_unstable_by_key(|overdue| overdue.row.id);
         let before = overdue.partition_point(|overdue| Some(overdue.row.id) <= resume);
