@@ -2,19 +2,20 @@
 
 use std::{ops::RangeInclusive, sync::LazyLock};
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use shared::{
     http::Refusal,
     language::Language,
     process::{ErrorCode, ProcessId, Status},
-    store::ListFilter,
+    store::{ExportFilter, ListFilter},
     validation::{Reader, Rule, Text, Violation, parse_time},
 };
 
 use crate::words::Words;
 
 /// The checks that there are.
-const CHECKS: &[&str] = &["health", "process", "logs", "list", "stats", "errors"];
+const CHECKS: &[&str] = &["health", "process", "logs", "list", "stats", "errors", "export"];
 /// The statuses that there are.
 static STATUSES: LazyLock<Vec<&str>> =
     LazyLock::new(|| Status::ALL.iter().map(|status| status.as_str()).collect());
@@ -47,6 +48,8 @@ pub(crate) enum Check {
     },
     /// Processes that pass a filter.
     List(ListQuery),
+    /// Processes as they are stored, with their histories.
+    Export(ExportQuery),
     /// Counts, times and tokens of so many hours.
     Stats {
         /// Hours back from now.
@@ -82,6 +85,7 @@ impl Command {
                 id.map(|id| Check::Logs { id: ProcessId(id), hours })
             }
             Some("list") => Some(Check::List(list_query(&mut reader))),
+            Some("export") => Some(Check::Export(export_query(&mut reader))),
             Some("stats") => Some(Check::Stats { hours: hours(&mut reader) }),
             Some("errors") => Some(Check::Errors { hours: hours(&mut reader) }),
             // Which fields there are depends on it.
@@ -106,28 +110,58 @@ pub(crate) struct ListQuery {
     pub(crate) limit: i64,
 }
 
-fn list_query(reader: &mut Reader<'_>) -> ListQuery {
-    let status = reader.optional_text("status", Text::Line, 1..=20);
-    let parsed = status.as_deref().map(str::parse::<Status>);
-    if let Some(Err(_)) = parsed {
+/// A page of an export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ExportQuery {
+    pub(crate) filter: ExportFilter,
+    pub(crate) limit: i64,
+}
+
+fn export_query(reader: &mut Reader<'_>) -> ExportQuery {
+    ExportQuery {
+        filter: ExportFilter {
+            process_type: reader.optional_text("type", Text::Line, 1..=64),
+            status: status(reader),
+            user_id: reader.optional_text("userId", Text::Line, 1..=255),
+            since: time(reader, "since"),
+            until: time(reader, "until"),
+            after: reader.optional_uuid("cursor").map(ProcessId),
+            without_texts: reader.flag("withoutTexts"),
+        },
+        limit: whole_number(reader, "limit", 100, 1..=500),
+    }
+}
+
+fn status(reader: &mut Reader<'_>) -> Option<Status> {
+    let parsed = reader.optional_text("status", Text::Line, 1..=20)?.parse::<Status>();
+    if parsed.is_err() {
         reader.violate("status", Rule::OneOf { allowed: &STATUSES });
     }
+    parsed.ok()
+}
+
+fn time(reader: &mut Reader<'_>, field: &'static str) -> Option<DateTime<Utc>> {
+    let at = parse_time(&reader.optional_text(field, Text::Line, 1..=40)?);
+    if at.is_none() {
+        reader.violate(field, Rule::Time);
+    }
+    at
+}
+
+fn list_query(reader: &mut Reader<'_>) -> ListQuery {
+    let status = status(reader);
     let code = reader.optional_text("code", Text::Line, 1..=64);
     if code.as_deref().is_some_and(|code| code.parse::<ErrorCode>().is_err()) {
         reader.violate("code", Rule::OneOf { allowed: &CODES });
     }
-    let since = reader.optional_text("since", Text::Line, 1..=40);
-    let at = since.as_deref().and_then(parse_time);
-    if since.is_some() && at.is_none() {
-        reader.violate("since", Rule::Time);
-    }
+    let since = time(reader, "since");
     ListQuery {
         filter: ListFilter {
             process_type: reader.optional_text("type", Text::Line, 1..=64),
-            status: parsed.and_then(Result::ok),
+            status,
             user_id: reader.optional_text("userId", Text::Line, 1..=255),
             code,
-            since: at,
+            since,
             before: reader.optional_uuid("cursor").map(ProcessId),
         },
         limit: whole_number(reader, "limit", 20, 1..=100),
@@ -191,6 +225,19 @@ mod tests {
             "cursor": "x", "limit": 101, "user": "hanako",
         }));
         let fields = ["status", "code", "since", "cursor", "limit", "user"];
+        assert_eq!(wrong, Err(fields.map(str::to_owned).into()));
+    }
+
+    #[test]
+    fn an_export_is_of_everything_unless_it_is_said_of_what() {
+        let export = |payload| read(&payload).map(|command| command.check);
+        let all = ExportQuery { filter: ExportFilter::default(), limit: 100 };
+        assert_eq!(export(json!({"check": "export"})), Ok(Check::Export(all)));
+        let wrong = export(json!({
+            "check": "export", "status": "LOST", "since": "noon", "until": 7, "cursor": "x",
+            "withoutTexts": "yes", "limit": 501, "code": "AI_ERROR",
+        }));
+        let fields = ["status", "since", "until", "cursor", "withoutTexts", "limit", "code"];
         assert_eq!(wrong, Err(fields.map(str::to_owned).into()));
     }
 

@@ -2,6 +2,7 @@
 
 mod command;
 mod diagnostics;
+mod export;
 mod health;
 mod logs;
 mod next_step;

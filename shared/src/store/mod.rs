@@ -17,7 +17,7 @@
 //! | `reconcile/` | what the reconciler reads and repairs |
 //! | `database`, `connection/` | the connection |
 //! | `config`, `health` | its settings, and whether it works |
-//! | `timeline`, `survey` | for operators: one process's history; many processes |
+//! | `timeline`, `survey`, `export` | for operators: one process's history; many processes |
 //! | `flow`, `sessions`, `schema` | for operators: whether work flows, who blocks, migrations |
 //!
 //! # How to add a query
@@ -49,6 +49,7 @@ mod config;
 mod connection;
 mod database;
 mod end;
+mod export;
 mod find;
 mod flow;
 mod generation;
@@ -79,6 +80,7 @@ pub use self::{
     connection::{Connection, Credentials, DatabaseTrouble},
     database::Database,
     end::Ended,
+    export::{ExportFilter, ExportPage, Exported},
     flow::{ActiveOfType, Budgets, FailuresOfCode, Flow, LastSweep, Unstarted},
     generation::{Completion, FoundTarget, NewRows, StoredGeneration},
     history::{CURSOR_LENGTH, Cursor, Filter, HISTORY_SQL, Page, Window},

@@ -107,13 +107,13 @@ pub struct Failures {
 }
 
 /// The least id that a process can have that is made at `time`.
-fn least_id(time: DateTime<Utc>) -> Uuid {
+pub(super) fn least_id(time: DateTime<Utc>) -> Uuid {
     let millis = u64::try_from(time.timestamp_millis()).unwrap_or_default();
     Uuid::from_u128(u128::from(millis) << 80)
 }
 
 /// Ids are made before rows are accepted; by how much, at the most.
-const ID_LEAD: TimeDelta = TimeDelta::minutes(1);
+pub(super) const ID_LEAD: TimeDelta = TimeDelta::minutes(1);
 
 impl Store {
     /// The next `limit` processes that pass `filter`, newest first.

@@ -156,6 +156,12 @@ async fn no_scan_reads_the_whole_table(_: PgPoolOptions, options: PgConnectOptio
             format!("('{}')", at(99).to_rfc3339()),
             "request_batch_created",
         ),
+        (
+            include_str!("../../src/store/export_page.sql"),
+            "(uuid, uuid, timestamptz, timestamptz, text, text, text, int8, int8, int8, bool)",
+            format!("('{nil}', '{nil}', NULL, NULL, NULL, NULL, NULL, 500, 100, 1000, true)"),
+            "processing_event_process",
+        ),
     ] {
         let plan = explain(&fixture, sql, types, &values).await;
         assert!(!plan.contains("Seq Scan on processing_state"), "{plan}");

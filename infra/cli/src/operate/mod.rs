@@ -1,5 +1,6 @@
 //! The operator's verbs: they ask the deployed reconciler to admit fewer processes, or none, and
-//! show what it says of the capacity; or they ask diagnostics what is wrong (`diagnose/`).
+//! show what it says of the capacity; or they ask diagnostics what is wrong (`diagnose/`), or for
+//! what is stored (`export/`).
 //!
 //! - An **order** is what the reconciler is asked.
 //! - The **capacity** is what it answers to each of them: limits, what runs, what waits, and
@@ -10,6 +11,7 @@
 mod capacity;
 mod diagnose;
 mod drain;
+mod export;
 mod order;
 mod reconciler;
 #[cfg(test)]
@@ -62,6 +64,8 @@ pub(crate) enum Verb {
         #[command(flatten)]
         print: Print,
     },
+    /// Write processes with their histories, one line of JSON each, oldest first.
+    Export(export::ExportArgs),
     #[command(flatten)]
     Ask(diagnose::Question),
 }
@@ -97,6 +101,7 @@ pub(crate) async fn run(verb: &Verb, instance: InstanceName) -> Result<ExitCode>
             let timeout = timeout.map(Duration::from_secs);
             return drain(&reconciler, &Order::pause(pause, by), timeout, print).await;
         }
+        Verb::Export(args) => return export::run(args, reconciler.functions()).await,
         Verb::Ask(question) => return diagnose::run(question, reconciler.functions()).await,
     };
     print.answer(&reconciler.ask(&order).await?);

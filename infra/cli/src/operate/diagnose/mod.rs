@@ -168,7 +168,10 @@ impl Question {
                 set("status", filter.status.as_ref().map(|it| it.to_uppercase().into()));
                 set("userId", filter.user.clone().map(Value::from));
                 set("code", filter.code.as_ref().map(|it| it.to_uppercase().into()));
-                set("since", filter.since.as_ref().map(|it| moment(it, now)).transpose()?);
+                set(
+                    "since",
+                    filter.since.as_ref().map(|it| moment("--since", it, now)).transpose()?,
+                );
                 set("limit", filter.limit.map(Value::from));
                 set("cursor", filter.cursor.clone().map(Value::from));
             }
@@ -211,7 +214,7 @@ impl Question {
 }
 
 /// A time as diagnostics understands it.
-fn moment(text: &str, now: DateTime<Utc>) -> Result<Value> {
+pub(super) fn moment(name: &str, text: &str, now: DateTime<Utc>) -> Result<Value> {
     let ago = |unit: char, seconds: i64| {
         let count: i64 = text.strip_suffix(unit)?.parse().ok().filter(|count| *count >= 0)?;
         now.checked_sub_signed(TimeDelta::try_seconds(count.checked_mul(seconds)?)?)
@@ -222,7 +225,7 @@ fn moment(text: &str, now: DateTime<Utc>) -> Result<Value> {
         .or_else(|| DateTime::parse_from_rfc3339(text).ok().map(Into::into));
     match time {
         Some(time) => Ok(json!(time)),
-        None => bail!("--since is neither an RFC 3339 time nor a span such as 30m, 12h or 7d"),
+        None => bail!("{name} is neither an RFC 3339 time nor a span such as 30m, 12h or 7d"),
     }
 }
 
@@ -263,7 +266,7 @@ pub(super) async fn run(question: &Question, functions: &impl Functions) -> Resu
 }
 
 /// The data of a good answer; a refusal is an error.
-async fn ask(functions: &impl Functions, payload: &Value) -> Result<Value> {
+pub(super) async fn ask(functions: &impl Functions, payload: &Value) -> Result<Value> {
     let mut envelope =
         functions.invoke(NAME, payload).await.context("diagnostics cannot be asked")?;
     match envelope.get_mut("data") {

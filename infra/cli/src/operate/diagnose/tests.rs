@@ -70,10 +70,10 @@ fn a_time_is_a_span_or_rfc_3339() {
         ("7d", "2026-11-19T04:00:30Z"),
         ("2026-11-01T09:00:00+09:00", "2026-11-01T00:00:00Z"),
     ] {
-        assert_eq!(moment(text, now()).unwrap(), json!(time));
+        assert_eq!(moment("--since", text, now()).unwrap(), json!(time));
     }
     for wrong in ["", "noon", "-1h", "h", "99999999999999999d", "5w"] {
-        assert!(moment(wrong, now()).is_err(), "{wrong}");
+        assert!(moment("--since", wrong, now()).is_err(), "{wrong}");
     }
 }
 
