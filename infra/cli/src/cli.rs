@@ -192,6 +192,8 @@ mod tests {
             "CONTRIBUTING.md",
             "docs/admission.md",
             "docs/admission.ja.md",
+            "docs/backup.md",
+            "docs/backup.ja.md",
             "docs/reconciler.md",
             "docs/runbook.en.md",
             "docs/runbook.ja.md",
