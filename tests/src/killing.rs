@@ -8,12 +8,18 @@ impl Stack {
     /// Kills the execution environments of the function `name`. How many there were.
     #[expect(clippy::must_use_candidate, reason = "killing is what it is for")]
     pub fn kill(&self, name: &str) -> usize {
-        let found = environments(&self.env.gateway_url, name);
+        let found = self.environments(name);
         if !found.is_empty() {
             // One may have ended by itself meanwhile: then `kill` complains of that one.
             Command::new("kill").arg("-KILL").args(&found).output().unwrap();
         }
         found.len()
+    }
+
+    /// The process ids of the execution environments of the function `name`.
+    #[must_use]
+    pub fn environments(&self, name: &str) -> Vec<String> {
+        environments(&self.env.gateway_url, name)
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::stack::{self, InstanceName, Reporter};
-use crate::{bench, demo, model_double, operate, output, submit};
+use crate::{bench, demo, model_double, operate, output, submit, token_check};
 
 #[derive(Parser)]
 #[command(
@@ -46,6 +46,9 @@ enum Verb {
         /// The user's name.
         name: String,
     },
+    /// Say why the API would refuse a token with 401, or that it would not; the token is read from
+    /// standard input.
+    CheckToken(token_check::CheckTokenArgs),
     /// Watch a process until it has ended: why it waits, how far it is.
     Watch(demo::WatchArgs),
     /// Send the goals of a file, of any length, in batches; a second run goes on where one stopped.
@@ -104,7 +107,9 @@ impl Verb {
     fn code_of_trouble(&self) -> ExitCode {
         match self {
             // 1 says that it ran, and that a person is needed.
-            Self::Operate(_) | Self::Submit(_) | Self::Watch(_) => ExitCode::from(2),
+            Self::CheckToken(_) | Self::Operate(_) | Self::Submit(_) | Self::Watch(_) => {
+                ExitCode::from(2)
+            }
             _ => ExitCode::FAILURE,
         }
     }
@@ -134,6 +139,7 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
         Verb::Down { wipe } => stack::down(instance, wipe, &reporter).await?,
         Verb::Status => return stack::status(instance).await,
         Verb::Env => output::line(stack::current(instance)?.exports().trim_end()),
+        Verb::CheckToken(args) => return token_check::run(&args, instance).await,
         Verb::Token { name } => {
             let env = stack::current(instance)?;
             output::line(stack::token(&env, &name).await?);

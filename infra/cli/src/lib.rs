@@ -1,5 +1,5 @@
-//! What `aigen` is made of. The system tests use the part that knows the local stack ([`stack`]);
-//! the rest is the command line's own.
+//! What `aigen` is made of. The system tests use the parts that know the local stack ([`stack`])
+//! and what is wrong with a token ([`token_check`]); the rest is the command line's own.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -23,5 +23,6 @@ mod operate;
 mod output;
 pub mod stack;
 mod submit;
+pub mod token_check;
 
 pub use cli::run;

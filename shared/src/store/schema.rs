@@ -26,7 +26,35 @@ pub struct Schema {
     pub changed: Vec<i64>,
     /// Those that were begun and did not end well.
     pub failed: Vec<i64>,
+    /// Indexes of ours that are not there: somebody has dropped them, or a restore left them out.
+    pub lost_indexes: Vec<String>,
 }
+
+/// What the migrations make for statements of ours to be served by, besides keys.
+const INDEXES: [&str; 22] = [
+    "goals_user",
+    "processing_batch_process",
+    "processing_event_process",
+    "processing_queue_low",
+    "processing_queue_normal",
+    "processing_state_active",
+    "processing_state_active_by_goal",
+    "processing_state_broken_completed_at",
+    "processing_state_broken_progress",
+    "processing_state_ended",
+    "processing_state_ended_badly",
+    "processing_state_history",
+    "processing_state_history_status",
+    "processing_state_history_type",
+    "processing_state_idempotency",
+    "processing_state_one_active_per_target",
+    "processing_state_one_retry",
+    "processing_state_recent_durations",
+    "processing_state_request_batch",
+    "processing_state_waiting",
+    "request_batch_created",
+    "request_batch_idempotency",
+];
 
 /// An applied migration.
 struct Applied {
@@ -61,8 +89,19 @@ impl Store {
                 success: row.success,
             })
             .collect();
+        let names: Vec<_> = INDEXES.iter().map(|name| (*name).to_owned()).collect();
+        let lost_indexes = sqlx::query_scalar!(
+            r#"
+            SELECT name AS "name!"
+            FROM unnest($1::text[]) name
+            WHERE to_regclass(name) IS NULL
+            "#,
+            &names
+        )
+        .fetch_all(&mut *connection)
+        .await?;
         let ours = MIGRATIONS.iter().map(|migration| (migration.version, &migration.checksum[..]));
-        Ok(Schema { applied_at, ..compare(&applied, &ours.collect()) })
+        Ok(Schema { applied_at, lost_indexes, ..compare(&applied, &ours.collect()) })
     }
 }
 
@@ -80,6 +119,7 @@ fn compare(applied: &[Applied], ours: &BTreeMap<i64, &[u8]>) -> Schema {
             ours.get(&row.version).is_some_and(|checksum| *checksum != &row.checksum[..])
         }),
         failed: versions(&|row| !row.success),
+        lost_indexes: Vec::new(),
     }
 }
 
@@ -109,10 +149,26 @@ mod tests {
                 unknown: vec![7, 8],
                 changed: vec![2],
                 failed: vec![8],
+                lost_indexes: Vec::new(),
             }
         );
         let same = [applied(1, b"a", true), applied(2, b"b", true), applied(3, b"c", true)];
         assert_eq!(compare(&same, &ours), Schema { newest: 3, ..Schema::default() });
         assert_eq!(compare(&[], &ours).missing, [1, 2, 3]);
+    }
+
+    #[sqlx::test(migrations = "../infra/migrations")]
+    async fn the_indexes_that_are_looked_for_are_those_that_the_migrations_make(
+        pool: sqlx::PgPool,
+    ) {
+        let made: Vec<String> = sqlx::query_scalar(
+            "SELECT indexname::text FROM pg_indexes
+             WHERE schemaname = 'public' AND indexname NOT IN (SELECT conname FROM pg_constraint)
+             ORDER BY indexname COLLATE \"C\"",
+        )
+        .fetch_all(&pool)
+        .await
+        .unwrap();
+        assert_eq!(made, INDEXES);
     }
 }

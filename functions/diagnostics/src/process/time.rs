@@ -46,13 +46,14 @@ pub(super) fn spent(times: &Times, events: &[Event]) -> Spent {
         }
         heard = Some(event);
     }
-    let millis = |from: DateTime<Utc>, to: DateTime<Utc>| (to - from).num_milliseconds();
-    let at_work = millis(claimed, end);
+    // Each from the beginning, so that what is cut off of the parts does not add up.
+    let until = |at: DateTime<Utc>| (at - times.created_at).num_milliseconds();
+    let at_work = until(end) - until(claimed);
     let retrying = retrying.min(at_work);
     Spent {
-        total: millis(times.created_at, end),
-        waiting: millis(times.created_at, admitted),
-        starting: millis(admitted, claimed),
+        total: until(end),
+        waiting: until(admitted),
+        starting: until(claimed) - until(admitted),
         running: at_work - retrying,
         retrying,
     }
@@ -128,5 +129,14 @@ mod tests {
         let old = Times { admitted_at: Some(DateTime::UNIX_EPOCH), ..times() };
         let spent = spent(&old, &[]);
         assert_eq!((spent.waiting, spent.starting), (0, 13_000));
+    }
+
+    #[test]
+    fn parts_of_a_millisecond_do_not_add_up() {
+        let part = |tenths: i64| Some(at(0) + TimeDelta::microseconds(tenths * 100));
+        let times =
+            Times { admitted_at: part(9), started_at: part(18), ended_at: part(27), ..times() };
+        let Spent { total, waiting, starting, running, retrying } = spent(&times, &[]);
+        assert_eq!(total, waiting + starting + running + retrying);
     }
 }

@@ -72,12 +72,15 @@ impl Opener {
     ) -> Result<Opened, Failure> {
         let mut wait = FIRST_WAIT;
         loop {
-            let error = match self.attempt(limits, pooling, deadline).await? {
+            let Refused { error, place } = match self.attempt(limits, pooling, deadline).await? {
                 Ok(connection) => return Ok(connection),
-                Err(error) => error,
+                Err(refused) => refused,
             };
             let passes = fault::is_refused_password(&error) || fault::may_connect_soon(&error);
-            let failure = Failure::from(error);
+            let mut failure = Failure::from(error);
+            if let Some(place) = place {
+                failure.cause = format!("{}{AS}{place}", failure.cause);
+            }
             if !passes || Instant::now() + wait >= deadline {
                 return Err(failure);
             }
@@ -94,9 +97,9 @@ impl Opener {
         limits: Limits,
         pooling: Pooling,
         deadline: Instant,
-    ) -> Result<Result<Opened, sqlx::Error>, Failure> {
+    ) -> Result<Result<Opened, Refused>, Failure> {
         let Ok(mut known) = timeout_at(deadline, self.known.lock()).await else {
-            return Ok(Err(no_answer(limits.call).into()));
+            return Ok(Err(Refused::late(limits)));
         };
         let mut candidate = known.take();
         // What is known may be out of date: the password, and where the database is.
@@ -105,30 +108,55 @@ impl Opener {
         let mut refusal = None;
         loop {
             if let Some(options) = candidate.take() {
-                match connect(&options, limits, pooling, deadline).await {
+                let refused = |error| Refused { error, place: Some(place(&options)) };
+                match connect(&options, limits, pooling, deadline).await.map_err(refused) {
                     Ok(connection) => {
                         *known = Some(options);
                         return Ok(Ok(connection));
                     }
-                    Err(error) if fault::is_refused_password(&error) => refusal = Some(error),
-                    // It is where we think, and has said why not.
-                    Err(error) if error.as_database_error().is_some() => {
-                        *known = Some(options);
-                        return Ok(Err(error));
+                    Err(refused) if fault::is_refused_password(&refused.error) => {
+                        refusal = Some(refused);
                     }
-                    Err(error) if remembered => refusal = Some(error),
-                    Err(error) => return Ok(Err(error)),
+                    // It is where we think, and has said why not.
+                    Err(refused) if refused.error.as_database_error().is_some() => {
+                        *known = Some(options);
+                        return Ok(Err(refused));
+                    }
+                    Err(refused) if remembered => refusal = Some(refused),
+                    Err(refused) => return Ok(Err(refused)),
                 }
             }
             remembered = false;
             let Some(stage) = unread.next() else {
-                return Ok(Err(refusal.unwrap_or_else(|| no_answer(limits.call).into())));
+                return Ok(Err(refusal.unwrap_or_else(|| Refused::late(limits))));
             };
             candidate = timeout_at(deadline, self.credentials.read(stage))
                 .await
                 .unwrap_or_else(|_| Err(sqlx::Error::from(no_answer(limits.call)).into()))?;
         }
     }
+}
+
+/// Why there is no connection, and where to.
+struct Refused {
+    error: sqlx::Error,
+    /// `None`: it did not come to where.
+    place: Option<String>,
+}
+
+impl Refused {
+    fn late(limits: Limits) -> Self {
+        Self { error: no_answer(limits.call).into(), place: None }
+    }
+}
+
+/// Between a cause and the place that it speaks of.
+pub(super) const AS: &str = "; as ";
+
+/// Whom and what the options lead to: what is wrong in a secret is one of these.
+fn place(options: &PgConnectOptions) -> String {
+    let (user, host, port) = (options.get_username(), options.get_host(), options.get_port());
+    format!("{user} at {host}:{port}/{}", options.get_database().unwrap_or_default())
 }
 
 /// A new connection.

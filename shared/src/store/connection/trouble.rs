@@ -1,6 +1,7 @@
 //! Why the database cannot be used, as an operator has to know it to mend it: told apart by what a
 //! failure of a store call says.
 
+use super::open::AS;
 use crate::process::Failure;
 
 /// What is in the way.
@@ -62,6 +63,8 @@ impl DatabaseTrouble {
         if let Some(what) = cause.strip_prefix("the database secret cannot be read: ") {
             return Self::of_secret(what);
         }
+        // Of where it was, the names mean nothing.
+        let cause = cause.split(AS).next().unwrap_or(cause);
         let says = |parts: &[&str]| parts.iter().any(|part| cause.contains(part));
         if says(&["TLS failed", "certificate", "UnknownIssuer", "handshake", "HandshakeFailure"]) {
             Self::Tls
@@ -150,6 +153,9 @@ mod tests {
         ] {
             assert_eq!(of_io(kind, words), trouble, "{words}");
         }
+        let misleading =
+            "the connection was lost; as aigen at no-answer.certificate:5432/handshake";
+        assert_eq!(saying(misleading), DatabaseTrouble::Other);
         let no_tls = sqlx::Error::Tls("server does not support TLS".into());
         assert_eq!(DatabaseTrouble::of(&Failure::from(no_tls)), DatabaseTrouble::Tls);
     }

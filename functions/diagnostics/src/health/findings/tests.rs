@@ -215,6 +215,13 @@ fn migrations_that_differ_are_told_apart() {
     assert_eq!(ahead, [("MIGRATIONS_AHEAD", Warning)]);
     let changed = after(|facts| seen(&mut facts.schema).changed = vec![1]);
     assert_eq!(changed, [("MIGRATION_CHANGED", Warning)]);
+    let lost = after(|facts| seen(&mut facts.schema).lost_indexes = vec!["i".to_owned()]);
+    assert_eq!(lost, [("INDEX_MISSING", Warning)]);
+    let before_it = after(|facts| {
+        seen(&mut facts.schema).lost_indexes = vec!["i".to_owned()];
+        seen(&mut facts.schema).missing = vec![14];
+    });
+    assert_eq!(before_it, [("MIGRATIONS_MISSING", Critical)]);
     let failed = after(|facts| seen(&mut facts.schema).failed = vec![13]);
     assert_eq!(failed, [("MIGRATION_FAILED", Critical)]);
 }
