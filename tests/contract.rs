@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use shared::{
     chart::ChartType,
     http::{COUNT_LIMIT, Route},
-    lambda::{CANCEL_LIMIT_PER_MINUTE, RATE_LIMIT_PER_MINUTE},
+    lambda::{CANCEL_LIMIT_PER_MINUTE, Metric, NAMESPACE, RATE_LIMIT_PER_MINUTE},
     process::{ErrorCode, Priority, Status, request_batch::BATCH_SIZE},
 };
 use yaml_rust2::{Yaml, YamlLoader};
@@ -323,4 +323,56 @@ fn each_type_of_request_has_a_schema_that_its_type_chooses() {
         assert_eq!(schema["properties"]["type"]["const"], *name);
         assert_eq!(texts(&schema["required"]), ["type", "params"]);
     }
+}
+
+/// The names of our metrics.
+fn metrics() -> BTreeSet<&'static str> {
+    Metric::ALL.iter().map(|metric| metric.as_str()).collect()
+}
+
+#[test]
+fn every_alarm_is_on_a_metric_that_there_is_and_says_its_trouble_and_what_comes_next() {
+    let template = template();
+    let alarms: Vec<_> = resources(&template, "AWS::CloudWatch::Alarm").collect();
+    assert!(alarms.len() > 10, "{}", alarms.len());
+    for alarm in &alarms {
+        let (name, metric) = (text(&alarm["AlarmName"]), text(&alarm["MetricName"]));
+        let is_ours = text(&alarm["Namespace"]) == NAMESPACE;
+        assert!(!is_ours || metrics().contains(metric), "{name}: {metric}");
+        let dimension = text(&alarm["Dimensions"][0]["Name"]);
+        assert!(!is_ours || dimension == "Stack", "{name}: {dimension}");
+        let told = text(&alarm["AlarmDescription"]);
+        let numbers = told.split([' ', ',', ':']).filter_map(|word| word.parse::<u8>().ok());
+        assert!(told.starts_with("Trouble"), "{name}: {told}");
+        assert!(numbers.clone().next().is_some_and(|it| (1..=50).contains(&it)), "{name}: {told}");
+        assert!(told.contains("Next: aigen "), "{name}: {told}");
+        assert!(!alarm["AlarmActions"].is_badvalue(), "{name} tells nobody");
+        let missing = text(&alarm["TreatMissingData"]);
+        let silence = name.ends_with("sweep is silent");
+        assert_eq!(missing, if silence { "breaching" } else { "notBreaching" }, "{name}");
+    }
+}
+
+#[test]
+fn the_dashboard_shows_metrics_that_there_are_and_every_alarm() {
+    let template = template();
+    let dashboard = resources(&template, "AWS::CloudWatch::Dashboard").next().unwrap();
+    let body: serde_json::Value =
+        serde_json::from_str(text(&dashboard["DashboardBody"][0])).unwrap();
+    let (mut shown, mut alarms) = (BTreeSet::new(), 0);
+    for widget in body["widgets"].as_array().unwrap() {
+        let properties = &widget["properties"];
+        for metric in properties["metrics"].as_array().into_iter().flatten() {
+            if metric[0] == NAMESPACE {
+                let name = metric[1].as_str().unwrap();
+                assert!(metrics().contains(name), "{name}");
+                assert_eq!(metric[2], "Stack", "{name}");
+                shown.insert(name);
+            }
+        }
+        alarms += properties["alarms"].as_array().map_or(0, Vec::len);
+    }
+    assert_eq!(alarms, resources(&template, "AWS::CloudWatch::Alarm").count());
+    let not_shown: Vec<_> = metrics().into_iter().filter(|name| !shown.contains(name)).collect();
+    assert_eq!(not_shown, [] as [&str; 0]);
 }

@@ -141,10 +141,11 @@ impl Report {
         if gauges.is_some() || self.failed > 0 {
             values.push((Metric::RepairFailures, number(self.failed)));
         }
-        if let Some(Gauges { waiting, ended_badly, ended_well }) = gauges {
+        if let Some(Gauges { waiting, ended_badly, ended_well, oldest_active_at }) = gauges {
             let [waiting, badly, well] =
                 [waiting, ended_badly, ended_well].map(|count| number(count.unsigned_abs()));
             values.push((Metric::QueueDepth, waiting));
+            values.push((Metric::OldestActiveAge, age(oldest_active_at, now)));
             // A rate of nothing is no number.
             if badly + well > 0.0 {
                 values.push((Metric::ErrorRate, 100.0 * badly / (badly + well)));
@@ -156,6 +157,14 @@ impl Report {
             metrics.emit(now, by, &[(Metric::Drift, number(*count))]);
         }
     }
+}
+
+/// Milliseconds since then; 0 where there is nothing that could be old.
+pub(crate) fn age(since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> f64 {
+    let age = since.map_or(0, |since| (now - since).num_milliseconds().max(0));
+    #[expect(clippy::cast_precision_loss, reason = "no age comes near 2^52 ms")]
+    let age = age as f64;
+    age
 }
 
 /// What became of a wish to sweep.
@@ -175,6 +184,7 @@ pub(crate) enum Swept {
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use chrono::TimeDelta;
     use serde_json::{Value, json};
     use shared::process::ProcessId;
     use uuid::Uuid;
@@ -233,21 +243,24 @@ mod tests {
     fn drift_is_measured_by_rule_and_all_together() {
         let mut report = Report::default();
         report.add(finding(Rule::R5, RepairOutcome::Repaired));
-        let gauges = Gauges { waiting: 4, ended_badly: 1, ended_well: 3 };
+        let oldest_active_at = Some(DateTime::UNIX_EPOCH - TimeDelta::seconds(90));
+        let gauges = Gauges { waiting: 4, ended_badly: 1, ended_well: 3, oldest_active_at };
         let lines = lines(&report, Some(gauges));
         assert_eq!(lines.len(), 2);
         assert_eq!(
             (&lines[0]["QueueDepth"], &lines[0]["ErrorRate"], &lines[0]["Drift"]),
             (&json!(4.0), &json!(25.0), &json!(1.0))
         );
+        assert_eq!(lines[0]["OldestActiveAge"], json!(90_000.0));
         assert_eq!((lines[0].get("Rule"), &lines[0]["RepairFailures"]), (None, &json!(0.0)));
         assert_eq!((&lines[1]["Rule"], &lines[1]["Drift"]), (&json!("R5"), &json!(1.0)));
     }
 
     #[test]
     fn an_error_rate_of_nothing_is_not_measured() {
-        let gauges = Gauges { waiting: 0, ended_badly: 0, ended_well: 0 };
+        let gauges = Gauges { waiting: 0, ended_badly: 0, ended_well: 0, oldest_active_at: None };
         let lines = lines(&Report::default(), Some(gauges));
+        assert_eq!(lines[0]["OldestActiveAge"], json!(0.0), "nothing is old");
         assert_eq!(lines[0].get("ErrorRate"), None);
     }
 

@@ -72,6 +72,10 @@ metrics! {
     CapacityLimit "CapacityLimit" Count,
     /// Processes that are PENDING.
     QueueDepth "QueueDepth" Count,
+    /// Since the oldest was accepted that waits to be admitted; 0: none waits.
+    OldestWaitingAge "OldestWaitingAge" Milliseconds,
+    /// Since the oldest was admitted that has not ended; 0: there is none.
+    OldestActiveAge "OldestActiveAge" Milliseconds,
     /// Of the processes that ended in the last five minutes, how many FAILED or TIMEOUT. Those that
     /// were cancelled count on neither side.
     ErrorRate "ErrorRate" Percent,

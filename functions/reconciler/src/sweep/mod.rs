@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     reconciler::Reconciler,
-    report::{Report, Swept},
+    report::{Report, Swept, age},
     run::Run,
 };
 
@@ -121,14 +121,16 @@ impl Reconciler {
             }
         };
         self.emit_metrics(report, gauges);
-        match self.store.capacity(&self.terms, self.clock.now()).await {
+        let now = self.clock.now();
+        match self.store.capacity(&self.terms, now).await {
             #[expect(clippy::cast_precision_loss, reason = "no capacity comes near 2^52 calls")]
             Ok(capacity) => self.metrics.emit(
-                self.clock.now(),
+                now,
                 By::Stack,
                 &[
                     (Metric::CapacityInUse, capacity.in_use as f64),
                     (Metric::CapacityLimit, f64::from(capacity.in_force)),
+                    (Metric::OldestWaitingAge, age(capacity.oldest_at, now)),
                 ],
             ),
             Err(failure) => tracing::warn!(

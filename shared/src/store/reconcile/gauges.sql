@@ -1,4 +1,5 @@
--- How many processes wait, and how many ended since then, well or badly.
+-- How many processes wait, how many ended since then, well or badly, and since when the oldest of
+-- those is active that have been admitted.
 --
 --  $1 since
 --
@@ -53,4 +54,10 @@ SELECT (
                AND process.status = 'COMPLETED'
                AND process.completed_at > $1
                AND process.completed_at < $1 + interval '1 day'
-       ) AS "ended_well!"
+       ) AS "ended_well!",
+       (
+           SELECT min(COALESCE(admitted_at, created_at))
+           FROM processing_state
+           WHERE status IN ('PENDING', 'PROCESSING')
+             AND NOT (status = 'PENDING' AND admitted_at IS NULL AND execution_arn IS NULL)
+       ) AS oldest_active_at

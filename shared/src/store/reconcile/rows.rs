@@ -74,6 +74,8 @@ pub struct Gauges {
     pub ended_badly: i64,
     /// Processes that became COMPLETED since.
     pub ended_well: i64,
+    /// When the oldest was admitted that has not ended; `None`: there is none.
+    pub oldest_active_at: Option<DateTime<Utc>>,
 }
 
 impl Store {
