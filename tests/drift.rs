@@ -40,7 +40,7 @@ impl Deaf {
             .unwrap()
             .iter()
             .map(|rule| rule["Name"].as_str().unwrap().to_owned());
-        let rules: Vec<String> = names.filter(|name| name.contains("Reconciler")).collect();
+        let rules: Vec<String> = names.filter(|name| name.starts_with("reconciler-")).collect();
         assert_eq!(rules.len(), 2, "the schedule and the events: {listed}");
         for rule in &rules {
             stack.aws(&["events", "disable-rule", "--name", rule]).await.unwrap();
