@@ -21,6 +21,9 @@ struct Cli {
     #[arg(long, global = true, env = "AIGEN_INSTANCE", default_value = "dev", hide = true)]
     instance: InstanceName,
 
+    #[command(flatten)]
+    account: operate::AccountArgs,
+
     #[command(subcommand)]
     verb: Verb,
 }
@@ -132,6 +135,10 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
 
 async fn run_verb(cli: Cli) -> Result<ExitCode> {
     let instance = cli.instance;
+    let account = cli.account.account()?;
+    if account.is_some() && !matches!(cli.verb, Verb::Operate(_)) {
+        anyhow::bail!("--stack is for the verbs of operators: this one is for the local stack");
+    }
     let reporter = Reporter::to_stderr();
     match cli.verb {
         Verb::Demo(args) => demo::run(&args).await?,
@@ -146,7 +153,7 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
         }
         Verb::Watch(args) => return demo::watch_verb(&args, instance).await,
         Verb::Submit(args) => return submit::run(&args, instance).await,
-        Verb::Operate(verb) => return operate::run(&verb, instance).await,
+        Verb::Operate(verb) => return operate::run(&verb, account, instance).await,
         Verb::Test(args) => return stack::test(&args, &reporter).await,
         Verb::Bench(bench) => bench::run(&bench, instance, &reporter).await?,
         Verb::Migrate { database_url } => stack::migrate(instance, database_url, &reporter).await?,

@@ -8,6 +8,7 @@
 //!
 //! Exit code 0: done. 1: a person is needed. 2: the command itself could not run.
 
+mod account;
 mod capacity;
 mod diagnose;
 mod drain;
@@ -28,9 +29,11 @@ use nix::unistd::{User, getuid};
 
 use crate::output;
 use crate::stack::{self, InstanceName, LocalFunctions};
+use account::Account;
+pub(crate) use account::AccountArgs;
 use capacity::Answer;
 use order::{LimitArgs, Order, PauseArgs};
-use reconciler::Reconciler;
+use reconciler::{Functions, Reconciler};
 
 /// What an operator can do.
 #[derive(Subcommand)]
@@ -88,11 +91,35 @@ impl Print {
     }
 }
 
-/// Runs one of them on a local stack.
-pub(crate) async fn run(verb: &Verb, instance: InstanceName) -> Result<ExitCode> {
-    let functions = LocalFunctions::of(&stack::current(instance)?)?;
+/// Runs one of them: on the stack of an account, or else on a local one.
+pub(crate) async fn run(
+    verb: &Verb,
+    account: Option<Account>,
+    instance: InstanceName,
+) -> Result<ExitCode> {
+    let Some(account) = account else {
+        let functions = LocalFunctions::of(&stack::current(instance)?)?;
+        return run_on(verb, functions, operator()).await;
+    };
+    // Whoever only asks leaves no trace that would have to name them.
+    let by = if verb.changes() { account.caller().await? } else { operator() };
+    run_on(verb, account.functions().await?, by).await
+}
+
+impl Verb {
+    /// Whether it changes something.
+    const fn changes(&self) -> bool {
+        match self {
+            Self::Pause { .. } | Self::Resume { .. } | Self::Limit { .. } | Self::Drain { .. } => {
+                true
+            }
+            Self::Export(_) | Self::Ask(_) => false,
+        }
+    }
+}
+
+async fn run_on(verb: &Verb, functions: impl Functions, by: String) -> Result<ExitCode> {
     let reconciler = Reconciler::of(functions);
-    let by = operator();
     let (order, print) = match verb {
         Verb::Pause { pause, print } => (Order::pause(pause, by), print),
         Verb::Resume { print } => (Order::Resume { by }, print),
@@ -109,7 +136,7 @@ pub(crate) async fn run(verb: &Verb, instance: InstanceName) -> Result<ExitCode>
 }
 
 async fn drain(
-    reconciler: &Reconciler<LocalFunctions>,
+    reconciler: &Reconciler<impl Functions>,
     pause: &Order,
     timeout: Option<Duration>,
     print: &Print,
