@@ -15,8 +15,8 @@ use crate::reconciler::Reconciler;
 
 /// Characters of a reason.
 const REASON_LENGTH: RangeInclusive<usize> = 1..=500;
-/// Characters of an operator's name.
-const NAME_LENGTH: RangeInclusive<usize> = 1..=100;
+/// Characters of an operator's name, which on AWS is the ARN of who has signed in.
+const NAME_LENGTH: RangeInclusive<usize> = 1..=700;
 /// Calls that a limit may allow.
 const CALLS: RangeInclusive<i64> = 1..=30_000;
 /// The actions.
@@ -155,6 +155,9 @@ mod tests {
         assert_eq!(pause.action, Action::Pause { refuse: false });
         assert_eq!((pause.by.as_str(), pause.reason.as_deref()), ("taro", Some("deploy")));
         assert_eq!(command(json!({"action": "resume"})).by, UNNAMED);
+        // As long as one of IAM's can be: with the longest path and the longest name.
+        let arn = format!("arn:aws:iam::123456789012:user/{}/{}", "p".repeat(511), "n".repeat(64));
+        assert_eq!(command(json!({"action": "resume", "by": arn})).by, arn);
         let limit = command(json!({"action": "limit", "calls": 8}));
         let limits = NewLimits { calls: Some(8), ..NewLimits::default() };
         assert_eq!(limit.action, Action::Limit(limits));
