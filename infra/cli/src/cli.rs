@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::stack::{self, InstanceName, Reporter};
 use crate::{bench, demo, model_double, operate, output, submit, token_check};
@@ -12,8 +12,8 @@ use crate::{bench, demo, model_double, operate, output, submit, token_check};
 #[derive(Parser)]
 #[command(
     name = "aigen",
-    bin_name = "cargo aigen",
-    about = "The local stack, the demo and the tests of the AI generation pipeline",
+    about = "Operates the AI generation pipeline, on AWS and here; runs the local stack, the demo \
+             and the tests",
     disable_help_subcommand = true
 )]
 struct Cli {
@@ -22,7 +22,7 @@ struct Cli {
     instance: InstanceName,
 
     #[command(flatten)]
-    account: operate::AccountArgs,
+    place: operate::PlaceArgs,
 
     #[command(subcommand)]
     verb: Verb,
@@ -89,9 +89,15 @@ enum Verb {
     },
 }
 
+/// The command line, under the name that it was called by.
+fn command() -> clap::Command {
+    Cli::command().bin_name(output::program())
+}
+
 /// Runs the verb that the arguments name.
 pub async fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let trouble = cli.verb.code_of_trouble();
     match dispatch(cli).await {
         Ok(code) => code,
@@ -135,11 +141,10 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
 
 async fn run_verb(cli: Cli) -> Result<ExitCode> {
     let instance = cli.instance;
-    let account = cli.account.account()?;
-    if account.is_some() && !matches!(cli.verb, Verb::Operate(_)) {
-        anyhow::bail!("--stack is for the verbs of operators: this one is for the local stack");
-    }
     let reporter = Reporter::to_stderr();
+    if !matches!(cli.verb, Verb::Operate(_)) {
+        cli.place.ensure_unused()?;
+    }
     match cli.verb {
         Verb::Demo(args) => demo::run(&args).await?,
         Verb::Up(args) => stack::up_verb(instance, args, &reporter).await?,
@@ -153,7 +158,7 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
         }
         Verb::Watch(args) => return demo::watch_verb(&args, instance).await,
         Verb::Submit(args) => return submit::run(&args, instance).await,
-        Verb::Operate(verb) => return operate::run(&verb, account, instance).await,
+        Verb::Operate(verb) => return operate::run(&verb, &cli.place, instance).await,
         Verb::Test(args) => return stack::test(&args, &reporter).await,
         Verb::Bench(bench) => bench::run(&bench, instance, &reporter).await?,
         Verb::Migrate { database_url } => stack::migrate(instance, database_url, &reporter).await?,
@@ -166,7 +171,7 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
+    use std::{collections::BTreeSet, fs, path::Path};
 
     use super::*;
 
@@ -207,6 +212,8 @@ mod tests {
             "docs/admission.ja.md",
             "docs/backup.md",
             "docs/backup.ja.md",
+            "docs/operators.md",
+            "docs/operators.ja.md",
             "docs/reconciler.md",
             "docs/runbook.en.md",
             "docs/runbook.ja.md",
@@ -234,5 +241,44 @@ mod tests {
         assert!(commands > 50, "{commands}");
         assert!(faults.is_empty(), "{}", faults.join("\n"));
         assert!(refusal("helth").is_some(), "a check that cannot fail");
+    }
+
+    /// What a function tells for the local stack is typed otherwise for one on AWS.
+    #[test]
+    fn a_command_of_a_finding_can_be_typed_for_a_stack_on_aws() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions/diagnostics/src");
+        let mut folders = vec![root];
+        let mut verbs = BTreeSet::new();
+        while let Some(folder) = folders.pop() {
+            for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let text = fs::read_to_string(path).unwrap();
+                for command in spans(&text, "cargo aigen ", '"') {
+                    let told =
+                        operate::for_aws(&format!("cargo aigen {command}"), "aigen", " --stack x");
+                    let cli = Cli::try_parse_from(words(&told)).expect(&told);
+                    let is_allowed =
+                        matches!(cli.verb, Verb::Operate(_)) || cli.place.ensure_unused().is_ok();
+                    assert!(is_allowed, "{told}");
+                    verbs.insert(command.split(' ').next().unwrap().to_owned());
+                }
+            }
+        }
+        assert!(verbs.len() > 4 && verbs.contains("watch"), "{verbs:?}");
+    }
+
+    #[test]
+    fn the_options_of_a_stack_stand_before_or_behind_the_verb() {
+        for words in [
+            "aigen --stack x --region eu-west-1 health",
+            "aigen health --stack x --region eu-west-1",
+        ] {
+            let cli = Cli::try_parse_from(words.split(' ')).unwrap();
+            assert_eq!(cli.place.stack.as_deref(), Some("x"));
+            assert_eq!(cli.place.region.as_deref(), Some("eu-west-1"));
+        }
     }
 }

@@ -90,7 +90,7 @@ impl Answer {
                 Some(refusal) => Err(refusal.by("the reconciler refused with")),
                 None => bail!(
                     "the deployed reconciler does not know this order (it answered {envelope}); \
-                     `cargo aigen up` deploys the present one"
+                     `cargo aigen up` deploys the present one here, `sam deploy` on AWS"
                 ),
             },
         }

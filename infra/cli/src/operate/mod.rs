@@ -1,6 +1,7 @@
 //! The operator's verbs: they ask the deployed reconciler to admit fewer processes, or none, and
 //! show what it says of the capacity; or they ask diagnostics what is wrong (`diagnose/`), or for
-//! what is stored (`export/`).
+//! what is stored (`export/`). The functions are those of the local stack or of one on AWS
+//! (`place`, `account/`).
 //!
 //! - An **order** is what the reconciler is asked.
 //! - The **capacity** is what it answers to each of them: limits, what runs, what waits, and
@@ -14,6 +15,7 @@ mod diagnose;
 mod drain;
 mod export;
 mod order;
+mod place;
 mod reconciler;
 #[cfg(test)]
 mod testing;
@@ -25,14 +27,15 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
-use nix::unistd::{User, getuid};
 
 use crate::output;
-use crate::stack::{self, InstanceName, LocalFunctions};
-use account::Account;
-pub(crate) use account::AccountArgs;
+use crate::stack::{self, InstanceName};
 use capacity::Answer;
 use order::{LimitArgs, Order, PauseArgs};
+use place::Place;
+pub(crate) use place::PlaceArgs;
+#[cfg(test)]
+pub(crate) use place::for_aws;
 use reconciler::{Functions, Reconciler};
 
 /// What an operator can do.
@@ -82,44 +85,35 @@ pub(crate) struct Print {
 }
 
 impl Print {
-    fn answer(&self, answer: &Answer) {
+    fn answer(&self, answer: &Answer, functions: &impl Functions) {
         if self.json {
             output::line(&answer.data);
         } else {
-            output::line(words::told(&answer.capacity, now()));
+            output::line(functions.as_typed(words::told(&answer.capacity, now())));
         }
     }
 }
 
-/// Runs one of them: on the stack of an account, or else on a local one.
-pub(crate) async fn run(
-    verb: &Verb,
-    account: Option<Account>,
-    instance: InstanceName,
-) -> Result<ExitCode> {
-    let Some(account) = account else {
-        let functions = LocalFunctions::of(&stack::current(instance)?)?;
-        return run_on(verb, functions, operator()).await;
-    };
-    // Whoever only asks leaves no trace that would have to name them.
-    let by = if verb.changes() { account.caller().await? } else { operator() };
-    run_on(verb, account.functions().await?, by).await
-}
-
 impl Verb {
-    /// Whether it changes something.
-    const fn changes(&self) -> bool {
+    /// Whether it changes something, so that someone has to be named for it.
+    fn changes(&self) -> bool {
         match self {
-            Self::Pause { .. } | Self::Resume { .. } | Self::Limit { .. } | Self::Drain { .. } => {
-                true
-            }
+            Self::Pause { .. } | Self::Resume { .. } | Self::Drain { .. } => true,
+            Self::Limit { limit, .. } => limit.changes(),
             Self::Export(_) | Self::Ask(_) => false,
         }
     }
 }
 
-async fn run_on(verb: &Verb, functions: impl Functions, by: String) -> Result<ExitCode> {
-    let reconciler = Reconciler::of(functions);
+/// Runs one of them, on the stack that is named.
+pub(crate) async fn run(
+    verb: &Verb,
+    place: &PlaceArgs,
+    instance: InstanceName,
+) -> Result<ExitCode> {
+    let place = Place::find(place, instance).await?;
+    let by = if verb.changes() { place.operator().await? } else { String::new() };
+    let reconciler = Reconciler::of(place);
     let (order, print) = match verb {
         Verb::Pause { pause, print } => (Order::pause(pause, by), print),
         Verb::Resume { print } => (Order::Resume { by }, print),
@@ -131,12 +125,12 @@ async fn run_on(verb: &Verb, functions: impl Functions, by: String) -> Result<Ex
         Verb::Export(args) => return export::run(args, reconciler.functions()).await,
         Verb::Ask(question) => return diagnose::run(question, reconciler.functions()).await,
     };
-    print.answer(&reconciler.ask(&order).await?);
+    print.answer(&reconciler.ask(&order).await?, reconciler.functions());
     Ok(ExitCode::SUCCESS)
 }
 
 async fn drain(
-    reconciler: &Reconciler<impl Functions>,
+    reconciler: &Reconciler<Place>,
     pause: &Order,
     timeout: Option<Duration>,
     print: &Print,
@@ -146,12 +140,13 @@ async fn drain(
     let drained = drain::until_empty(reconciler, paused, drain::EVERY, timeout, &mut bar);
     let Some(outcome) = stack::unless_interrupted(drained).await? else {
         bar.clear();
-        output::aside(words::INTERRUPTED);
+        output::aside(reconciler.functions().as_typed(words::INTERRUPTED.to_owned()));
         return Ok(ExitCode::FAILURE);
     };
     bar.clear();
-    let (end, answer) = outcome.context(words::UNWATCHED)?;
-    let told = words::drained(end, &answer.capacity, now());
+    let functions = reconciler.functions();
+    let (end, answer) = outcome.context(functions.as_typed(words::UNWATCHED.to_owned()))?;
+    let told = functions.as_typed(words::drained(end, &answer.capacity, now()));
     if print.json {
         output::line(&answer.data);
         output::aside(told);
@@ -159,16 +154,6 @@ async fn drain(
         output::line(told);
     }
     Ok(if end == drain::End::Empty { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Who the reconciler's log is to name: the user of the shell, or else of this process.
-fn operator() -> String {
-    let of_process = || User::from_uid(getuid()).ok().flatten().map(|user| user.name);
-    std::env::var("USER")
-        .ok()
-        .filter(|name| !name.trim().is_empty())
-        .or_else(of_process)
-        .unwrap_or_else(|| "operator".to_owned())
 }
 
 /// This is an edge: times are told as so long ago.

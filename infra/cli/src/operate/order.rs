@@ -32,6 +32,13 @@ pub(crate) struct LimitArgs {
     reason: Option<String>,
 }
 
+impl LimitArgs {
+    /// Whether there is a limit to change.
+    pub(super) const fn changes(&self) -> bool {
+        self.calls.is_some() || self.per_user.is_some() || self.reset
+    }
+}
+
 /// One question or command. A field that is not there leaves things as they are.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(tag = "action", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -75,7 +82,7 @@ impl Order {
     /// Without a limit to change it is a question.
     pub(super) fn limit(args: &LimitArgs, by: String) -> Self {
         let LimitArgs { calls, per_user, reset, reason } = args;
-        if calls.is_none() && per_user.is_none() && !reset {
+        if !args.changes() {
             return Self::Capacity;
         }
         Self::Limit {

@@ -5,7 +5,6 @@ use serde_json::Value;
 
 use super::capacity::Answer;
 use super::order::Order;
-use crate::stack::LocalFunctions;
 
 /// The function's name, without the prefix of the stack that it is deployed in.
 const NAME: &str = "reconciler";
@@ -14,11 +13,10 @@ const NAME: &str = "reconciler";
 pub(super) trait Functions {
     /// What the function `name`, without its prefix, answers to `payload`. A refusal is an answer.
     async fn invoke(&self, name: &str, payload: &Value) -> Result<Value>;
-}
 
-impl Functions for LocalFunctions {
-    async fn invoke(&self, name: &str, payload: &Value) -> Result<Value> {
-        Self::invoke(self, name, payload).await
+    /// What is told, with its commands as they have to be typed to ask these functions again.
+    fn as_typed(&self, told: String) -> String {
+        told
     }
 }
 

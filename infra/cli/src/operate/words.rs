@@ -10,7 +10,7 @@ pub(super) const INTERRUPTED: &str = "interrupted: it stays paused, and what run
      next      `cargo aigen drain` waits on; `cargo aigen resume` admits again";
 /// What is said when `drain` can no longer ask.
 pub(super) const UNWATCHED: &str = "it stays paused, but whether something runs is not known; \
-     `cargo aigen status` shows the stack, `cargo aigen limit` asks again";
+     `cargo aigen limit` asks again";
 
 /// All of it.
 pub(super) fn told(capacity: &Capacity, now: DateTime<Utc>) -> String {
@@ -90,6 +90,16 @@ fn next(capacity: &Capacity) -> &'static str {
             "`cargo aigen limit --reset` takes the operator's limits back"
         }
         (None, _, _) => "`cargo aigen limit --calls N` changes it; `cargo aigen pause` stops it",
+    }
+}
+
+/// A word as a shell takes it.
+pub(super) fn quoted(word: &str) -> String {
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_./:=@+,%".contains(it);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

@@ -1,206 +1,245 @@
-//! The functions of a stack in an AWS account.
+//! The functions of a stack on AWS.
 //!
-//! They are reached by the AWS CLI, of version 1 or 2, which knows every way to log in there is
-//! (SSO, MFA, roles, credential processes), and which whoever deploys a stack has. It also reaches
-//! whatever speaks AWS's protocols at `AWS_ENDPOINT_URL`, the local stack's gateway among it.
+//! - The **prefix** stands in front of every deployed name. An output of the stack tells it.
+//! - An **attempt** is a call that may fail, with what a person must know of it then.
 //!
-//! - The **account** is where: the stack, and by what profile and in which region it is looked for.
-//! - A **trouble** is what the AWS CLI says when it cannot do it, and what helps.
+//! | file | holds |
+//! |---|---|
+//! | this one | finding the functions and invoking them, each within its time |
+//! | `access` | credentials, region, time limits: how AWS is spoken to |
+//! | `trouble` | what went wrong, and what to do about it |
 
+mod access;
 mod trouble;
 
-use std::ffi::OsStr;
-use std::fs::{self, OpenOptions};
-use std::io::ErrorKind;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail};
+use aws_sdk_lambda::config::retry::RetryConfig;
+use aws_sdk_lambda::config::timeout::TimeoutConfig;
+use aws_sdk_lambda::operation::{RequestId, invoke::InvokeOutput};
+use aws_sdk_lambda::primitives::Blob;
+use serde::Deserialize;
 use serde_json::Value;
-use tokio::process::Command;
-use uuid::Uuid;
 
-use super::reconciler::Functions;
-use trouble::Trouble;
+use super::place::PlaceArgs;
+use crate::output;
+use access::Access;
+use trouble::Attempt;
 
 /// The output of the stack by which its functions' names are known.
 const OUTPUT: &str = "DiagnosticsFunction";
-/// What that function is called behind the prefix.
-const NAME: &str = "diagnostics";
-/// The functions have a minute at most.
-const SECONDS: &str = "70";
+/// What that function is called behind the prefix. Nothing changes by asking it.
+const DIAGNOSTICS: &str = "diagnostics";
 
-/// Where the stack is.
-#[derive(clap::Args)]
-pub(crate) struct AccountArgs {
-    /// The deployed stack that is meant; without it, the local one.
-    #[arg(long, global = true, value_name = "NAME")]
-    stack: Option<String>,
-    /// The profile of the AWS CLI to reach it with.
-    #[arg(long, global = true, value_name = "NAME")]
-    profile: Option<String>,
-    /// The region that it is in; by default the profile's.
-    #[arg(long, global = true)]
-    region: Option<String>,
-}
-
-impl AccountArgs {
-    /// The account of these, if they name a stack.
-    ///
-    /// # Errors
-    /// When they name a profile or a region, and no stack.
-    pub(crate) fn account(&self) -> Result<Option<Account>> {
-        let Self { stack, profile, region } = self;
-        ensure!(
-            stack.is_some() || (profile.is_none() && region.is_none()),
-            "--profile and --region are those of a deployed stack: name it with --stack NAME"
-        );
-        Ok(stack.as_ref().map(|stack| Account {
-            program: "aws".into(),
-            stack: stack.clone(),
-            profile: profile.clone(),
-            region: region.clone(),
-        }))
-    }
-}
-
-/// A stack in an account.
-#[derive(Debug, Clone)]
-pub(crate) struct Account {
-    /// The AWS CLI.
-    program: PathBuf,
+/// A stack of an account, as who has signed in reaches it.
+pub(super) struct Account {
+    access: Access,
     stack: String,
-    profile: Option<String>,
-    region: Option<String>,
-}
-
-impl Account {
-    /// Its functions, found by what the stack says of itself.
-    ///
-    /// # Errors
-    /// When there is no such stack, or it cannot be looked at.
-    pub(super) async fn functions(self) -> Result<AccountFunctions> {
-        let described = self
-            .aws(&["cloudformation", "describe-stacks", "--stack-name", &self.stack])
-            .await
-            .with_context(|| format!("the stack {} cannot be looked at", self.stack))?;
-        let prefix = prefix(&described).with_context(|| {
-            format!(
-                "the stack {} has no output {OUTPUT}: deploy it anew, or is it another's?",
-                self.stack
-            )
-        })?;
-        Ok(AccountFunctions { account: self, prefix })
-    }
-
-    /// Who is asking, as AWS knows them: the name that the logs and histories get.
-    ///
-    /// # Errors
-    /// When AWS does not tell.
-    pub(super) async fn caller(&self) -> Result<String> {
-        let identity = self.aws(&["sts", "get-caller-identity"]).await?;
-        let arn = identity["Arn"].as_str().context("AWS does not tell who is asking")?;
-        Ok(arn.to_owned())
-    }
-
-    /// What the AWS CLI answers to `args`, once: what changes something must not be done twice.
-    async fn aws(&self, args: &[impl AsRef<OsStr>]) -> Result<Value> {
-        let mut command = Command::new(&self.program);
-        command
-            .args(args)
-            .args(["--output", "json"])
-            .args(["--cli-connect-timeout", "5", "--cli-read-timeout", SECONDS])
-            .env("AWS_MAX_ATTEMPTS", "1")
-            .env("AWS_PAGER", "")
-            .stdin(Stdio::null())
-            .kill_on_drop(true);
-        if let Some(profile) = &self.profile {
-            command.args(["--profile", profile]);
-        }
-        if let Some(region) = &self.region {
-            command.args(["--region", region]);
-        }
-        let output = match command.output().await {
-            Ok(output) => output,
-            Err(error) if error.kind() == ErrorKind::NotFound => bail!(
-                "the AWS CLI (aws) is not installed, or not on the PATH: \
-                 https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
-            ),
-            Err(error) => return Err(error).context("the AWS CLI (aws) cannot be started"),
-        };
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let trouble = Trouble::of(&said);
-            let said = anyhow!("{}", said.trim().trim_start_matches("aws: ").trim());
-            return Err(said.context(trouble.helps(self.profile.as_deref())));
-        }
-        serde_json::from_slice(&output.stdout).context("the AWS CLI answers what is not JSON")
-    }
-}
-
-/// What stands in front of the functions' names, by the stack's outputs.
-fn prefix(described: &Value) -> Option<String> {
-    let outputs = described["Stacks"][0]["Outputs"].as_array()?;
-    let output = outputs.iter().find(|output| output["OutputKey"] == OUTPUT)?;
-    output["OutputValue"].as_str()?.strip_suffix(NAME).map(str::to_owned)
-}
-
-/// The functions of a stack in an account.
-pub(super) struct AccountFunctions {
-    account: Account,
+    lambda: aws_sdk_lambda::Client,
+    /// What stands in front of the deployed names.
     prefix: String,
 }
 
-impl Functions for AccountFunctions {
-    async fn invoke(&self, name: &str, payload: &Value) -> Result<Value> {
-        let full_name = format!("{}{name}", self.prefix);
-        // Read from a file as bytes, a payload is the same to both versions, and no process list
-        // shows it.
-        let (asked, answer) = (Paper::new()?, Paper::new()?);
-        fs::write(&asked.0, payload.to_string())?;
-        let asked = format!("fileb://{}", asked.name()?);
-        let invoke = ["lambda", "invoke", "--function-name", &full_name, "--payload", &asked];
-        let told = self.account.aws(&[&invoke[..], &[answer.name()?]].concat()).await?;
-        let answer: Value = serde_json::from_slice(&fs::read(&answer.0)?)
-            .with_context(|| format!("{full_name} answers what is not JSON"))?;
-        match told["FunctionError"].as_str() {
-            None => Ok(answer),
-            Some(_) => Err(broken(&full_name, &answer)),
+impl Account {
+    /// Signs in and finds the stack's functions.
+    pub(super) async fn reach(stack: String, args: &PlaceArgs, options: &str) -> Result<Self> {
+        let (profile, region) = (args.profile.as_deref(), args.region.as_deref());
+        let command = format!("{}{options}", output::program());
+        let access = Access::load(profile, region, command).await?;
+        let prefix = prefix(&access, &stack).await?;
+        let lambda = aws_sdk_lambda::Client::new(&access.config);
+        Ok(Self { access, stack, lambda, prefix })
+    }
+
+    /// Which stack it is.
+    pub(super) fn place(&self) -> String {
+        format!("stack {} in {}", self.stack, self.access.region)
+    }
+
+    /// The ARN of who has signed in.
+    pub(super) async fn caller(&self) -> Result<String> {
+        let client = aws_sdk_sts::Client::new(&self.access.config);
+        let action = "sts:GetCallerIdentity";
+        let attempt = Attempt { access: &self.access, action, of: "*".to_owned(), changes: false };
+        let identity = client.get_caller_identity().send().await;
+        let identity = identity.map_err(|error| attempt.failed(&error));
+        let identity = identity.context("who has signed in is not known")?;
+        identity.arn.context("STS does not say who has signed in")
+    }
+
+    /// What the function `name`, without its prefix, answers to `payload`; a refusal is an answer.
+    pub(super) async fn invoke(&self, name: &str, payload: &Value) -> Result<Value> {
+        self.invoke_within(limit(name), name, payload).await
+    }
+
+    async fn invoke_within(&self, limit: Duration, name: &str, payload: &Value) -> Result<Value> {
+        let deployed = format!("{}{name}", self.prefix);
+        // Nothing changes by asking diagnostics again. Of everything else it is not known, when an
+        // answer was lost, whether it was done.
+        let changes = name != DIAGNOSTICS;
+        let retries = if changes { RetryConfig::disabled() } else { access::retries() };
+        let limits = TimeoutConfig::builder()
+            .connect_timeout(access::CONNECT)
+            .operation_timeout(limit)
+            .build();
+        let config = aws_sdk_lambda::config::Config::builder();
+        let config = config.retry_config(retries).timeout_config(limits);
+        let invoke = self.lambda.invoke().function_name(&deployed);
+        let invoke = invoke.payload(Blob::new(payload.to_string()));
+        let answer = invoke.customize().config_override(config).send().await;
+        let action = "lambda:InvokeFunction";
+        let attempt = Attempt { access: &self.access, action, of: deployed.clone(), changes };
+        let answer = answer.map_err(|error| attempt.failed(&error))?;
+        if answer.function_error.is_some() {
+            return Err(self.broken(&deployed, &answer));
         }
+        let bytes = answer.payload.map(Blob::into_inner).unwrap_or_default();
+        serde_json::from_slice(&bytes).with_context(|| format!("{deployed}'s answer is not JSON"))
+    }
+
+    /// A function that did not answer but broke, by what the Lambda runtime says of it.
+    fn broken(&self, deployed: &str, answer: &InvokeOutput) -> anyhow::Error {
+        let payload = answer.payload.as_ref().map(AsRef::as_ref).unwrap_or_default();
+        let told: Broken = serde_json::from_slice(payload).unwrap_or_default();
+        let Broken { error_type, error_message } = told;
+        let id = answer.request_id().unwrap_or("unknown");
+        let options = self.access.options();
+        anyhow!(
+            "its log: `aws logs filter-log-events --log-group-name /aws/lambda/{deployed} \
+             --filter-pattern '\"{id}\"'{options}`"
+        )
+        .context(format!("{deployed} broke with {error_type}: {error_message} (request {id})"))
     }
 }
 
-/// A function that did not answer, and what Lambda says of it.
-fn broken(name: &str, answer: &Value) -> anyhow::Error {
-    let part = |part: &str| answer[part].as_str().unwrap_or_default();
-    anyhow!("{name} broke with {}: {}", part("errorType"), part("errorMessage"))
+/// What Lambda says of a function that broke.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Broken {
+    error_type: String,
+    error_message: String,
 }
 
-/// A file for what is asked or answered, which may hold what users wrote: for nobody else to read,
-/// and gone afterwards.
-struct Paper(PathBuf);
-
-impl Paper {
-    #[expect(clippy::disallowed_methods, reason = "only a name that no other run has")]
-    fn new() -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("aigen-{}.json", Uuid::now_v7()));
-        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        made.with_context(|| format!("{} cannot be made", path.display()))?;
-        Ok(Self(path))
-    }
-
-    fn name(&self) -> Result<&str> {
-        self.0.to_str().context("the folder for temporary files has no plain name")
-    }
+/// How long a call of the function `name` may take: a little more than the function itself may, so
+/// that its own end is what is told.
+fn limit(name: &str) -> Duration {
+    let of_function = match name {
+        "async-processing-handler" | "cancel-handler" | "retry-handler" => 10,
+        _ => 60,
+    };
+    Duration::from_secs(of_function + 5)
 }
 
-impl Drop for Paper {
-    fn drop(&mut self) {
-        // A file that is left behind is in a folder that is cleaned.
-        let _ = fs::remove_file(&self.0);
+/// What stands in front of the stack's deployed names.
+async fn prefix(access: &Access, stack: &str) -> Result<String> {
+    let client = aws_sdk_cloudformation::Client::new(&access.config);
+    let action = "cloudformation:DescribeStacks";
+    let attempt = Attempt { access, action, of: stack.to_owned(), changes: false };
+    let found = client.describe_stacks().stack_name(stack).send().await;
+    let found = found.map_err(|error| attempt.failed(&error))?;
+    let outputs = found.stacks().iter().flat_map(aws_sdk_cloudformation::types::Stack::outputs);
+    let function = outputs
+        .filter(|output| output.output_key() == Some(OUTPUT))
+        .find_map(|output| output.output_value());
+    match function.and_then(|function| function.strip_suffix(DIAGNOSTICS)) {
+        Some(prefix) => Ok(prefix.to_owned()),
+        None => bail!(
+            "the stack {stack} in {} is none of this project's, or is to be deployed again: it has \
+             no output {OUTPUT}",
+            access.region
+        ),
     }
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+
+    /// An account whose Lambda takes connections and never answers.
+    async fn silent() -> (Account, tokio::net::TcpListener) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let access = Access::with_keys(&url);
+        let lambda = aws_sdk_lambda::Client::new(&access.config);
+        let (stack, prefix) = ("s".to_owned(), "aigen-".to_owned());
+        (Account { access, stack, lambda, prefix }, listener)
+    }
+
+    #[tokio::test]
+    async fn no_answer_in_time_is_told_and_that_a_change_may_have_been_made() {
+        let (account, _listener) = silent().await;
+        let ask = async |name| {
+            let answer = account.invoke_within(Duration::from_millis(50), name, &Value::Null).await;
+            format!("{:#}", answer.unwrap_err())
+        };
+        let asked = ask("diagnostics").await;
+        assert!(asked.starts_with("aigen-diagnostics did not answer in time"), "{asked}");
+        assert!(!asked.contains("not known"), "{asked}");
+        let changed = ask("reconciler").await;
+        assert!(changed.contains("whether it was done is not known; `aigen limit`"), "{changed}");
+    }
+
+    #[tokio::test]
+    async fn a_change_that_was_never_sent_was_not_made() {
+        let (account, listener) = silent().await;
+        drop(listener);
+        let error = account.invoke("reconciler", &Value::Null).await.unwrap_err();
+        let told = format!("{error:#}");
+        assert!(told.starts_with("AWS cannot be reached") && !told.contains("not known"), "{told}");
+    }
+
+    /// The policies in the papers: one for who changes things, one for who looks.
+    #[test]
+    fn the_papers_allow_to_invoke_what_is_deployed() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+        let template = read("infra/template.yaml");
+        let allowed = |paper: &str| -> Vec<Vec<String>> {
+            let text = read(paper);
+            let policies = text.split("```json").skip(1).map(|it| it.split("```").next().unwrap());
+            policies.map(invoked_by).collect()
+        };
+        let english = allowed("docs/operators.md");
+        assert_eq!(english, allowed("docs/operators.ja.md"));
+        assert_eq!(english[1], ["diagnostics"]);
+        assert_eq!(english[0], ["retry-handler", "cancel-handler", "reconciler", "diagnostics"]);
+        for name in &english[0] {
+            let deployed = format!("FunctionName: !Sub \"${{NamePrefix}}{name}\"");
+            assert!(template.contains(&deployed), "{name}");
+        }
+    }
+
+    /// The functions in the second statement of a policy.
+    fn invoked_by(policy: &str) -> Vec<String> {
+        let policy: Value = serde_json::from_str(policy).unwrap();
+        let resource = &policy["Statement"][1]["Resource"];
+        let arns = resource.as_array().map_or(std::slice::from_ref(resource), Vec::as_slice);
+        let names = arns.iter().map(|arn| arn.as_str().unwrap().rsplit(':').next().unwrap());
+        names.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_call_may_take_a_little_longer_than_its_function() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let template = fs::read_to_string(root.join("infra/template.yaml")).unwrap();
+        let mut lines = template.lines().map(str::trim);
+        let mut compared = 0;
+        while let Some(line) = lines.next() {
+            let Some(name) = line.strip_prefix("FunctionName: !Sub \"${NamePrefix}") else {
+                continue;
+            };
+            let name = name.trim_end_matches('"');
+            let timeout = lines.find_map(|line| line.strip_prefix("Timeout: ")).unwrap();
+            // The state machine alone invokes the worker.
+            if name != "ai-generation-worker" {
+                let function = Duration::from_secs(timeout.parse().unwrap());
+                assert_eq!(limit(name), function + Duration::from_secs(5), "{name}");
+                compared += 1;
+            }
+        }
+        assert_eq!(compared, 5);
+    }
+}

@@ -15,10 +15,11 @@ mod process;
 mod speech;
 mod survey;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Subcommand, value_parser};
 use serde_json::{Map, Value, json};
@@ -192,7 +193,7 @@ impl Question {
         if matches!(self, Self::Health { .. }) && !data["verdict"].is_string() {
             bail!(
                 "the deployed diagnostics gives no verdict (it answered {data}); \
-                 `cargo aigen up` deploys the present one"
+                 `cargo aigen up` deploys the present one here, `sam deploy` on AWS"
             );
         }
         Ok(())
@@ -234,6 +235,10 @@ pub(super) async fn run(question: &Question, functions: &impl Functions) -> Resu
     let telling = question.telling();
     let lang = telling.lang.unwrap_or_else(|| Lang::of_shell(|name| std::env::var(name).ok()));
     let is_watched = matches!(question, Question::Health { watch: true, .. });
+    ensure!(
+        !is_watched || telling.json || std::io::stdout().is_terminal(),
+        "--watch draws over itself, which takes a terminal; --watch --json prints line by line"
+    );
     let mut needed = false;
     let mut asking = async || -> Result<()> {
         loop {
@@ -244,12 +249,12 @@ pub(super) async fn run(question: &Question, functions: &impl Functions) -> Resu
             if is_watched && !telling.json {
                 let _ = console::Term::stdout().clear_screen();
             }
-            if telling.json {
-                output::line(&data);
+            let is_read = if telling.json {
+                output::line_is_read(&data)
             } else {
-                output::line(text);
-            }
-            if !is_watched {
+                output::line_is_read(functions.as_typed(text))
+            };
+            if !is_watched || !is_read {
                 return Ok(());
             }
             tokio::time::sleep(EVERY).await;

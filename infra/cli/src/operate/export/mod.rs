@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 
 use super::diagnose::{ask, moment};
 use super::reconciler::Functions;
-use super::words::counted;
+use super::words::{counted, quoted};
 use crate::{output, stack};
 use sink::{Line, Sink};
 
@@ -116,17 +116,8 @@ impl SoFar {
                 _ => kept.push(quoted(&word)),
             }
         }
-        Some(format!("cargo aigen {} --until {until} --after {after}", kept.join(" ")))
-    }
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_./:=@+,%".contains(it);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
+        let program = output::program();
+        Some(format!("{program} {} --until {until} --after {after}", kept.join(" ")))
     }
 }
 
