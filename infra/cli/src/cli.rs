@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::stack::{self, InstanceName, Reporter};
 use crate::{bench, demo, model_double, operate, output, submit, token_check};
@@ -12,6 +13,7 @@ use crate::{bench, demo, model_double, operate, output, submit, token_check};
 #[derive(Parser)]
 #[command(
     name = "aigen",
+    version = env!("AIGEN_VERSION"),
     about = "Operates the AI generation pipeline, on AWS and here; runs the local stack, the demo \
              and the tests",
     disable_help_subcommand = true
@@ -78,6 +80,11 @@ enum Verb {
     /// Make the pinned tools only (sam, cfn-lint, aws, psql) and print the PATH that has them in
     /// front.
     Tools,
+    /// Print the completions of a shell, for it to read when it starts.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
     /// Serve the model double in the foreground (started by `up`).
     #[command(hide = true)]
     ModelDouble {
@@ -92,6 +99,13 @@ enum Verb {
 /// The command line, under the name that it was called by.
 fn command() -> clap::Command {
     Cli::command().bin_name(output::program())
+}
+
+/// What a shell reads to complete the words of this program, which is called `aigen` then.
+fn completions(shell: Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "aigen", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 /// Runs the verb that the arguments name.
@@ -164,6 +178,7 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
         Verb::Migrate { database_url } => stack::migrate(instance, database_url, &reporter).await?,
         Verb::Prepare { check } => stack::prepare(instance, check, &reporter).await?,
         Verb::Tools => output::line(stack::tools(&reporter).await?),
+        Verb::Completions { shell } => output::line(completions(shell).trim_end()),
         Verb::ModelDouble { port, upstream } => model_double::serve(port, upstream).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -280,5 +295,21 @@ mod tests {
             assert_eq!(cli.place.stack.as_deref(), Some("x"));
             assert_eq!(cli.place.region.as_deref(), Some("eu-west-1"));
         }
+    }
+
+    #[test]
+    fn each_shell_completes_the_verbs_and_their_options() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            let script = completions(shell);
+            for word in ["health", "drain", "profile", "per-user"] {
+                assert!(script.contains(word), "{word} for {shell}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_version_is_the_crate_s() {
+        let version = Cli::command().get_version().unwrap().to_owned();
+        assert!(version.starts_with(env!("CARGO_PKG_VERSION")), "{version}");
     }
 }
