@@ -212,7 +212,10 @@ async fn of_two_pages_the_one_that_was_given_up_is_named_and_retried_alone(
     let whole = params("bookId", BOOK);
     assert_eq!(fixture.submit(&submission(2, whole.clone())).await, Submitted::TargetNotEmpty);
     let open = Haiku::params_for_retry(whole, Some(&result));
-    let retry = Submission { retry: Some(Retry { of: id(1), count: 1 }), ..submission(3, open) };
+    let retry = Submission {
+        retry: Some(Retry { of: id(1), count: 1, note: None }),
+        ..submission(3, open)
+    };
     assert!(matches!(fixture.submit(&retry).await, Submitted::Accepted { .. }));
     let roots = fixture.store.find_roots::<Haiku>(&user("hanako"), &retry.params).await.unwrap();
     let ids: Vec<_> = roots.iter().map(|root| root.target.id).collect();

@@ -10,7 +10,7 @@ use shared::{
     process::{ErrorCode, ProcessId, RequestBatchId},
 };
 
-use crate::cancel::{CancelHandler, read_reason};
+use crate::cancel::{CancelHandler, Wish, read_wish};
 
 /// Executions that are stopped at the same time.
 const STOPPED_AT_ONCE: usize = 16;
@@ -20,10 +20,10 @@ const STOPPING_LIMIT: Duration = Duration::from_secs(4);
 impl CancelHandler {
     pub(crate) async fn cancel_batch(&self, request: &Request) -> Result<Reply, Problem> {
         let id = request.batch_id()?;
-        let reason = read_reason(request, "batchId")?;
-        let (owner, actor) = (request.caller.owner(), request.caller.actor());
-        let now = self.clock.now();
-        let cancelling = self.store.cancel_batch(id, owner, reason.as_deref(), actor, now).await?;
+        let Wish { reason, author } = read_wish(request, "batchId")?;
+        let (owner, actor) = (request.caller.owner(), author.actor);
+        let (by, now) = (author.name.clone(), self.clock.now());
+        let cancelling = self.store.cancel_batch(id, owner, reason.as_deref(), author, now).await?;
         let cancelling = cancelling.ok_or(ErrorCode::ProcessingNotFound)?;
         if owner.is_some_and(|user| *user != cancelling.user_id) {
             return Err(ErrorCode::Forbidden.into());
@@ -34,6 +34,7 @@ impl CancelHandler {
             cancelled = cancelling.cancelled.len(),
             begun = cancelling.begun.len(),
             actor = actor.as_str(),
+            by,
             "cancelled a batch"
         );
         self.stop(id, &cancelling.begun).await;

@@ -2,24 +2,19 @@
 //! worker sees it and stops. Stopping the execution only saves what it would still cost; if that
 //! fails, the sweep does it (R10).
 
-use std::ops::RangeInclusive;
-
 use shared::{
     aws::workflow::Workflow,
     clock::{Clock, SystemClock},
     http::{
-        Caller, CancelledView, Problem, ProcessView, RateLimit, Refusal, Reply, Request, Response,
-        Route, limited,
+        Caller, CancelledView, Problem, ProcessView, REASON_LENGTH, RateLimit, Refusal, Reply,
+        Request, Response, Route, limited,
     },
     lambda::Setup,
-    process::{Actor, ErrorCode, Failure, Process, Status, Terms},
+    process::{Actor, Author, ErrorCode, Failure, Process, Status, Terms},
     store::{Cancelling, Store},
     use_case::admit,
     validation::{Reader, Text},
 };
-
-/// Characters of a reason.
-const REASON_LENGTH: RangeInclusive<usize> = 0..=500;
 
 /// What cancelling needs.
 pub(crate) struct CancelHandler {
@@ -58,10 +53,11 @@ impl CancelHandler {
 
     async fn cancel(&self, request: &Request) -> Result<Reply, Problem> {
         let id = request.process_id()?;
-        let reason = read_reason(request, "processId")?;
-        let (owner, actor) = (request.caller.owner(), request.caller.actor());
+        let Wish { reason, author } = read_wish(request, "processId")?;
+        let (owner, actor) = (request.caller.owner(), author.actor);
+        let by = author.name.clone();
         let cancelling =
-            self.store.cancel(id, owner, reason.as_deref(), actor, self.clock.now()).await?;
+            self.store.cancel(id, owner, reason.as_deref(), author, self.clock.now()).await?;
         let newly = cancelling.as_ref().is_some_and(|cancelling| cancelling.cancelled);
         let process = cancelled_process(cancelling, &request.caller)?.summary;
         let stopped = self.workflow.stop(id, "CANCELLED", "cancelled by request").await;
@@ -78,6 +74,7 @@ impl CancelHandler {
             userId = %process.user_id,
             status = %process.status,
             actor = actor.as_str(),
+            by,
             "cancelled"
         );
         if newly {
@@ -131,17 +128,25 @@ fn is_for_batch(request: &Request) -> bool {
     }
 }
 
-/// The reason, which is the only field of a body; an operator's payload names by `id` what is to be
-/// cancelled.
-pub(crate) fn read_reason(request: &Request, id: &'static str) -> Result<Option<String>, Refusal> {
+/// What a caller says besides what is to be cancelled.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wish {
+    pub(crate) reason: Option<String>,
+    pub(crate) author: Author,
+}
+
+/// Reads it. The reason is the only field of a body; an operator's payload names by `id` what is to
+/// be cancelled, and may say who asks.
+pub(crate) fn read_wish(request: &Request, id: &'static str) -> Result<Wish, Refusal> {
     let body = request.object()?;
     let mut reader = Reader::new("", &body);
     if request.caller == Caller::Operator {
         reader.required(id);
     }
+    let author = request.caller.author(&mut reader);
     let reason = reader.optional_text("reason", Text::Lines, REASON_LENGTH);
     let details = reader.finish();
-    if details.is_empty() { Ok(reason) } else { Err(Refusal::invalid(details)) }
+    if details.is_empty() { Ok(Wish { reason, author }) } else { Err(Refusal::invalid(details)) }
 }
 
 #[cfg(test)]
@@ -223,7 +228,7 @@ mod tests {
         let read = |body: Value| {
             let mut payload = json!({"processId": ID});
             payload.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
-            read_reason(&Request::read(payload).unwrap(), "processId")
+            read_wish(&Request::read(payload).unwrap(), "processId").map(|wish| wish.reason)
         };
         assert_eq!(read(json!({})), Ok(None));
         assert_eq!(read(json!({"reason": "気が変わった"})), Ok(Some("気が変わった".into())));
@@ -237,16 +242,24 @@ mod tests {
     }
 
     #[test]
+    fn an_operator_may_say_who_cancels() {
+        let payload = json!({"processId": ID, "by": "hanako", "reason": "incident 7"});
+        let wish = read_wish(&Request::read(payload).unwrap(), "processId").unwrap();
+        assert_eq!(wish.author.name.as_deref(), Some("hanako"));
+        assert_eq!(wish.author.actor, Actor::Operator);
+    }
+
+    #[test]
     fn an_operator_cancels_a_process_or_a_batch_and_not_both() {
         let read = |payload: Value| Request::read(payload).unwrap();
         assert!(!is_for_batch(&read(json!({"processId": ID}))));
         assert!(!is_for_batch(&read(json!({}))));
         let batch = read(json!({"batchId": ID, "reason": "mistake"}));
         assert!(is_for_batch(&batch));
-        assert_eq!(read_reason(&batch, "batchId"), Ok(Some("mistake".into())));
+        assert_eq!(read_wish(&batch, "batchId").unwrap().reason, Some("mistake".into()));
         let both = read(json!({"batchId": ID, "processId": ID}));
         assert!(is_for_batch(&both));
-        assert_eq!(read_reason(&both, "batchId").unwrap_err().details[0].field, "processId");
+        assert_eq!(read_wish(&both, "batchId").unwrap_err().details[0].field, "processId");
     }
 
     #[test]
@@ -262,6 +275,6 @@ mod tests {
         assert!(is_for_batch(&request("POST /api/ai/async/batch/{batchId}/cancel")));
         let single = request("POST /api/ai/async/cancel/{processId}");
         assert!(!is_for_batch(&single));
-        assert_eq!(read_reason(&single, "processId").unwrap_err().details[0].field, "batchId");
+        assert_eq!(read_wish(&single, "processId").unwrap_err().details[0].field, "batchId");
     }
 }

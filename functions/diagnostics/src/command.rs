@@ -8,14 +8,17 @@ use shared::{
     http::Refusal,
     language::Language,
     process::{ErrorCode, ProcessId, Status},
-    store::{ExportFilter, ListFilter},
+    store::{CURSOR_LENGTH, Cursor, ExportFilter, ListFilter},
     validation::{Reader, Rule, Text, Violation, parse_time},
 };
 
 use crate::words::Words;
 
 /// The checks that there are.
-const CHECKS: &[&str] = &["health", "process", "logs", "list", "stats", "errors", "export"];
+const CHECKS: &[&str] =
+    &["health", "process", "logs", "list", "stats", "errors", "export", "candidates"];
+/// What can be done to many processes.
+const ACTIONS: &[&str] = &["cancel", "retry"];
 /// The statuses that there are.
 static STATUSES: LazyLock<Vec<&str>> =
     LazyLock::new(|| Status::ALL.iter().map(|status| status.as_str()).collect());
@@ -48,6 +51,8 @@ pub(crate) enum Check {
     },
     /// Processes that pass a filter.
     List(ListQuery),
+    /// Processes that can be cancelled or retried together.
+    Candidates(CandidatesQuery),
     /// Processes as they are stored, with their histories.
     Export(ExportQuery),
     /// Counts, times and tokens of so many hours.
@@ -85,6 +90,7 @@ impl Command {
                 id.map(|id| Check::Logs { id: ProcessId(id), hours })
             }
             Some("list") => Some(Check::List(list_query(&mut reader))),
+            Some("candidates") => candidates_query(&mut reader).map(Check::Candidates),
             Some("export") => Some(Check::Export(export_query(&mut reader))),
             Some("stats") => Some(Check::Stats { hours: hours(&mut reader) }),
             Some("errors") => Some(Check::Errors { hours: hours(&mut reader) }),
@@ -117,6 +123,36 @@ pub(crate) struct ExportQuery {
     pub(crate) limit: i64,
 }
 
+/// What is to be done to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    Cancel,
+    /// `force`: also what would fail again.
+    Retry {
+        force: bool,
+    },
+}
+
+/// A page that is asked for; a filter that is `None` lets all through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CandidatesQuery {
+    pub(crate) action: Action,
+    pub(crate) filter: CandidateFilter,
+    /// Accepted (to cancel) or ended (to retry) after that.
+    pub(crate) since: Option<DateTime<Utc>>,
+    /// The same, not after that.
+    pub(crate) until: Option<DateTime<Utc>>,
+    pub(crate) cursor: Option<Cursor>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct CandidateFilter {
+    pub(crate) process_type: Option<String>,
+    pub(crate) status: Option<Status>,
+    pub(crate) user_id: Option<String>,
+    pub(crate) code: Option<String>,
+}
+
 fn export_query(reader: &mut Reader<'_>) -> ExportQuery {
     ExportQuery {
         filter: ExportFilter {
@@ -130,6 +166,40 @@ fn export_query(reader: &mut Reader<'_>) -> ExportQuery {
         },
         limit: whole_number(reader, "limit", 100, 1..=500),
     }
+}
+
+/// `None`: there is a violation.
+fn candidates_query(reader: &mut Reader<'_>) -> Option<CandidatesQuery> {
+    let action = match reader.required("action").map(Value::as_str) {
+        Some(Some("cancel")) => Some(Action::Cancel),
+        Some(Some("retry")) => Some(Action::Retry { force: reader.flag("force") }),
+        Some(_) => {
+            reader.violate("action", Rule::OneOf { allowed: ACTIONS });
+            None
+        }
+        None => None,
+    };
+    let cursor = reader.optional_text("cursor", Text::Line, CURSOR_LENGTH..=CURSOR_LENGTH);
+    let after = cursor.as_deref().and_then(Cursor::decode);
+    if cursor.is_some() && after.is_none() {
+        reader.violate("cursor", Rule::Cursor);
+    }
+    let filter = CandidateFilter {
+        process_type: reader.optional_text("type", Text::Line, 1..=64),
+        status: status(reader),
+        user_id: reader.optional_text("userId", Text::Line, 1..=255),
+        code: code(reader),
+    };
+    let (since, until) = (time(reader, "since"), time(reader, "until"));
+    Some(CandidatesQuery { action: action?, filter, since, until, cursor: after })
+}
+
+fn code(reader: &mut Reader<'_>) -> Option<String> {
+    let code = reader.optional_text("code", Text::Line, 1..=64);
+    if code.as_deref().is_some_and(|code| code.parse::<ErrorCode>().is_err()) {
+        reader.violate("code", Rule::OneOf { allowed: &CODES });
+    }
+    code
 }
 
 fn status(reader: &mut Reader<'_>) -> Option<Status> {
@@ -150,10 +220,7 @@ fn time(reader: &mut Reader<'_>, field: &'static str) -> Option<DateTime<Utc>> {
 
 fn list_query(reader: &mut Reader<'_>) -> ListQuery {
     let status = status(reader);
-    let code = reader.optional_text("code", Text::Line, 1..=64);
-    if code.as_deref().is_some_and(|code| code.parse::<ErrorCode>().is_err()) {
-        reader.violate("code", Rule::OneOf { allowed: &CODES });
-    }
+    let code = code(reader);
     let since = time(reader, "since");
     ListQuery {
         filter: ListFilter {
@@ -239,6 +306,30 @@ mod tests {
         }));
         let fields = ["status", "since", "until", "cursor", "withoutTexts", "limit", "code"];
         assert_eq!(wrong, Err(fields.map(str::to_owned).into()));
+    }
+
+    #[test]
+    fn candidates_are_for_an_action_and_bounded_by_filters() {
+        let read = |payload| read(&payload).map(|command| command.check);
+        assert_eq!(read(json!({"check": "candidates"})), Err(vec!["action".to_owned()]));
+        let Ok(Check::Candidates(query)) = read(json!({
+            "check": "candidates", "action": "retry", "force": true, "type": "TASK_GENERATION",
+            "status": "TIMEOUT", "userId": "hanako", "code": "AI_ERROR",
+            "since": "2026-11-26T00:00:00Z",
+        })) else {
+            panic!("it is one");
+        };
+        assert_eq!(query.action, Action::Retry { force: true });
+        assert_eq!(query.filter.code.as_deref(), Some("AI_ERROR"));
+        let wrong = read(json!({
+            "check": "candidates", "action": "delete", "cursor": "x", "status": "LOST",
+            "code": "AI_ERR", "since": "noon", "limit": 7,
+        }));
+        let fields = ["action", "cursor", "status", "code", "since", "limit"];
+        assert_eq!(wrong, Err(fields.map(str::to_owned).into()));
+        // A cancel cannot be forced.
+        let wrong = read(json!({"check": "candidates", "action": "cancel", "force": true}));
+        assert_eq!(wrong, Err(vec!["force".to_owned()]));
     }
 
     #[test]

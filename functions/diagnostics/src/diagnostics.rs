@@ -81,6 +81,7 @@ impl Diagnostics {
             Check::Process(id) => Box::pin(self.process(id, words)).await,
             Check::Logs { id, hours } => Box::pin(self.logs(id, hours, words)).await,
             Check::List(query) => self.list(&query).await,
+            Check::Candidates(query) => self.candidates(&query).await,
             Check::Export(query) => self.export(&query).await,
             Check::Stats { hours } => self.stats(hours).await,
             Check::Errors { hours } => self.errors(hours).await,

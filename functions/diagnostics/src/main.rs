@@ -1,5 +1,6 @@
 //! `diagnostics`: tells an operator what is wrong, with one command.
 
+mod candidates;
 mod command;
 mod diagnostics;
 mod export;

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use serde_json::{Map, Value};
 use shared::{
     http::{CapacityView, Problem, Refusal, Reply},
-    process::Actor,
+    process::{Actor, Author},
     store::{NewLimits, SetBy},
     validation::{Reader, Rule, Text},
 };
@@ -15,8 +15,6 @@ use crate::reconciler::Reconciler;
 
 /// Characters of a reason.
 const REASON_LENGTH: RangeInclusive<usize> = 1..=500;
-/// Characters of an operator's name, which on AWS is the ARN of who has signed in.
-const NAME_LENGTH: RangeInclusive<usize> = 1..=700;
 /// Calls that a limit may allow.
 const CALLS: RangeInclusive<i64> = 1..=30_000;
 /// The actions.
@@ -48,7 +46,7 @@ impl CapacityCommand {
     pub(crate) fn read(payload: &Map<String, Value>) -> Result<Option<Self>, Refusal> {
         let mut reader = Reader::new("", payload);
         let Some(name) = reader.optional("action") else { return Ok(None) };
-        let by = reader.optional_text("by", Text::Line, NAME_LENGTH);
+        let by = reader.optional_text("by", Text::Line, Author::NAME_LENGTH);
         let action = match name.as_str() {
             Some("capacity") => Some(Action::Show),
             Some("resume") => Some(Action::Resume),

@@ -5,22 +5,22 @@ use shared::{
     aws::workflow::Workflow,
     chart::Chart,
     clock::{Clock, SystemClock},
-    http::{Caller, Problem, RateLimit, Refusal, Reply, Request, Response, RetriedView, limited},
+    http::{
+        Caller, Problem, REASON_LENGTH, RateLimit, Refusal, Reply, Request, Response, RetriedView,
+        limited,
+    },
     lambda::Setup,
     process::{
-        ErrorCode, Failure, Generation, Priority, Process, ProcessId, Status, Terms,
-        generation::parse_failed_targets,
+        Author, ErrorCode, Failure, Generation, MAX_RETRIES, Priority, Process, ProcessId, Status,
+        Terms, generation::parse_failed_targets, read_priority,
     },
     store::{Retry, Store, Submission},
     use_case::submit,
-    validation::{Reader, Rule, Violation},
+    validation::{Reader, Rule, Text, Violation},
 };
 
 /// What is generated.
 type Kind = Chart;
-
-/// Retries in one chain.
-const MAX_RETRIES: i16 = 3;
 
 /// What retrying needs.
 pub(crate) struct RetryHandler {
@@ -53,7 +53,7 @@ impl RetryHandler {
 
     async fn retry(&self, request: &Request) -> Result<Reply, Problem> {
         let id = request.process_id()?;
-        let force = read_force(request)?;
+        let Wish { force, priority, author, reason } = read_wish(request)?;
         let original = self.store.find(id).await?.ok_or(ErrorCode::ProcessingNotFound)?;
         let count = retry_number(&original, &request.caller, force)?;
         let Process { summary, params, result, .. } = original;
@@ -64,13 +64,13 @@ impl RetryHandler {
             id: ProcessId(self.clock.new_id()),
             user_id: summary.user_id,
             params: Kind::params_for_retry(params, partial),
-            retry: Some(Retry { of: id, count }),
-            priority: Priority::Normal,
+            retry: Some(Retry { of: id, count, note: author.note(reason.as_deref()) }),
+            priority,
             terms: self.terms,
             idempotency_key: None,
             per_minute: None,
             late: Vec::new(),
-            actor: request.caller.actor(),
+            actor: author.actor,
             now: self.clock.now(),
         };
         let (accepted, _) = submit(&self.store, &self.workflow, &submission).await?;
@@ -84,6 +84,8 @@ impl RetryHandler {
             retryCount = count,
             repeated = accepted.repeated,
             forced = force,
+            actor = author.actor.as_str(),
+            by = author.name,
             "retried"
         );
         let view = RetriedView {
@@ -95,18 +97,30 @@ impl RetryHandler {
     }
 }
 
-/// Whether an operator forces the retry of what would fail again. A user cannot: their body has no
-/// fields.
-fn read_force(request: &Request) -> Result<bool, Refusal> {
+/// What a caller says besides what is to be retried. A user says nothing: their body has no fields.
+#[derive(Debug, PartialEq, Eq)]
+struct Wish {
+    /// Whether what would fail again is retried all the same.
+    force: bool,
+    priority: Priority,
+    author: Author,
+    /// Why, for the history.
+    reason: Option<String>,
+}
+
+fn read_wish(request: &Request) -> Result<Wish, Refusal> {
     let body = request.object()?;
     let mut reader = Reader::new("", &body);
-    let mut force = false;
+    let author = request.caller.author(&mut reader);
+    let mut wish = Wish { force: false, priority: Priority::Normal, author, reason: None };
     if request.caller == Caller::Operator {
         reader.required("processId");
-        force = reader.flag("force");
+        wish.force = reader.flag("force");
+        wish.priority = read_priority(&mut reader).unwrap_or_default();
+        wish.reason = reader.optional_text("reason", Text::Lines, REASON_LENGTH);
     }
     let details = reader.finish();
-    if details.is_empty() { Ok(force) } else { Err(Refusal::invalid(details)) }
+    if details.is_empty() { Ok(wish) } else { Err(Refusal::invalid(details)) }
 }
 
 /// Whether `caller` may retry `original`, and which retry of its chain this is, from 1.
@@ -270,8 +284,23 @@ mod tests {
     }
 
     #[test]
+    fn an_operator_may_say_who_and_why_and_that_it_can_wait() {
+        let payload = json!({
+            "processId": "x", "by": "hanako", "reason": "after incident 7", "priority": "low",
+        });
+        let wish = read_wish(&Request::read(payload).unwrap()).unwrap();
+        assert_eq!((wish.force, wish.priority), (false, Priority::Low));
+        let note = wish.author.note(wish.reason.as_deref());
+        assert_eq!(note, Some(json!({"by": "hanako", "reason": "after incident 7"})));
+        let wrong = json!({"processId": "x", "by": 7, "priority": "urgent", "why": "x"});
+        let refusal = read_wish(&Request::read(wrong).unwrap()).unwrap_err();
+        let fields: Vec<_> = refusal.details.iter().map(|detail| detail.field.as_str()).collect();
+        assert_eq!(fields, ["by", "priority", "why"]);
+    }
+
+    #[test]
     fn only_an_operator_can_force() {
-        let operator = |payload| read_force(&Request::read(payload).unwrap());
+        let operator = |payload| read_wish(&Request::read(payload).unwrap()).map(|wish| wish.force);
         assert_eq!(operator(json!({"processId": "x", "force": true})), Ok(true));
         assert_eq!(operator(json!({"processId": "x"})), Ok(false));
         assert_eq!(

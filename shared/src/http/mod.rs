@@ -4,6 +4,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `request` | who calls, and what they want, whichever way the function was invoked |
+//! | `author` | who an operator says to be |
 //! | `event` | API Gateway's event, read leniently |
 //! | `response` | a handler's result as envelope, status and headers |
 //! | `refusal` | why there is no good response |
@@ -15,6 +16,7 @@
 //! | `read_limit` | how often a user may read |
 //! | `capacity` | the capacity as operators see it |
 
+mod author;
 mod batch;
 mod capacity;
 mod etag;
@@ -29,6 +31,7 @@ mod route;
 mod views;
 
 pub use self::{
+    author::REASON_LENGTH,
     batch::{BatchAcceptedView, BatchResult, BatchView, KeptRefusal},
     capacity::CapacityView,
     etag::ETag,

@@ -39,8 +39,11 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
+/// Retries in one chain.
+pub const MAX_RETRIES: i16 = 3;
+
 pub use self::{
-    actor::Actor,
+    actor::{Actor, Author},
     admission::{Priority, Terms, Waiting, WaitingReason},
     ending::Ending,
     error::ProcessError,
@@ -53,7 +56,7 @@ pub use self::{
         UnreadableParams,
     },
     id::{ProcessId, ProcessType, RequestBatchId, UserId},
-    request::{InvalidRequest, ParsedRequest, parse_generate, parse_request},
+    request::{InvalidRequest, ParsedRequest, parse_generate, parse_request, read_priority},
     retention::Retention,
     status::Status,
     transition::{Refused, Transition},

@@ -102,7 +102,8 @@ pub fn parse_request<G: Generation>(
     }
 }
 
-fn read_priority(reader: &mut Reader<'_>) -> Option<Priority> {
+/// The `priority` of what `reader` reads, if it says one.
+pub fn read_priority(reader: &mut Reader<'_>) -> Option<Priority> {
     let value = reader.optional("priority")?;
     let priority = value.as_str().and_then(|name| name.parse().ok());
     if priority.is_none() {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Store, find::ProcessRow};
-use crate::process::{Actor, Failure, Process, ProcessId, Status, UserId};
+use crate::process::{Author, Failure, Process, ProcessId, Status, UserId};
 
 /// What became of a wish to cancel a process.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,8 +15,8 @@ pub struct Cancelling {
 }
 
 impl Store {
-    /// Cancels an active process. `owner`: only if it is this user's. `None`: there is no such
-    /// process.
+    /// Cancels an active process. `owner`: only if it is this user's. The history tells which
+    /// operator did it, and why. `None`: there is no such process.
     ///
     /// # Errors
     /// When the database fails.
@@ -25,9 +25,10 @@ impl Store {
         id: ProcessId,
         owner: Option<&UserId>,
         reason: Option<&str>,
-        actor: Actor,
+        author: impl Into<Author>,
         now: DateTime<Utc>,
     ) -> Result<Option<Cancelling>, Failure> {
+        let author = author.into();
         let mut connection = self.database.connection().await?;
         let row = sqlx::query_as!(
             ProcessRow,
@@ -44,9 +45,10 @@ impl Store {
                 RETURNING process.*
             ), event AS (
                 INSERT INTO processing_event (
-                    at, process_id, attempt, kind, from_status, to_status, actor
+                    at, process_id, attempt, kind, from_status, to_status, actor, detail
                 )
-                SELECT $4, before.id, before.attempt, 'cancelled', before.status, 'CANCELLED', $5
+                SELECT $4, before.id, before.attempt, 'cancelled', before.status, 'CANCELLED', $5,
+                       $6
                 FROM before
                 JOIN ended USING (id)
             ), seen AS (
@@ -66,7 +68,8 @@ impl Store {
             owner.map(|user| user.0.as_str()),
             reason,
             now,
-            actor.as_str(),
+            author.actor.as_str(),
+            author.note(reason),
         )
         .fetch_optional(&mut *connection)
         .await?;

@@ -18,6 +18,7 @@
 //! | `database`, `connection/` | the connection |
 //! | `config`, `health` | its settings, and whether it works |
 //! | `timeline`, `survey`, `export` | for operators: one process's history; many processes |
+//! | `candidates` | for operators: what is cancelled or retried together |
 //! | `flow`, `sessions`, `schema` | for operators: whether work flows, who blocks, migrations |
 //!
 //! # How to add a query
@@ -41,6 +42,7 @@
 mod admit;
 mod batch;
 mod cancel;
+mod candidates;
 mod capacity;
 mod chart;
 mod claim;
@@ -73,6 +75,7 @@ mod timeline;
 pub use self::{
     batch::{BatchClaim, PlannedBatch},
     cancel::Cancelling,
+    candidates::{Candidate, CandidatePage, Candidates},
     capacity::{Capacity, NewLimits, SetBy},
     claim::Claim,
     committed::Committed,

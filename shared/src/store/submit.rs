@@ -9,6 +9,7 @@
 //! somebody else was accepted meanwhile for what overlaps.
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Store, StoredGeneration, find::parse_stored_name, rate_limit::Quota};
@@ -83,12 +84,14 @@ impl SubmissionPlan {
 }
 
 /// What a retry brings along.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retry {
     /// The process that is retried.
     pub of: ProcessId,
     /// How many retries the chain has with this one, from 1.
     pub count: i16,
+    /// What its history tells of the operator who asks: see [`crate::process::Author::note`].
+    pub note: Option<Value>,
 }
 
 /// What became of a submission.

@@ -198,7 +198,7 @@ async fn a_goal_that_the_app_deleted_does_not_come_back(
 
     fixture.sql("UPDATE processing_state SET status = 'FAILED'").await;
     let retry = Submission {
-        retry: Some(Retry { of: id(2), count: 1 }),
+        retry: Some(Retry { of: id(2), count: 1, note: None }),
         ..wanting(3, sub_goals_of_goal(false))
     };
     assert_eq!(fixture.submit(&retry).await, Submitted::TargetNotFound);

@@ -15,7 +15,7 @@ fn retry(failed: u128) -> Submission<Chart> {
     let failed: Vec<_> = (0..failed).map(|n| json!({"targetId": uuid(SUB_GOALS + n)})).collect();
     let result = json!({"failedTargets": failed});
     let params = Params::Actions(part(Part::GoalId(uuid(GOAL)))).for_retry_after(Some(&result));
-    Submission { retry: Some(Retry { of: id(2), count: 1 }), ..wanting(3, params) }
+    Submission { retry: Some(Retry { of: id(2), count: 1, note: None }), ..wanting(3, params) }
 }
 
 async fn open(fixture: &Fixture, retry: &Submission<Chart>) -> Vec<(uuid::Uuid, bool)> {

@@ -95,7 +95,7 @@ async fn a_repeated_retry_tells_whether_a_start_has_been_noted(
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, shared::process::Status::Failed).await;
     let retry = |number| Submission {
-        retry: Some(Retry { of: id(1), count: 1 }),
+        retry: Some(Retry { of: id(1), count: 1, note: None }),
         ..submission(number, "hanako")
     };
     assert!(matches!(fixture.submit(&retry(2)).await, Submitted::Accepted { .. }));

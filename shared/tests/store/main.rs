@@ -7,6 +7,7 @@
     reason = "a test that meets the unexpected should stop at once"
 )]
 
+mod candidates;
 mod completion;
 mod failures;
 mod history;

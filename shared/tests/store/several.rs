@@ -277,8 +277,10 @@ async fn a_failed_target_is_named_and_a_retry_is_for_it_alone(
         Submitted::TargetNotEmpty
     );
     let open = whole.for_retry_after(Some(&result));
-    let retry =
-        Submission { retry: Some(Retry { of: id(2), count: 1 }), ..wanting(4, open.clone()) };
+    let retry = Submission {
+        retry: Some(Retry { of: id(2), count: 1, note: None }),
+        ..wanting(4, open.clone())
+    };
     assert!(matches!(fixture.store.submit(&retry).await.unwrap().0, Submitted::Accepted { .. }));
     let roots = fixture.store.find_roots::<Chart>(&user("hanako"), &open).await.unwrap();
     assert_eq!(roots.iter().map(|root| root.target.id).collect::<Vec<_>>(), [uuid(SUB_GOALS + 7)]);

@@ -101,7 +101,7 @@ async fn a_process_is_retried_once_until_that_retry_is_cancelled(
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Failed).await;
     let retry = |number| Submission {
-        retry: Some(Retry { of: id(1), count: 1 }),
+        retry: Some(Retry { of: id(1), count: 1, note: None }),
         ..submission(number, "hanako")
     };
     assert!(matches!(fixture.submit(&retry(2)).await, Submitted::Accepted { .. }));

@@ -76,14 +76,9 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn invoke(&self, name: &str, payload: &str) -> String {
-        let prefix = &self.facts.prefix;
-        format!("aws lambda invoke --function-name {prefix}{name} --payload '{payload}' out.json")
-    }
-
     fn sweep_now(&self, finding: Finding) -> Finding {
         let text = self.words.say("すぐに突き合わせを実行する", "have everything looked at now");
-        finding.then(text, self.invoke("reconciler", "{}"))
+        finding.then(text, "cargo aigen reconcile".to_owned())
     }
 
     fn look_at(&self, finding: Finding, id: impl std::fmt::Display) -> Finding {

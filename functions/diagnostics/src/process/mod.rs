@@ -131,7 +131,6 @@ impl Diagnostics {
             error: polled.summary.error.as_ref().map(|error| error.code),
             limits: &self.limits,
             last_sweep: sweep.reported_at,
-            prefix: &self.prefix,
             now,
             words,
         }

@@ -22,7 +22,6 @@ pub(super) struct Next<'a> {
     pub(super) error: Option<ErrorCode>,
     pub(super) limits: &'a Limits,
     pub(super) last_sweep: Option<DateTime<Utc>>,
-    pub(super) prefix: &'a str,
     pub(super) now: DateTime<Utc>,
     pub(super) words: Words,
 }
@@ -141,18 +140,10 @@ impl Next<'_> {
     fn steps(&self, plan: Option<&Plan>, is_broken: bool) -> Vec<NextStep> {
         let words = self.words;
         let id = self.facts.id;
-        let invoke = |name: &str| {
-            let prefix = self.prefix;
-            let payload = format!("{{\"processId\":\"{id}\"}}");
-            format!(
-                "aws lambda invoke --function-name {prefix}{name} --payload '{payload}' \
-                     out.json"
-            )
-        };
         let mut steps = Vec::new();
         if is_broken || matches!(plan, Some(Plan::Repair { .. } | Plan::LookAgain)) {
             let text = words.say("突き合わせを待たずに直す", "mend it now");
-            steps.push(NextStep::command(text, invoke("reconciler")));
+            steps.push(NextStep::command(text, format!("cargo aigen reconcile {id}")));
         }
         let paused = self.waiting.is_some_and(|it| it.reason == WaitingReason::Paused);
         if paused && self.facts.waits() {
@@ -164,16 +155,18 @@ impl Next<'_> {
                 let text = words.say("見守る", "watch it");
                 steps.push(NextStep::command(text, format!("cargo aigen watch {id}")));
                 let text = words.say("キャンセルする", "cancel it");
-                steps.push(NextStep::command(text, invoke("cancel-handler")));
+                steps.push(NextStep::command(text, format!("cargo aigen cancel {id}")));
             }
             Status::Failed | Status::Timeout => {
                 let may_help = self.error.is_none_or(ErrorCode::retryable);
-                let text = if may_help {
-                    words.say("再試行する", "retry it")
+                steps.push(if may_help {
+                    let text = words.say("再試行する", "retry it");
+                    NextStep::command(text, format!("cargo aigen retry {id}"))
                 } else {
-                    words.say("原因を取り除いてから再試行する", "retry it once the cause is gone")
-                };
-                steps.push(NextStep::command(text, invoke("retry-handler")));
+                    let ja = "原因を取り除いてから再試行する";
+                    let text = words.say(ja, "retry it once the cause is gone");
+                    NextStep::command(text, format!("cargo aigen retry {id} --force"))
+                });
                 let text = words.say("ログに残ったものを読む", "read what was logged");
                 steps.push(NextStep::command(text, format!("cargo aigen logs {id}")));
             }

@@ -1,6 +1,7 @@
 //! Diagnostics against a real Postgres, and doubles of Step Functions and Bedrock in the same
 //! process.
 
+mod candidates;
 mod export;
 mod fixture;
 mod health;

@@ -81,7 +81,7 @@ async fn a_process_whose_execution_was_lost_tells_the_rule_and_what_a_sweep_will
     assert_eq!(told["byItself"]["text"], "it becomes FAILED");
     assert!(told["byItself"]["at"].is_string(), "{told}");
     let command = told["nextSteps"][0]["command"].as_str().unwrap();
-    assert!(command.contains("--function-name reconciler") && command.contains(&id.to_string()));
+    assert_eq!(command, format!("cargo aigen reconcile {id}"));
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]
@@ -113,7 +113,7 @@ async fn values_that_a_hand_has_broken_are_named(_: PgPoolOptions, options: PgCo
     assert_eq!(rules(&told), ["R12", "R14"], "{told}");
     assert_eq!(told["error"]["cause"], "it failed");
     let steps: Vec<_> = told["nextSteps"].as_array().unwrap().iter().collect();
-    assert!(steps[1]["command"].as_str().unwrap().contains("retry-handler"), "{told}");
+    assert_eq!(steps[1]["command"], format!("cargo aigen retry {id}"), "{told}");
 }
 
 #[sqlx::test(migrations = "../../infra/migrations")]

@@ -1,5 +1,6 @@
 //! The operator's verbs: they ask the deployed reconciler to admit fewer processes, or none, and
-//! show what it says of the capacity; or they ask diagnostics what is wrong (`diagnose/`), or for
+//! show what it says of the capacity, or have it sweep (`reconcile`); they cancel and retry
+//! processes, one or many (`bulk/`); or they ask diagnostics what is wrong (`diagnose/`), or for
 //! what is stored (`export/`). The functions are those of the local stack or of one on AWS
 //! (`place`, `account/`).
 //!
@@ -10,12 +11,14 @@
 //! Exit code 0: done. 1: a person is needed. 2: the command itself could not run.
 
 mod account;
+mod bulk;
 mod capacity;
 mod diagnose;
 mod drain;
 mod export;
 mod order;
 mod place;
+mod reconcile;
 mod reconciler;
 #[cfg(test)]
 mod testing;
@@ -70,6 +73,12 @@ pub(crate) enum Verb {
         #[command(flatten)]
         print: Print,
     },
+    /// Cancel a process, or all that a filter names.
+    Cancel(bulk::CancelArgs),
+    /// Retry a process, or all that failed and that a filter names.
+    Retry(bulk::RetryArgs),
+    /// Sweep now: mend what the database and the executions disagree on.
+    Reconcile(reconcile::ReconcileArgs),
     /// Write processes with their histories, one line of JSON each, oldest first.
     Export(export::ExportArgs),
     #[command(flatten)]
@@ -100,7 +109,9 @@ impl Verb {
         match self {
             Self::Pause { .. } | Self::Resume { .. } | Self::Drain { .. } => true,
             Self::Limit { limit, .. } => limit.changes(),
-            Self::Export(_) | Self::Ask(_) => false,
+            Self::Reconcile(args) => args.changes(),
+            // They ask whether it is meant before they say who does it.
+            Self::Cancel(_) | Self::Retry(_) | Self::Export(_) | Self::Ask(_) => false,
         }
     }
 }
@@ -122,6 +133,13 @@ pub(crate) async fn run(
             let timeout = timeout.map(Duration::from_secs);
             return drain(&reconciler, &Order::pause(pause, by), timeout, print).await;
         }
+        Verb::Cancel(args) => {
+            return bulk::run(&bulk::Deed::Cancel(args), reconciler.functions()).await;
+        }
+        Verb::Retry(args) => {
+            return bulk::run(&bulk::Deed::Retry(args), reconciler.functions()).await;
+        }
+        Verb::Reconcile(args) => return reconcile::run(args, reconciler.functions()).await,
         Verb::Export(args) => return export::run(args, reconciler.functions()).await,
         Verb::Ask(question) => return diagnose::run(question, reconciler.functions()).await,
     };

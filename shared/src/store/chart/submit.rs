@@ -25,8 +25,8 @@ pub(super) async fn try_submit(
         params.target_id(),
         stored_params,
         params.replace(),
-        submission.retry.map(|retry| retry.of.0),
-        submission.retry.map_or(0, |retry| retry.count),
+        submission.retry.as_ref().map(|retry| retry.of.0),
+        submission.retry.as_ref().map_or(0, |retry| retry.count),
         submission.now,
         submission.actor.as_str(),
         submission.idempotency_key,
@@ -48,6 +48,7 @@ pub(super) async fn try_submit(
         terms.most_waiting,
         terms.tokens_per_user,
         terms.tokens,
+        submission.retry.as_ref().and_then(|retry| retry.note.as_ref()),
     )
     .fetch_one(connection)
     .await

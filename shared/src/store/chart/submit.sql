@@ -11,6 +11,7 @@
 --  $22 planned calls        $27 waiting processes of one user
 --  $23 planned tokens       $28, $29 tokens a day: of one user, of all
 --  $24 requests of the rate limit that it counts as
+--  $30 what an operator says of a retry
 WITH repeat AS (
     SELECT id, created_at, type = $3 AND params = $5 AND priority = $21 AS same_request,
            status = 'PENDING' AND admitted_at IS NOT NULL AND execution_arn IS NULL AS unstarted
@@ -132,6 +133,7 @@ WITH repeat AS (
     INSERT INTO processing_event (at, process_id, attempt, kind, to_status, actor, detail)
     SELECT $9, id, 0, 'submitted', 'PENDING', $10,
            jsonb_strip_nulls(jsonb_build_object('originalProcessId', $7::uuid))
+               || COALESCE($30::jsonb, '{}')
     FROM created
 ), counted AS (
     INSERT INTO rate_limit AS bucket (user_id, window_start, slots, used, allowed)

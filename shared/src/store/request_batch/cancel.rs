@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::{
-    process::{Actor, Failure, ProcessId, RequestBatchId, Status, UserId},
+    process::{Author, Failure, ProcessId, RequestBatchId, Status, UserId},
     store::Store,
 };
 
@@ -29,9 +29,10 @@ impl Store {
         id: RequestBatchId,
         owner: Option<&UserId>,
         reason: Option<&str>,
-        actor: Actor,
+        author: impl Into<Author>,
         now: DateTime<Utc>,
     ) -> Result<Option<BatchCancelling>, Failure> {
+        let author = author.into();
         let mut connection = self.database.connection().await?;
         let row = sqlx::query!(
             r#"
@@ -60,7 +61,7 @@ impl Store {
                     at, process_id, attempt, kind, from_status, to_status, actor, detail
                 )
                 SELECT $4, before.id, before.attempt, 'cancelled', before.status, 'CANCELLED', $5,
-                       jsonb_build_object('batchId', $1)
+                       jsonb_build_object('batchId', $1) || COALESCE($6::jsonb, '{}')
                 FROM before
                 JOIN ended USING (id)
             ), noted AS (
@@ -78,7 +79,8 @@ impl Store {
             owner.map(|user| user.0.as_str()),
             reason,
             now,
-            actor.as_str(),
+            author.actor.as_str(),
+            author.note(reason),
         )
         .fetch_optional(&mut *connection)
         .await?;

@@ -125,7 +125,18 @@ impl Judge<'_> {
                 words.say("原因ごとの件数を見る", "see them by cause"),
                 "cargo aigen errors --hours 1",
             );
-        Some(self.look_at(finding, worst.example))
+        let finding = self.look_at(finding, worst.example);
+        Some(if worst.code.parse().is_ok_and(ErrorCode::retryable) {
+            finding.then(
+                words.say(
+                    "原因がなくなったら、失敗したものをまとめて再試行する",
+                    "once its cause is gone, retry what failed, all together",
+                ),
+                format!("cargo aigen retry --failed --dry-run --code {}", worst.code),
+            )
+        } else {
+            finding
+        })
     }
 }
 

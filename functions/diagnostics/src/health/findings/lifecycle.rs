@@ -25,7 +25,7 @@ impl Judge<'_> {
             .since(sweep.reported_at);
         let names = words.say("どの実行かを見る", "see which they are");
         Some(
-            finding.then(names, self.invoke("reconciler", r#"{"dryRun":true}"#)).advise(words.say(
+            finding.then(names, "cargo aigen reconcile --dry-run".to_owned()).advise(words.say(
                 "バックアップを復元したなら docs/backup.ja.md のとおりです。\
                  そうでなければ、シークレットがこの環境のデータベースを指しているか確認してください",
                 "if a backup was restored, docs/backup.md says what comes next; if not, see \

@@ -481,7 +481,7 @@ fn what_was_admitted_and_not_started_is_named_with_an_example() {
     assert_eq!(codes(&findings), ["NOT_STARTED"]);
     let commands: Vec<_> =
         findings[0].next_steps.iter().filter_map(|step| step.command.as_deref()).collect();
-    assert!(commands[0].contains("--function-name dev-reconciler"), "{commands:?}");
+    assert_eq!(commands[0], "cargo aigen reconcile");
     assert_eq!(commands[1], format!("cargo aigen process {}", id()));
 }
 
@@ -528,6 +528,13 @@ fn the_error_rate_counts_what_is_ours() {
     assert!(finding.summary.contains("most with AI_ERROR"), "{finding:?}");
     assert_eq!(finding.evidence["codes"].as_array().map(Vec::len), Some(2));
     assert_ne!(finding.evidence, Value::Null);
+    let last = |finding: &Finding| finding.next_steps.last().and_then(|step| step.command.clone());
+    let retry = "cargo aigen retry --failed --dry-run --code AI_ERROR";
+    assert_eq!(last(finding).as_deref(), Some(retry));
+    // What would fail again is not offered.
+    facts.failures = Look::Seen(vec![failed("RESULT_MISSING", 9)]);
+    let is_offered = last(&found(&facts)[0]).is_some_and(|command| command.contains("retry"));
+    assert_eq!(is_offered, ErrorCode::ResultMissing.retryable());
 }
 
 #[test]

@@ -10,9 +10,9 @@
 
 mod health;
 mod logs;
-mod page;
+pub(super) mod page;
 mod process;
-mod speech;
+pub(super) mod speech;
 mod survey;
 
 use std::io::IsTerminal;
@@ -94,6 +94,18 @@ pub(crate) struct Telling {
     /// In which language; by default that of the shell (`LANG`), where it is Japanese.
     #[arg(long, value_enum)]
     lang: Option<Lang>,
+}
+
+impl Telling {
+    /// In which language.
+    pub(super) fn lang(self) -> Lang {
+        self.lang.unwrap_or_else(|| Lang::of_shell(|name| std::env::var(name).ok()))
+    }
+
+    /// Whether it is told to a machine.
+    pub(super) const fn is_json(self) -> bool {
+        self.json
+    }
 }
 
 /// How far back.
@@ -233,7 +245,7 @@ pub(super) fn moment(name: &str, text: &str, now: DateTime<Utc>) -> Result<Value
 /// Asks, and tells the answer.
 pub(super) async fn run(question: &Question, functions: &impl Functions) -> Result<ExitCode> {
     let telling = question.telling();
-    let lang = telling.lang.unwrap_or_else(|| Lang::of_shell(|name| std::env::var(name).ok()));
+    let lang = telling.lang();
     let is_watched = matches!(question, Question::Health { watch: true, .. });
     ensure!(
         !is_watched || telling.json || std::io::stdout().is_terminal(),

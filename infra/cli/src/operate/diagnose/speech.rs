@@ -16,7 +16,7 @@ pub(crate) enum Lang {
 
 impl Lang {
     /// That of the shell.
-    pub(super) fn of_shell(variable: impl Fn(&str) -> Option<String>) -> Self {
+    pub(in super::super) fn of_shell(variable: impl Fn(&str) -> Option<String>) -> Self {
         let named = ["LC_ALL", "LC_MESSAGES", "LANG"]
             .into_iter()
             .filter_map(variable)
@@ -24,7 +24,7 @@ impl Lang {
         if named.is_some_and(|value| value.starts_with("ja")) { Self::Ja } else { Self::En }
     }
 
-    pub(super) const fn tag(self) -> &'static str {
+    pub(in super::super) const fn tag(self) -> &'static str {
         match self {
             Self::Ja => "ja",
             Self::En => "en",
@@ -32,7 +32,7 @@ impl Lang {
     }
 
     /// One of the two.
-    pub(super) const fn say(self, ja: &'static str, en: &'static str) -> &'static str {
+    pub(in super::super) const fn say(self, ja: &'static str, en: &'static str) -> &'static str {
         match self {
             Self::Ja => ja,
             Self::En => en,
@@ -41,12 +41,12 @@ impl Lang {
 }
 
 /// The text of `name` in `value`; numbers and the like as JSON writes them.
-pub(super) fn text(value: &Value, name: &str) -> String {
+pub(in super::super) fn text(value: &Value, name: &str) -> String {
     plain(&value[name])
 }
 
 /// A value without quotes.
-pub(super) fn plain(value: &Value) -> String {
+pub(in super::super) fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
@@ -55,7 +55,7 @@ pub(super) fn plain(value: &Value) -> String {
 }
 
 /// The items of the array `name` in `value`.
-pub(super) fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+pub(in super::super) fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     value[name].as_array().into_iter().flatten()
 }
 
@@ -64,22 +64,22 @@ fn time(value: &Value) -> Option<DateTime<Utc>> {
 }
 
 /// A time by the clock, in UTC.
-pub(super) fn clock(value: &Value) -> String {
+pub(in super::super) fn clock(value: &Value) -> String {
     time(value).map_or_else(String::new, |at| at.format("%m-%d %H:%M:%S").to_string())
 }
 
 /// The same to the millisecond.
-pub(super) fn moment(value: &Value) -> String {
+pub(in super::super) fn moment(value: &Value) -> String {
     time(value).map_or_else(String::new, |at| at.format("%m-%d %H:%M:%S%.3f").to_string())
 }
 
 /// How long ago, in the unit that matters.
-pub(super) fn ago(value: &Value, now: DateTime<Utc>) -> String {
+pub(in super::super) fn ago(value: &Value, now: DateTime<Utc>) -> String {
     time(value).map_or_else(String::new, |at| words::length(now - at))
 }
 
 /// Milliseconds as seconds.
-pub(super) fn seconds(millis: &Value) -> String {
+pub(in super::super) fn seconds(millis: &Value) -> String {
     let millis = millis.as_i64().unwrap_or_default();
     format!("{}.{:03} s", millis / 1_000, (millis % 1_000).abs())
 }
