@@ -1,6 +1,6 @@
 //! `{"check":"candidates","action":"cancel"|"retry",…}`: the processes that an operator may cancel
-//! or retry together, page by page, and how many are left out and why. Nothing is changed here: each
-//! of them is then cancelled or retried by its id, so that what was not shown cannot be touched.
+//! or retry together, page by page, and how many are left out and why. Nothing is changed here:
+//! each of them is then cancelled or retried by its id, so that what was not shown is not touched.
 
 use std::collections::BTreeMap;
 

@@ -15,8 +15,17 @@ use shared::{
 use crate::words::Words;
 
 /// The checks that there are.
-const CHECKS: &[&str] =
-    &["health", "process", "logs", "list", "stats", "errors", "export", "candidates"];
+const CHECKS: &[&str] = &[
+    "health",
+    "process",
+    "logs",
+    "performance",
+    "list",
+    "stats",
+    "errors",
+    "export",
+    "candidates",
+];
 /// What can be done to many processes.
 const ACTIONS: &[&str] = &["cancel", "retry"];
 /// The statuses that there are.
@@ -46,6 +55,11 @@ pub(crate) enum Check {
     Logs {
         /// Of the process, or one that a user was told (`errorId`).
         id: ProcessId,
+        /// Hours back from now.
+        hours: i64,
+    },
+    /// Where the time goes.
+    Performance {
         /// Hours back from now.
         hours: i64,
     },
@@ -89,6 +103,7 @@ impl Command {
                 let (id, hours) = (reader.uuid("processId"), hours(&mut reader));
                 id.map(|id| Check::Logs { id: ProcessId(id), hours })
             }
+            Some("performance") => Some(Check::Performance { hours: hours(&mut reader) }),
             Some("list") => Some(Check::List(list_query(&mut reader))),
             Some("candidates") => candidates_query(&mut reader).map(Check::Candidates),
             Some("export") => Some(Check::Export(export_query(&mut reader))),

@@ -80,6 +80,7 @@ impl Diagnostics {
             Check::Health => Box::pin(self.health(words)).await,
             Check::Process(id) => Box::pin(self.process(id, words)).await,
             Check::Logs { id, hours } => Box::pin(self.logs(id, hours, words)).await,
+            Check::Performance { hours } => Box::pin(self.performance(hours, words)).await,
             Check::List(query) => self.list(&query).await,
             Check::Candidates(query) => self.candidates(&query).await,
             Check::Export(query) => self.export(&query).await,

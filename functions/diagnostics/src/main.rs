@@ -4,10 +4,13 @@ mod candidates;
 mod command;
 mod diagnostics;
 mod export;
+mod finding;
 mod health;
+mod index;
 mod logs;
 mod next_step;
 mod not_set_up;
+mod performance;
 mod process;
 mod survey;
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use shared::{
     clock::Clock,
     http::{Problem, Reply},
@@ -80,32 +81,40 @@ struct StatsView {
 
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct TypeView {
+pub(crate) struct TypeView {
     #[serde(rename = "type")]
-    process_type: String,
-    total: i64,
-    counts: BTreeMap<String, i64>,
+    pub(crate) process_type: String,
+    pub(crate) total: i64,
+    pub(crate) counts: BTreeMap<String, i64>,
     /// FAILED and TIMEOUT among those that came to an end of their own.
-    error_percent: f64,
+    pub(crate) error_percent: f64,
+    /// Worker runs beyond the first of each, of those that completed.
+    pub(crate) attempts_again: i64,
+    /// Model calls that they took for each that was planned; what is above 1 repaired answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) calls_per_planned: Option<f64>,
     /// Seconds from acceptance to admission, of those that completed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    waiting: Option<SpreadView>,
+    pub(crate) waiting: Option<SpreadView>,
     /// Seconds from admission to completion.
     #[serde(skip_serializing_if = "Option::is_none")]
-    running: Option<SpreadView>,
+    pub(crate) running: Option<SpreadView>,
 }
 
-#[derive(Serialize)]
-struct SpreadView {
-    p50: f64,
-    p95: f64,
-    max: f64,
+#[derive(Default, Serialize)]
+pub(crate) struct SpreadView {
+    pub(crate) mean: f64,
+    pub(crate) p50: f64,
+    pub(crate) p95: f64,
+    pub(crate) p99: f64,
+    pub(crate) max: f64,
 }
 
 impl From<Spread> for SpreadView {
-    fn from(Spread { p50, p95, max }: Spread) -> Self {
+    fn from(Spread { mean, p50, p95, p99, max }: Spread) -> Self {
         let rounded = |seconds: f64| (seconds * 1e3).round() / 1e3;
-        Self { p50: rounded(p50), p95: rounded(p95), max: rounded(max) }
+        let [mean, p50, p95, p99, max] = [mean, p50, p95, p99, max].map(rounded);
+        Self { mean, p50, p95, p99, max }
     }
 }
 
@@ -168,8 +177,12 @@ impl Diagnostics {
     }
 }
 
-fn types(survey: Survey) -> Vec<TypeView> {
+pub(crate) fn types(survey: Survey) -> Vec<TypeView> {
     let mut types = BTreeMap::<String, TypeView>::new();
+    let mut calls = BTreeMap::<&str, i64>::new();
+    for (process_type, total) in totals(&survey.usage) {
+        *calls.entry(process_type).or_default() += total.calls;
+    }
     for of in survey.counts {
         let view = types.entry(of.process_type).or_default();
         view.total += of.count;
@@ -177,6 +190,10 @@ fn types(survey: Survey) -> Vec<TypeView> {
     }
     for of in survey.times {
         if let Some(view) = types.get_mut(&of.process_type) {
+            let taken = calls.get(of.process_type.as_str()).copied().unwrap_or_default();
+            view.attempts_again = of.attempts_again;
+            view.calls_per_planned = (taken > 0 && of.planned_calls > 0)
+                .then(|| hundredths(taken * 100 / of.planned_calls));
             view.waiting = Some(of.waiting.into());
             view.running = Some(of.running.into());
         }
@@ -192,12 +209,23 @@ fn types(survey: Survey) -> Vec<TypeView> {
     types.into_iter().map(named).collect()
 }
 
+/// What is read of the results, each with its type; what a foreign hand has written is left out.
+fn totals(usage: &[(String, Value)]) -> impl Iterator<Item = (&str, ModelTotal)> {
+    usage.iter().flat_map(|(process_type, usage)| {
+        let totals = Vec::<ModelTotal>::deserialize(usage).unwrap_or_default();
+        totals.into_iter().map(|total| (process_type.as_str(), total))
+    })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no count comes near 2^53")]
+fn hundredths(number: i64) -> f64 {
+    number as f64 / 100.0
+}
+
 /// The sums of what the results say, model by model.
-fn models(survey: &Survey) -> Vec<ModelTotal> {
+pub(crate) fn models(survey: &Survey) -> Vec<ModelTotal> {
     let mut models = BTreeMap::<String, ModelTotal>::new();
-    for total in
-        survey.usage.iter().filter_map(|usage| Vec::<ModelTotal>::deserialize(usage).ok()).flatten()
-    {
+    for (_, total) in totals(&survey.usage) {
         models
             .entry(total.sum.model_id.clone())
             .and_modify(|sum| {

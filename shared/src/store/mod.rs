@@ -20,6 +20,7 @@
 //! | `timeline`, `survey`, `export` | for operators: one process's history; many processes |
 //! | `candidates` | for operators: what is cancelled or retried together |
 //! | `flow`, `sessions`, `schema` | for operators: whether work flows, who blocks, migrations |
+//! | `statements` | for operators: what the database spends its time on |
 //!
 //! # How to add a query
 //!
@@ -68,6 +69,7 @@ mod stage;
 mod staged;
 mod standing;
 mod start;
+mod statements;
 mod submit;
 mod survey;
 mod timeline;
@@ -96,11 +98,12 @@ pub use self::{
     request_batch::{
         BatchCancelling, BatchLook, KnownBatch, NewBatch, NewProcess, RequestBatch, Sender,
     },
-    schema::Schema,
+    schema::{Schema, statement_of_index},
     sessions::{Server, Session},
     stage::{StageOutcome, Staging, StagingProgress},
     staged::Staged,
     standing::{Fence, Standing, Watched},
+    statements::{Statement, TableReads},
     submit::{Observed, Retry, Submission, SubmissionPlan, Submitted},
     survey::{Failures, ListFilter, Listed, Spread, StatusCount, Survey, TypeTimes},
     timeline::Event,

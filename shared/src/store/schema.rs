@@ -105,6 +105,21 @@ impl Store {
     }
 }
 
+/// The statement that makes the index `name` anew without keeping others from writing meanwhile:
+/// what the newest migration that makes it says. `None`: none of ours is called so.
+#[must_use]
+pub fn statement_of_index(name: &str) -> Option<String> {
+    let statements = MIGRATIONS.iter().flat_map(|migration| migration.sql.as_str().split(';'));
+    let mut made = statements.filter_map(|statement| {
+        let begins = statement.find("CREATE INDEX ").or(statement.find("CREATE UNIQUE INDEX "))?;
+        let (before, after) = statement.get(begins..)?.split_once(" INDEX ")?;
+        let is_it = after.split_whitespace().next() == Some(name);
+        let words: Vec<_> = after.split_whitespace().collect();
+        is_it.then(|| format!("{before} INDEX CONCURRENTLY {}", words.join(" ")))
+    });
+    made.next_back()
+}
+
 fn compare(applied: &[Applied], ours: &BTreeMap<i64, &[u8]>) -> Schema {
     let versions = |holds: &dyn Fn(&Applied) -> bool| -> Vec<i64> {
         applied.iter().filter(|row| holds(row)).map(|row| row.version).collect()
@@ -170,5 +185,23 @@ mod tests {
         .await
         .unwrap();
         assert_eq!(made, INDEXES);
+    }
+
+    #[sqlx::test(migrations = "../infra/migrations")]
+    async fn an_index_that_was_lost_is_made_again_as_it_was(pool: sqlx::PgPool) {
+        let definition = async |name: &'static str| -> String {
+            let select = "SELECT indexdef FROM pg_indexes WHERE indexname = $1";
+            sqlx::query_scalar(select).bind(name).fetch_one(&pool).await.unwrap()
+        };
+        for name in INDEXES {
+            let before = definition(name).await;
+            let again = statement_of_index(name).expect(name);
+            for statement in [format!("DROP INDEX {name}"), again] {
+                let statement = sqlx::AssertSqlSafe(statement);
+                sqlx::raw_sql(statement).execute(&pool).await.unwrap();
+            }
+            assert_eq!(definition(name).await, before);
+        }
+        assert_eq!(statement_of_index("no_such_index"), None);
     }
 }

@@ -55,10 +55,14 @@ pub struct StatusCount {
 /// How long something took, in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Spread {
+    /// On average.
+    pub mean: f64,
     /// Half took no longer.
     pub p50: f64,
     /// Nineteen of twenty took no longer.
     pub p95: f64,
+    /// Ninety-nine of a hundred.
+    pub p99: f64,
     /// The longest.
     pub max: f64,
 }
@@ -74,6 +78,10 @@ pub struct TypeTimes {
     pub waiting: Spread,
     /// From admission to completion.
     pub running: Spread,
+    /// Worker runs beyond the first of each.
+    pub attempts_again: i64,
+    /// Model calls that they were planned to take.
+    pub planned_calls: i64,
 }
 
 /// The processes of some hours.
@@ -83,8 +91,9 @@ pub struct Survey {
     pub counts: Vec<StatusCount>,
     /// By type.
     pub times: Vec<TypeTimes>,
-    /// What the results say that was used: arrays of [`crate::process::ModelTotal`].
-    pub usage: Vec<Value>,
+    /// What the results say that was used, each with its type: arrays of
+    /// [`crate::process::ModelTotal`].
+    pub usage: Vec<(String, Value)>,
     /// Whether there were more than are counted: then these are the newest.
     pub is_cut: bool,
 }
@@ -219,14 +228,21 @@ impl Store {
         let times = sqlx::query!(
             r#"
             SELECT type AS "process_type!", count(*) AS "completed!",
-                   percentile_cont(ARRAY[0.5, 0.95, 1]) WITHIN GROUP (
-                       ORDER BY extract(epoch FROM GREATEST(admitted_at, created_at) - created_at)
-                   ) AS "waiting!",
-                   percentile_cont(ARRAY[0.5, 0.95, 1]) WITHIN GROUP (
-                       ORDER BY extract(epoch FROM completed_at - GREATEST(admitted_at, created_at))
-                   ) AS "running!"
+                   avg(waiting)::float8 AS "mean_waiting!",
+                   percentile_cont(ARRAY[0.5, 0.95, 0.99, 1])
+                       WITHIN GROUP (ORDER BY waiting) AS "waiting!",
+                   avg(running)::float8 AS "mean_running!",
+                   percentile_cont(ARRAY[0.5, 0.95, 0.99, 1])
+                       WITHIN GROUP (ORDER BY running) AS "running!",
+                   sum(GREATEST(attempt - 1, 0)) AS "attempts_again!",
+                   sum(planned_calls) AS "planned_calls!"
             FROM (
-                SELECT type, status, created_at, admitted_at, completed_at FROM processing_state
+                SELECT type, status, attempt, planned_calls, completed_at,
+                       extract(epoch FROM GREATEST(admitted_at, created_at) - created_at)::float8
+                           AS waiting,
+                       extract(epoch FROM completed_at - GREATEST(admitted_at, created_at))::float8
+                           AS running
+                FROM processing_state
                 WHERE id >= $1 ORDER BY id DESC LIMIT $2
             ) newest
             WHERE status = 'COMPLETED' AND completed_at IS NOT NULL
@@ -238,11 +254,11 @@ impl Store {
         )
         .fetch_all(&mut *connection)
         .await?;
-        let usage = sqlx::query_scalar!(
+        let usage = sqlx::query!(
             r#"
-            SELECT result -> 'usage' AS "usage!"
+            SELECT type AS "process_type!", result -> 'usage' AS "usage!"
             FROM (
-                SELECT result FROM processing_state
+                SELECT type, result FROM processing_state
                 WHERE id >= $1 ORDER BY id DESC LIMIT $2
             ) newest
             WHERE jsonb_typeof(result -> 'usage') = 'array'
@@ -256,9 +272,12 @@ impl Store {
         let times = times.into_iter().map(|row| TypeTimes {
             process_type: row.process_type,
             completed: row.completed,
-            waiting: spread(&row.waiting),
-            running: spread(&row.running),
+            waiting: spread(row.mean_waiting, &row.waiting),
+            running: spread(row.mean_running, &row.running),
+            attempts_again: row.attempts_again,
+            planned_calls: row.planned_calls,
         });
+        let usage = usage.into_iter().map(|row| (row.process_type, row.usage)).collect();
         Ok(Survey { counts, times: times.collect(), usage, is_cut })
     }
 
@@ -315,9 +334,9 @@ impl Store {
     }
 }
 
-fn spread(seconds: &[f64]) -> Spread {
+fn spread(mean: f64, seconds: &[f64]) -> Spread {
     match seconds {
-        [p50, p95, max] => Spread { p50: *p50, p95: *p95, max: *max },
+        [p50, p95, p99, max] => Spread { mean, p50: *p50, p95: *p95, p99: *p99, max: *max },
         _ => Spread::default(),
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use shared::{process::Failure, store::DatabaseTrouble};
 
-use super::finding::{Finding, Severity};
+use crate::finding::{Finding, Severity};
 use crate::words::Words;
 
 /// The name of a trouble.

@@ -1,7 +1,6 @@
 //! What the findings are made from: what each part answered, or why it did not.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 use shared::{
     aws::{functions::Deployed, model::ModelFault, rules::Rule},
     process::{Failure, Retention, Terms},
@@ -9,7 +8,7 @@ use shared::{
     store::{Budgets, Capacity, FailuresOfCode, Flow, LastSweep, Schema, Server, Session},
 };
 
-use crate::words::Words;
+use crate::{finding::NotChecked, words::Words};
 
 /// What came of asking one part.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,13 +101,6 @@ pub(crate) struct Facts {
     pub(crate) schedule: Look<Rule>,
     pub(crate) events: Look<Rule>,
     pub(crate) models: Vec<CheckedModel>,
-}
-
-/// A check that could not be made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct NotChecked {
-    pub(crate) what: &'static str,
-    pub(crate) why: String,
 }
 
 /// The checks that could not be made. What a finding tells already is none of them.

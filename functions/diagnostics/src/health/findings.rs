@@ -15,8 +15,8 @@ pub(super) use deployed::not_set_up;
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::reconcile::Limits;
 
-use super::{database, facts::Facts, finding::Finding};
-use crate::words::Words;
+use super::{database, facts::Facts};
+use crate::{finding::Finding, words::Words};
 
 /// The time over which failures are counted.
 pub(crate) const FAILURES_OVER: TimeDelta = TimeDelta::minutes(15);

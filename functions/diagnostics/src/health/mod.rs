@@ -9,13 +9,11 @@
 //! | `deployed` | asking how the other functions and the rules are deployed |
 //! | `facts` | what they answered, or why not |
 //! | `findings` | what follows: pure |
-//! | `finding` | how a finding is told, and the verdict |
 //! | `database` | the database that cannot be used: which trouble it is |
 
 mod database;
 mod deployed;
 mod facts;
-mod finding;
 mod findings;
 mod gather;
 
@@ -28,11 +26,14 @@ use shared::{
 };
 
 use self::{
-    facts::{Facts, Look, NotChecked, not_checked},
-    finding::{Finding, Verdict},
+    facts::{Facts, Look, not_checked},
     findings::findings,
 };
-use crate::{diagnostics::Diagnostics, words::Words};
+use crate::{
+    diagnostics::Diagnostics,
+    finding::{Finding, NotChecked, Verdict},
+    words::Words,
+};
 
 /// What the check found.
 #[derive(Serialize)]

@@ -7,7 +7,7 @@
 //! | this one | asking every log, and the answer |
 //! | `read` | what a line says: pure |
 
-mod read;
+pub(crate) mod read;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,7 +26,7 @@ use tokio::{task::JoinSet, time::Instant};
 use uuid::Uuid;
 
 use self::read::{Invocation, LineView};
-use crate::{diagnostics::Diagnostics, words::Words};
+use crate::{diagnostics::Diagnostics, finding::NotChecked, words::Words};
 
 /// What all searches for the lines have, and then all those for the invocations.
 const SEARCH_LIMIT: Duration = Duration::from_secs(20);
@@ -44,14 +44,7 @@ struct LogsView {
     lines: Vec<LineView>,
     invocations: Vec<Invocation>,
     /// What could not be read to its end, and why.
-    not_checked: Vec<NotRead>,
-}
-
-#[derive(Serialize)]
-struct NotRead {
-    /// The function.
-    what: &'static str,
-    why: String,
+    not_checked: Vec<NotChecked>,
 }
 
 impl Diagnostics {
@@ -71,13 +64,13 @@ impl Diagnostics {
             let held = match found {
                 Ok(held) => held,
                 Err(failure) => {
-                    not_checked.push(NotRead { what: function, why: failure.cause });
+                    not_checked.push(NotChecked { what: function, why: failure.cause });
                     continue;
                 }
             };
             if !held.is_whole {
                 let why = words.say("行が多すぎるか、時間切れです", "too many lines, or too late");
-                not_checked.push(NotRead { what: function, why });
+                not_checked.push(NotChecked { what: function, why });
             }
             let of_function: Vec<_> =
                 held.lines.iter().map(|line| LineView::of(function, line)).collect();
@@ -87,7 +80,7 @@ impl Diagnostics {
                     format!("古い呼び出し {left_out} 回の時間とメモリーは調べていません"),
                     format!("time and memory of so many older invocations: {left_out}"),
                 );
-                not_checked.push(NotRead { what: function, why });
+                not_checked.push(NotChecked { what: function, why });
             }
             reports.extend(latest.into_iter().map(|request| (source.clone(), request)));
             lines.extend(of_function);
@@ -104,7 +97,7 @@ impl Diagnostics {
             }
         }
         invocations.sort_by_key(|invocation| invocation.at);
-        not_checked.extend(unread.into_iter().map(|(what, why)| NotRead { what, why }));
+        not_checked.extend(unread.into_iter().map(|(what, why)| NotChecked { what, why }));
         let view = LogsView {
             process_id: id,
             since: search.since,

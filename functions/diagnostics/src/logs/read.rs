@@ -46,28 +46,28 @@ impl LineView {
 /// What Lambda says of an invocation when it is over.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Invocation {
-    pub(super) at: DateTime<Utc>,
-    pub(super) function: &'static str,
-    request_id: Uuid,
+pub(crate) struct Invocation {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) function: &'static str,
+    pub(crate) request_id: Uuid,
     /// Milliseconds.
-    duration: f64,
+    pub(crate) duration: f64,
     /// What it may use, MB.
-    memory_size: Option<f64>,
+    pub(crate) memory_size: Option<f64>,
     /// What its environment has used at most, MB.
-    memory_used: Option<f64>,
+    pub(crate) memory_used: Option<f64>,
     /// Milliseconds of a cold start; `None`: there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    init_duration: Option<f64>,
+    pub(crate) init_duration: Option<f64>,
     /// How Lambda itself ended it, such as `timeout`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<String>,
+    pub(crate) status: Option<String>,
 }
 
 impl Invocation {
     /// Reads a REPORT line, whose parts stand between tabs: "Max Memory Used: 31 MB". Lambda writes
     /// it; any other line is none.
-    pub(super) fn of(function: &'static str, line: &LogLine) -> Option<Self> {
+    pub(crate) fn of(function: &'static str, line: &LogLine) -> Option<Self> {
         let parts: Vec<_> =
             line.text.trim().split('\t').filter_map(|part| part.split_once(": ")).collect();
         let text = |name: &str| {

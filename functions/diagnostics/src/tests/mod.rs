@@ -6,6 +6,7 @@ mod export;
 mod fixture;
 mod health;
 mod logs;
+mod performance;
 mod process;
 mod runbook;
 mod survey;

@@ -17,20 +17,22 @@ fn read(path: &str) -> String {
 /// The codes of findings that stand in the sources of the check: words in capitals, in quotes.
 fn codes_of_findings() -> BTreeSet<String> {
     let sources = [
-        "database",
-        "findings/deployed",
-        "findings/jobs",
-        "findings/lifecycle",
-        "findings/queue",
-        "findings/reach",
-        "findings/server",
+        "health/database",
+        "health/findings/deployed",
+        "health/findings/jobs",
+        "health/findings/lifecycle",
+        "health/findings/queue",
+        "health/findings/reach",
+        "health/findings/server",
+        "index",
+        "performance/findings",
     ];
     let is_code = |word: &&str| {
         let is_name = word.chars().all(|it| it.is_ascii_uppercase() || it == '_');
         is_name && (word.contains('_') || ["PAUSED", "SLOW", "STUCK"].contains(word))
     };
     let text: String =
-        sources.map(|name| read(&format!("functions/diagnostics/src/health/{name}.rs"))).concat();
+        sources.map(|name| read(&format!("functions/diagnostics/src/{name}.rs"))).concat();
     text.split('"').filter(is_code).map(str::to_owned).collect()
 }
 

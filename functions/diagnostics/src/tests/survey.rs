@@ -76,8 +76,8 @@ async fn statistics_tell_waiting_and_running_apart_and_sum_tokens(
     let of = &stats["types"][0];
     assert_eq!(of["counts"], json!({"COMPLETED": 2, "FAILED": 1}), "{stats}");
     assert_eq!((&of["total"], &of["errorPercent"]), (&json!(3), &json!(33.3)));
-    assert_eq!(of["waiting"], json!({"p50": 4.0, "p95": 4.0, "max": 4.0}));
-    assert_eq!(of["running"], json!({"p50": 3.0, "p95": 3.0, "max": 3.0}));
+    assert_eq!(of["waiting"], json!({"mean": 4.0, "p50": 4.0, "p95": 4.0, "p99": 4.0, "max": 4.0}));
+    assert_eq!(of["running"], json!({"mean": 3.0, "p50": 3.0, "p95": 3.0, "p99": 3.0, "max": 3.0}));
     let model = &stats["models"][0];
     assert_eq!((&model["calls"], &model["inputTokens"]), (&json!(4), &json!(14)));
     assert_eq!(stats["isCut"], false);

@@ -3,13 +3,8 @@
 use serde_json::json;
 use shared::aws::{functions::Deployed, rules::Rule};
 
-use super::{
-    super::{
-        facts::CheckedFunction,
-        finding::{Finding, Severity},
-    },
-    Judge,
-};
+use super::{super::facts::CheckedFunction, Judge};
+use crate::finding::{Finding, Severity};
 use crate::words::Words;
 
 impl Judge<'_> {

@@ -7,10 +7,8 @@ use shared::{
     store::ActiveOfType,
 };
 
-use super::{
-    super::finding::{Finding, Severity},
-    FAILURES_OVER, Judge, SWEEP_HEALS_WITHIN,
-};
+use super::{FAILURES_OVER, Judge, SWEEP_HEALS_WITHIN};
+use crate::finding::{Finding, Severity};
 
 /// Without an example of how long a type takes, this is long; with one, nothing shorter is.
 const LONG_RUN: TimeDelta = TimeDelta::minutes(15);

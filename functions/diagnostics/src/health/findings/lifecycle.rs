@@ -3,10 +3,8 @@
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::{
-    super::finding::{Finding, Severity},
-    Judge,
-};
+use super::Judge;
+use crate::finding::{Finding, Severity};
 
 /// What is left to the sweeps before something counts as kept for too long.
 const DELETED_WITHIN: TimeDelta = TimeDelta::days(2);

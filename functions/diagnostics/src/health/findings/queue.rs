@@ -4,10 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use shared::store::Capacity;
 
-use super::{
-    super::finding::{Finding, Severity},
-    Judge, SWEEP_HEALS_WITHIN,
-};
+use super::{Judge, SWEEP_HEALS_WITHIN};
+use crate::finding::{Finding, Severity};
 
 /// A sweep comes every five minutes by default; two are left out before anybody is told.
 const SWEEP_SILENCE: TimeDelta = TimeDelta::minutes(15);

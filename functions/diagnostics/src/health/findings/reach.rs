@@ -12,9 +12,12 @@ use super::{
     super::{
         database,
         facts::{CheckedModel, Look},
-        finding::{Finding, Severity},
     },
     Judge,
+};
+use crate::{
+    finding::{Finding, Severity},
+    index::lost_index,
 };
 
 /// Clocks may differ by so much.
@@ -77,17 +80,8 @@ impl Judge<'_> {
                 "restore its text, and make the change a new migration",
             )));
         }
-        if missing.is_empty() && !schema.lost_indexes.is_empty() {
-            let names = schema.lost_indexes.join(", ");
-            let summary = words.say(
-                format!("索引 {names} がありません：行が増えるほど遅くなります"),
-                format!("indexes are missing, and the more rows the slower it gets: {names}"),
-            );
-            let finding = Finding::new("INDEX_MISSING", Severity::Warning, summary);
-            all.push(finding.proved_by(json!({"indexes": schema.lost_indexes})).advise(words.say(
-                "infra/migrations にある CREATE INDEX を、CONCURRENTLY を付けて実行してください",
-                "run its CREATE INDEX, as it stands in infra/migrations, with CONCURRENTLY",
-            )));
+        if missing.is_empty() {
+            all.extend(schema.lost_indexes.iter().map(|name| lost_index(name, words)));
         }
         if !unknown.is_empty() {
             let finding = of(

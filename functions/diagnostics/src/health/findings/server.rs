@@ -3,10 +3,8 @@
 use serde_json::json;
 use shared::store::{Server, Session};
 
-use super::{
-    super::finding::{Finding, Severity},
-    Judge,
-};
+use super::Judge;
+use crate::finding::{Finding, Severity};
 
 impl Judge<'_> {
     pub(super) fn connections(&self, server: &Server) -> Option<Finding> {

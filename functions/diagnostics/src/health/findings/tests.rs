@@ -15,12 +15,10 @@ use shared::{
 };
 
 use super::{
-    super::{
-        facts::{CheckedFunction, Facts, Look, not_checked},
-        finding::{Severity, Verdict},
-    },
+    super::facts::{CheckedFunction, Facts, Look, not_checked},
     *,
 };
+use crate::finding::{Severity, Verdict};
 
 fn now() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::days(20_000)

@@ -20,6 +20,12 @@ pub(super) fn tell(data: &Value, lang: Lang, now: DateTime<Utc>, page: &mut Page
         page.line("");
         tell_finding(finding, lang, now, page);
     }
+    not_checked(data, lang, page);
+    verdict != "well"
+}
+
+/// What could not be checked, and why.
+pub(super) fn not_checked(data: &Value, lang: Lang, page: &mut Page) {
     let not_checked: Vec<_> = items(data, "notChecked").collect();
     if !not_checked.is_empty() {
         page.line("");
@@ -28,10 +34,9 @@ pub(super) fn tell(data: &Value, lang: Lang, now: DateTime<Utc>, page: &mut Page
             page.aside(&format!("  {}: {}", text(it, "what"), text(it, "why")));
         }
     }
-    verdict != "well"
 }
 
-fn tell_finding(finding: &Value, lang: Lang, now: DateTime<Utc>, page: &mut Page) {
+pub(super) fn tell_finding(finding: &Value, lang: Lang, now: DateTime<Utc>, page: &mut Page) {
     let severity = coloured(&text(finding, "severity"));
     page.line(format!("{severity}  {}  {}", text(finding, "code"), text(finding, "summary")));
     if finding["since"].is_string() {

@@ -4,13 +4,14 @@
 //! | file | holds |
 //! |---|---|
 //! | this one | the verbs, asking, exit codes |
-//! | `health`, `process`, `logs`, `survey` | how each answer is told |
+//! | `health`, `process`, `logs`, `performance`, `survey` | how each answer is told |
 //! | `page` | lines, tables, colours, and how wide they are |
 //! | `speech` | the two languages |
 
 mod health;
 mod logs;
 pub(super) mod page;
+mod performance;
 mod process;
 pub(super) mod speech;
 mod survey;
@@ -57,6 +58,13 @@ pub(crate) enum Question {
     Logs {
         /// The id.
         id: String,
+        #[command(flatten)]
+        hours: Hours,
+        #[command(flatten)]
+        telling: Telling,
+    },
+    /// Say where the time goes: by type, function, model and statement of the database.
+    Performance {
         #[command(flatten)]
         hours: Hours,
         #[command(flatten)]
@@ -149,6 +157,7 @@ impl Question {
             Self::Health { telling, .. }
             | Self::Process { telling, .. }
             | Self::Logs { telling, .. }
+            | Self::Performance { telling, .. }
             | Self::List { telling, .. }
             | Self::Stats { telling, .. }
             | Self::Errors { telling, .. } => *telling,
@@ -173,6 +182,10 @@ impl Question {
             Self::Logs { id, hours, .. } => {
                 set("check", Some("logs".into()));
                 set("processId", Some(id.as_str().into()));
+                set("hours", Some(hours.hours.into()));
+            }
+            Self::Performance { hours, .. } => {
+                set("check", Some("performance".into()));
                 set("hours", Some(hours.hours.into()));
             }
             Self::List { filter, .. } => {
@@ -218,6 +231,7 @@ impl Question {
             Self::Health { .. } => health::tell(data, lang, now, &mut page),
             Self::Process { .. } => process::tell(data, lang, now, &mut page),
             Self::Logs { .. } => logs::tell(data, lang, &mut page),
+            Self::Performance { .. } => performance::tell(data, lang, now, &mut page),
             Self::List { .. } => survey::list(data, lang, &mut page),
             Self::Stats { .. } => survey::stats(data, lang, &mut page),
             Self::Errors { .. } => survey::errors(data, lang, now, &mut page),

@@ -1,4 +1,4 @@
-//! What the check finds, as it is told.
+//! What a check finds, as it is told.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -79,4 +79,11 @@ impl Verdict {
             Some(Severity::Info) | None => Self::Well,
         }
     }
+}
+
+/// A check that could not be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct NotChecked {
+    pub(crate) what: &'static str,
+    pub(crate) why: String,
 }
