@@ -15,6 +15,8 @@ mod diagnose;
 mod drain;
 mod export;
 mod order;
+mod pages;
+mod partial;
 mod place;
 mod reconciler;
 #[cfg(test)]
