@@ -1,7 +1,7 @@
 //! The operator's verbs: they ask the deployed reconciler to admit fewer processes, or none, and
 //! show what it says of the capacity; or they ask diagnostics what is wrong (`diagnose/`), or for
-//! what is stored (`export/`). The functions are those of the local stack or of one on AWS
-//! (`place`, `account/`).
+//! what is stored (`export/`), of which they can make a page for people (`report/`). The
+//! functions are those of the local stack or of one on AWS (`place`, `account/`).
 //!
 //! - An **order** is what the reconciler is asked.
 //! - The **capacity** is what it answers to each of them: limits, what runs, what waits, and
@@ -19,6 +19,7 @@ mod pages;
 mod partial;
 mod place;
 mod reconciler;
+mod report;
 #[cfg(test)]
 mod testing;
 mod words;
@@ -74,6 +75,8 @@ pub(crate) enum Verb {
     },
     /// Write processes with their histories, one line of JSON each, oldest first.
     Export(export::ExportArgs),
+    /// Make a page of HTML of the last hours: throughput, times, failures, repairs, tokens.
+    Report(report::ReportArgs),
     #[command(flatten)]
     Ask(diagnose::Question),
 }
@@ -102,7 +105,7 @@ impl Verb {
         match self {
             Self::Pause { .. } | Self::Resume { .. } | Self::Drain { .. } => true,
             Self::Limit { limit, .. } => limit.changes(),
-            Self::Export(_) | Self::Ask(_) => false,
+            Self::Export(_) | Self::Report(_) | Self::Ask(_) => false,
         }
     }
 }
@@ -125,6 +128,10 @@ pub(crate) async fn run(
             return drain(&reconciler, &Order::pause(pause, by), timeout, print).await;
         }
         Verb::Export(args) => return export::run(args, reconciler.functions()).await,
+        Verb::Report(args) => {
+            let place = reconciler.functions();
+            return report::run(args, place.stack(), place).await;
+        }
         Verb::Ask(question) => return diagnose::run(question, reconciler.functions()).await,
     };
     print.answer(&reconciler.ask(&order).await?, reconciler.functions());

@@ -16,7 +16,7 @@ pub(crate) enum Lang {
 
 impl Lang {
     /// That of the shell.
-    pub(super) fn of_shell(variable: impl Fn(&str) -> Option<String>) -> Self {
+    pub(in super::super) fn of_shell(variable: impl Fn(&str) -> Option<String>) -> Self {
         let named = ["LC_ALL", "LC_MESSAGES", "LANG"]
             .into_iter()
             .filter_map(variable)
@@ -24,7 +24,7 @@ impl Lang {
         if named.is_some_and(|value| value.starts_with("ja")) { Self::Ja } else { Self::En }
     }
 
-    pub(super) const fn tag(self) -> &'static str {
+    pub(in super::super) const fn tag(self) -> &'static str {
         match self {
             Self::Ja => "ja",
             Self::En => "en",
@@ -32,7 +32,7 @@ impl Lang {
     }
 
     /// One of the two.
-    pub(super) const fn say(self, ja: &'static str, en: &'static str) -> &'static str {
+    pub(in super::super) const fn say(self, ja: &'static str, en: &'static str) -> &'static str {
         match self {
             Self::Ja => ja,
             Self::En => en,
