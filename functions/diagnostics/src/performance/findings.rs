@@ -129,8 +129,8 @@ fn statement(of: &Statement, words: Words) -> Option<Finding> {
         finding.proved_by(json!(of)).advise(words.say(
             "この製品の文でなければ、その持ち主に知らせてください。この製品の文なら、索引が\
              そろっているか確認してください（INDEX_MISSING）",
-            "if it is none of this product's, tell its owner; if it is, see that no index is missing \
-             (INDEX_MISSING)",
+            "if it is none of this product's, tell its owner; if it is, see that no index is \
+             missing (INDEX_MISSING)",
         ))
     })
 }
@@ -187,7 +187,8 @@ fn of_type(of: &TypeView, time_limit: TimeDelta, words: Words) -> Vec<Finding> {
         );
         all.push(finding.advise(words.say(
             "下のモデルと再試行の数を見てください。必要なら ProcessTimeLimitSeconds を延ばせます",
-            "see the models and the repeated attempts below; a longer ProcessTimeLimitSeconds gives time",
+            "see the models and the repeated attempts below; a longer ProcessTimeLimitSeconds \
+             gives time",
         )));
     }
     let attempts = usize::try_from(of.attempts_again).unwrap_or_default();

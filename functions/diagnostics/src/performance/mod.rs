@@ -1,6 +1,6 @@
-//! `{"check":"performance","hours":…}`: where the time goes. By type, waiting apart from running; by
-//! function, from what Lambda reports of each invocation; models; the database's statements and the
-//! tables that it reads from one end to the other; and what follows from that.
+//! `{"check":"performance","hours":…}`: where the time goes. By type, waiting apart from running;
+//! by function, from what Lambda reports of each invocation; models; the database's statements and
+//! the tables that it reads from one end to the other; and what follows from that.
 //!
 //! | file | holds |
 //! |---|---|

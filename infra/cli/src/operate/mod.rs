@@ -1,8 +1,8 @@
 //! The operator's verbs: they ask the deployed reconciler to admit fewer processes, or none, and
 //! show what it says of the capacity, or have it sweep (`reconcile`); they cancel and retry
 //! processes, one or many (`bulk/`); or they ask diagnostics what is wrong (`diagnose/`), or for
-//! what is stored (`export/`). The functions are those of the local stack or of one on AWS
-//! (`place`, `account/`).
+//! what is stored (`export/`), of which they can make a page for people (`report/`). The functions
+//! are those of the local stack or of one on AWS (`place`, `account/`).
 //!
 //! - An **order** is what the reconciler is asked.
 //! - The **capacity** is what it answers to each of them: limits, what runs, what waits, and
@@ -17,9 +17,12 @@ mod diagnose;
 mod drain;
 mod export;
 mod order;
+mod pages;
+mod partial;
 mod place;
 mod reconcile;
 mod reconciler;
+mod report;
 #[cfg(test)]
 mod testing;
 mod words;
@@ -81,6 +84,8 @@ pub(crate) enum Verb {
     Reconcile(reconcile::ReconcileArgs),
     /// Write processes with their histories, one line of JSON each, oldest first.
     Export(export::ExportArgs),
+    /// Make a page of HTML of the last hours: throughput, times, failures, repairs, tokens.
+    Report(report::ReportArgs),
     #[command(flatten)]
     Ask(diagnose::Question),
 }
@@ -111,7 +116,8 @@ impl Verb {
             Self::Limit { limit, .. } => limit.changes(),
             Self::Reconcile(args) => args.changes(),
             // They ask whether it is meant before they say who does it.
-            Self::Cancel(_) | Self::Retry(_) | Self::Export(_) | Self::Ask(_) => false,
+            Self::Cancel(_) | Self::Retry(_) => false,
+            Self::Export(_) | Self::Report(_) | Self::Ask(_) => false,
         }
     }
 }
@@ -141,6 +147,10 @@ pub(crate) async fn run(
         }
         Verb::Reconcile(args) => return reconcile::run(args, reconciler.functions()).await,
         Verb::Export(args) => return export::run(args, reconciler.functions()).await,
+        Verb::Report(args) => {
+            let place = reconciler.functions();
+            return report::run(args, place.stack(), place).await;
+        }
         Verb::Ask(question) => return diagnose::run(question, reconciler.functions()).await,
     };
     print.answer(&reconciler.ask(&order).await?, reconciler.functions());

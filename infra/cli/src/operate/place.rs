@@ -86,6 +86,14 @@ impl Place {
         Ok(Self::Aws { account, options })
     }
 
+    /// The name and the region of a stack on AWS.
+    pub(super) fn stack(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Local(_) => None,
+            Self::Aws { account, .. } => Some(account.stack()),
+        }
+    }
+
     /// Who is to be named for what is changed. On AWS it says, before, what is about to be changed.
     pub(super) async fn operator(&self) -> Result<String> {
         match self {

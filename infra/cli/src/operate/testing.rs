@@ -1,7 +1,9 @@
-//! A reconciler that says what a test has it say.
+//! A reconciler that says what a test has it say, and a folder of a test's own.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
@@ -47,5 +49,27 @@ impl Functions for &Scripted {
         answer
             .map(|data| json!({"success": true, "data": data}))
             .ok_or_else(|| anyhow!("the AWS gateway does not answer"))
+    }
+}
+
+/// A folder of one test.
+pub(super) struct Dir(PathBuf);
+
+impl Dir {
+    pub(super) fn of(test: &str) -> Self {
+        let path =
+            std::env::temp_dir().join(format!("aigen-operate-{}-{test}", std::process::id()));
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -52,6 +52,11 @@ impl Account {
         Ok(Self { access, stack, lambda, prefix })
     }
 
+    /// The stack's name and its region.
+    pub(super) fn stack(&self) -> (&str, &str) {
+        (&self.stack, &self.access.region)
+    }
+
     /// Which stack it is.
     pub(super) fn place(&self) -> String {
         format!("stack {} in {}", self.stack, self.access.region)

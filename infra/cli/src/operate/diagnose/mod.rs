@@ -29,7 +29,7 @@ use super::reconciler::Functions;
 use crate::envelope::Refusal;
 use crate::{output, stack};
 use page::Page;
-use speech::Lang;
+pub(super) use speech::Lang;
 
 /// The function's name, without the prefix of the stack that it is deployed in.
 const NAME: &str = "diagnostics";
@@ -122,7 +122,7 @@ pub(crate) struct Hours {
     /// Of the last N hours.
     #[arg(long, value_name = "N", default_value_t = 24)]
     #[arg(value_parser = value_parser!(u32).range(1..=744))]
-    hours: u32,
+    pub(super) hours: u32,
 }
 
 /// Which processes.

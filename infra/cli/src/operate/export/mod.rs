@@ -6,18 +6,16 @@
 
 mod sink;
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Error, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
-use indicatif::{ProgressBar, ProgressStyle};
-use serde::Deserialize;
+use indicatif::ProgressBar;
 use serde_json::{Map, Value};
 
-use super::diagnose::{ask, moment};
+use super::diagnose::moment;
+use super::pages::{Pages, bar};
 use super::reconciler::Functions;
 use super::words::{counted, quoted};
 use crate::{output, stack};
@@ -67,7 +65,7 @@ impl ExportArgs {
                 query.insert(name.to_owned(), value);
             }
         };
-        set("check", Some("export".into()));
+        set("cursor", self.after.clone().map(Value::from));
         set("since", time("--since", &self.since)?);
         set("until", Some(until.clone()));
         set("type", self.kind.clone().map(Value::from));
@@ -76,14 +74,6 @@ impl ExportArgs {
         set("withoutTexts", self.no_params.then_some(Value::Bool(true)));
         Ok((query, until))
     }
-}
-
-/// A page, as diagnostics answers it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Page {
-    processes: Vec<Value>,
-    next_cursor: Option<String>,
 }
 
 /// How far it has come.
@@ -127,8 +117,8 @@ pub(super) async fn run(args: &ExportArgs, functions: &impl Functions) -> Result
     let until = until.as_str().unwrap_or_default().to_owned();
     let mut sink = Sink::open(args.out.as_deref(), args.after.as_deref())?;
     let mut so_far = SoFar { after: args.after.clone(), ..SoFar::default() };
-    let bar = bar();
-    let fetching = fetch(functions, &query, &mut sink, &mut so_far, &bar);
+    let bar = bar("exporting");
+    let fetching = fetch(Pages::of(functions, query), &mut sink, &mut so_far, &bar);
     let outcome = stack::unless_interrupted(fetching).await;
     bar.finish_and_clear();
     let ended = match outcome? {
@@ -163,20 +153,12 @@ fn told_how_to_go_on(error: Error, so_far: &SoFar, until: &str) -> Error {
 
 /// Fetches page after page. `so_far` says what is written, whenever it ends.
 async fn fetch(
-    functions: &impl Functions,
-    query: &Map<String, Value>,
+    mut pages: Pages<'_, impl Functions>,
     sink: &mut Sink,
     so_far: &mut SoFar,
     bar: &ProgressBar,
 ) -> Result<()> {
-    loop {
-        let mut query = query.clone();
-        if let Some(after) = &so_far.after {
-            query.insert("cursor".to_owned(), after.as_str().into());
-        }
-        let data = ask(functions, &Value::Object(query)).await?;
-        let page = Page::deserialize(data)
-            .context("diagnostics answered what this aigen does not understand")?;
+    while let Some(page) = pages.next().await? {
         let lines = page.processes.iter().map(Line::of).collect::<Result<Vec<_>>>()?;
         sink.write(&lines)?;
         so_far.processes += lines.len() as u64;
@@ -189,24 +171,11 @@ async fn fetch(
             let up_to = up_to.format("%Y-%m-%d %H:%M");
             bar.set_message(format!("{}, up to {up_to} UTC", so_far.told()));
         }
-        match page.next_cursor {
-            Some(next) => so_far.after = Some(next),
-            None => return Ok(()),
+        if let Some(next) = page.next_cursor {
+            so_far.after = Some(next);
         }
     }
-}
-
-/// How far it is, where somebody watches.
-fn bar() -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} exporting  {msg}  {elapsed}") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
+    Ok(())
 }
 
 #[cfg(test)]

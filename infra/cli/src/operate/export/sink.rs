@@ -1,17 +1,17 @@
-//! Where the lines go. A file is written under another name beside it, and gets its own only when
-//! everything is in it; what an interrupted export has left under the other name is gone on with.
+//! Where the lines go: to standard output, or into a file that is there only when everything is in
+//! it. What an interrupted export has left is gone on with.
 
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
+
+use crate::operate::partial::Partial;
 
 /// What is read of a line.
 #[derive(Debug, Deserialize)]
@@ -56,12 +56,7 @@ pub(super) enum Sink {
     /// To standard output.
     Printed,
     /// Into a file.
-    File {
-        file: BufWriter<File>,
-        /// Its name until everything is in it.
-        partial: PathBuf,
-        path: PathBuf,
-    },
+    File(Partial),
 }
 
 impl Sink {
@@ -69,48 +64,33 @@ impl Sink {
     /// to that process stays.
     pub(super) fn open(path: Option<&Path>, after: Option<&str>) -> Result<Self> {
         let Some(path) = path else { return Ok(Self::Printed) };
-        let mut name = OsString::from(path);
-        name.push(".partial");
-        let partial = PathBuf::from(name);
-        let open = || -> std::io::Result<File> {
-            let mut options = OpenOptions::new();
-            // Whatever users wrote is in it.
-            options.read(true).write(true).create(true).truncate(false).mode(0o600);
-            let mut file = options.open(&partial)?;
-            let kept = after.map_or(Ok(0), |after| length_up_to(&file, after))?;
-            file.set_len(kept)?;
-            file.seek(SeekFrom::End(0))?;
-            Ok(file)
-        };
-        let file = open().with_context(|| format!("{} cannot be written", partial.display()))?;
-        Ok(Self::File { file: BufWriter::new(file), partial, path: path.to_owned() })
+        let kept = |file: &File| after.map_or(Ok(0), |after| length_up_to(file, after));
+        Ok(Self::File(Partial::open(path, kept)?))
     }
 
     /// Writes `lines`, all of them, before it returns.
     pub(super) fn write(&mut self, lines: &[Line]) -> Result<()> {
-        let (out, name): (&mut dyn Write, _) = match self {
-            Self::Printed => (&mut std::io::stdout().lock(), "standard output".to_owned()),
-            Self::File { file, partial, .. } => (file, partial.display().to_string()),
-        };
-        let mut write = || -> std::io::Result<()> {
+        let write = |out: &mut dyn Write| -> std::io::Result<()> {
             for line in lines {
                 out.write_all(line.text.as_bytes())?;
                 out.write_all(b"\n")?;
             }
             out.flush()
         };
-        write().with_context(|| format!("{name} cannot be written"))
+        match self {
+            Self::Printed => {
+                write(&mut std::io::stdout().lock()).context("standard output cannot be written")
+            }
+            Self::File(file) => file.write(write),
+        }
     }
 
     /// Gives the file its name, and says where everything is.
     pub(super) fn finish(self) -> Result<String> {
-        let Self::File { file, partial, path } = self else { return Ok("printed".to_owned()) };
-        let finish = || -> std::io::Result<()> {
-            file.into_inner()?.sync_all()?;
-            fs::rename(&partial, &path)
-        };
-        finish().with_context(|| format!("{} cannot be written", path.display()))?;
-        Ok(format!("written to {}", path.display()))
+        match self {
+            Self::Printed => Ok("printed".to_owned()),
+            Self::File(file) => file.finish(),
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fs;
-use std::path::Path;
 
 use anyhow::anyhow;
 use clap::Parser;
 use serde_json::json;
 
+use super::super::testing::Dir;
 use super::*;
 
 #[derive(Parser)]
@@ -55,30 +55,9 @@ impl Pages {
 
 impl Functions for Pages {
     async fn invoke(&self, name: &str, payload: &Value) -> Result<Value> {
-        assert_eq!(name, "diagnostics");
+        assert_eq!((name, &payload["check"]), ("diagnostics", &json!("export")));
         self.asked.borrow_mut().push(payload.clone());
         self.answers.borrow_mut().pop_front().unwrap().ok_or_else(|| anyhow!("it is away"))
-    }
-}
-
-/// A folder of one test.
-struct Dir(PathBuf);
-
-impl Dir {
-    fn of(test: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("aigen-export-{}-{test}", std::process::id()));
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -94,17 +73,14 @@ fn ids(numbers: std::ops::RangeInclusive<u64>) -> Vec<String> {
 #[test]
 fn what_is_asked_is_what_was_said_and_ends_now() {
     let (query, until) = args(&[]).query(now()).unwrap();
-    assert_eq!(
-        Value::Object(query),
-        json!({"check": "export", "until": "2026-11-26T04:00:30.000Z"})
-    );
+    assert_eq!(Value::Object(query), json!({"until": "2026-11-26T04:00:30.000Z"}));
     assert_eq!(until, "2026-11-26T04:00:30.000Z");
     let all = ["--since", "1h", "--until", "2026-11-26T04:00:00Z", "--type", "T", "--user", "u"];
     let more = ["--status", "failed", "--no-params"];
     let (query, _) = args(&[&all[..], &more].concat()).query(now()).unwrap();
     assert_eq!(
         Value::Object(query),
-        json!({"check": "export", "since": "2026-11-26T03:00:30Z", "until": "2026-11-26T04:00:00Z",
+        json!({"since": "2026-11-26T03:00:30Z", "until": "2026-11-26T04:00:00Z",
                "type": "T", "userId": "u", "status": "FAILED", "withoutTexts": true})
     );
     let error = args(&["--until", "noon"]).query(now()).unwrap_err().to_string();
@@ -113,7 +89,7 @@ fn what_is_asked_is_what_was_said_and_ends_now() {
 
 #[tokio::test]
 async fn all_pages_are_in_the_file_which_is_there_only_then() {
-    let dir = Dir::of("whole");
+    let dir = Dir::of("export-whole");
     let out = dir.path().join("all.jsonl");
     // A page may be empty and have a next one: it had looked at as many rows as one may.
     let answers = [page(1..=2, Some(2)), page([], Some(7)), page([8], None)];
@@ -131,7 +107,7 @@ async fn all_pages_are_in_the_file_which_is_there_only_then() {
 
 #[tokio::test]
 async fn one_that_broke_off_says_how_to_go_on_and_does_without_gap_or_repeat() {
-    let dir = Dir::of("broken");
+    let dir = Dir::of("export-broken");
     let out = dir.path().join("all.jsonl");
     let path = out.to_str().unwrap();
     fs::write(&out, "an export of before\n").unwrap();
