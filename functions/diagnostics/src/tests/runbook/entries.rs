@@ -167,7 +167,7 @@ fn each_of_the_fifty_troubles_has_one_entry_with_all_its_parts() {
             let names: Vec<_> = entry.parts.iter().map(|(name, _)| name.as_str()).collect();
             assert_eq!(names, papers.parts, "{path}: entry {}", entry.number);
             assert!(entry.parts.iter().all(|(_, text)| !text.is_empty()), "{path}: {entry:?}");
-            assert!(entry.parts[RUN].1.starts_with("`cargo aigen "), "{path}: {entry:?}");
+            assert!(entry.parts[RUN].1.starts_with("`cargo aigen"), "{path}: {entry:?}");
         }
     }
 }
@@ -297,7 +297,7 @@ fn both_languages_name_the_same_codes_and_commands() {
     let findings = codes_of_findings();
     let told = |entry: &Entry| {
         let text = entry.text();
-        let commands = quoted(&text).filter(|it| it.starts_with("cargo aigen "));
+        let commands = quoted(&text).filter(|it| it.starts_with("cargo aigen"));
         let named = codes(&text, &findings).into_iter().chain(commands);
         named.map(str::to_owned).collect::<BTreeSet<_>>()
     };
