@@ -232,6 +232,10 @@ mod tests {
             "docs/reconciler.md",
             "docs/runbook.en.md",
             "docs/runbook.ja.md",
+            "docs/runbook/incident.en.md",
+            "docs/runbook/incident.ja.md",
+            "docs/runbook/troubles.en.md",
+            "docs/runbook/troubles.ja.md",
             "infra/README.md",
         ];
         let sources = [

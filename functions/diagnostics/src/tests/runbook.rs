@@ -1,5 +1,7 @@
 //! The runbook in both languages, compared with what the code can say.
 
+mod entries;
+
 use std::{collections::BTreeSet, fs, path::Path};
 
 use shared::{language::Language, process::ErrorCode};

@@ -29,6 +29,13 @@ pub(super) async fn apply_to(connection: &mut PgConnection) -> Result<()> {
     MIGRATOR.run(connection).await.map_err(explained)
 }
 
+/// What a database has once they are applied.
+pub(super) fn told() -> String {
+    let count = MIGRATOR.iter().count();
+    let newest = MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or_default();
+    format!("the database has all {count} migrations, the newest {newest}")
+}
+
 /// Whether exactly the built-in migrations are applied, with the texts they have now.
 async fn all_applied(connection: &mut PgConnection) -> bool {
     let applied: Result<Vec<(i64, Vec<u8>, bool)>, _> =

@@ -63,6 +63,7 @@ pub use report::Reporter;
 pub use stack_env::StackEnv;
 pub use testing::TestArgs;
 
+use crate::output;
 use deployment::Deployment;
 use instance::Instance;
 use lock::Lock;
@@ -179,7 +180,10 @@ pub(crate) async fn migrate(
         Some(url) => url,
         None => current(name).context("no DATABASE_URL is given")?.database_url,
     };
-    migrations::apply(&url, reporter).await
+    migrations::apply(&url, reporter).await?;
+    // Also where nothing was left to apply: silence would not tell that from a wrong database.
+    output::line(migrations::told());
+    Ok(())
 }
 
 /// The schema on a connection of one's own.
