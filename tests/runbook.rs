@@ -21,7 +21,7 @@ use std::{
 
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
-use system_tests::{Goal, Stack, User, fresh_id};
+use system_tests::{Goal, Stack, User, aigen, fresh_id};
 use tokio::{
     io::AsyncWriteExt as _,
     process::Command,
@@ -63,9 +63,12 @@ fn kind(words: &[&str]) -> Kind {
     match words[0] {
         _ if has("--stack") => Kind::OnAws,
         "limit" if has("--calls") || has("--per-user") || has("--reset") => Kind::Changes,
-        "check-token" | "errors" | "export" | "health" | "limit" | "list" | "logs" | "process"
-        | "stats" | "status" | "watch" => Kind::Looks,
-        "drain" | "migrate" | "pause" | "resume" | "submit" => Kind::Changes,
+        "cancel" | "reconcile" | "retry" if has("--dry-run") => Kind::Looks,
+        "check-token" | "errors" | "export" | "health" | "limit" | "list" | "logs"
+        | "performance" | "process" | "report" | "stats" | "status" | "watch" => Kind::Looks,
+        "drain" | "migrate" | "pause" | "reconcile" | "resume" | "retry" | "submit" => {
+            Kind::Changes
+        }
         "prepare" => Kind::Develops,
         other => panic!("nobody has said here how `cargo aigen {other}` is tried"),
     }
@@ -77,14 +80,6 @@ fn commands() -> BTreeSet<String> {
     let text: String = PAPERS.map(|path| fs::read_to_string(root.join(path)).unwrap()).concat();
     let named = text.split("`cargo aigen ").skip(1).filter_map(|rest| rest.split('`').next());
     named.map(str::to_owned).collect()
-}
-
-/// The program, as it was built beside this test.
-fn aigen() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let program = test.ancestors().nth(2).unwrap().join("aigen");
-    assert!(program.is_file(), "{} is not there: cargo build -p aigen", program.display());
-    program
 }
 
 /// A pause is everybody's.

@@ -47,6 +47,18 @@ pub struct User {
     token: String,
 }
 
+/// The operators' program, as it was built beside the test.
+///
+/// # Panics
+/// When it was not built.
+#[must_use]
+pub fn aigen() -> std::path::PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let program = test.ancestors().nth(2).unwrap().join("aigen");
+    assert!(program.is_file(), "{} is not there: cargo build -p aigen", program.display());
+    program
+}
+
 impl Stack {
     /// The stack that `cargo aigen test` brought up.
     ///

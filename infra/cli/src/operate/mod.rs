@@ -115,9 +115,10 @@ impl Verb {
             Self::Pause { .. } | Self::Resume { .. } | Self::Drain { .. } => true,
             Self::Limit { limit, .. } => limit.changes(),
             Self::Reconcile(args) => args.changes(),
-            // They ask whether it is meant before they say who does it.
-            Self::Cancel(_) | Self::Retry(_) => false,
-            Self::Export(_) | Self::Report(_) | Self::Ask(_) => false,
+            // Cancel and retry ask whether it is meant before they say who does it.
+            Self::Cancel(_) | Self::Retry(_) | Self::Export(_) | Self::Report(_) | Self::Ask(_) => {
+                false
+            }
         }
     }
 }
