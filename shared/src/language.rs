@@ -22,9 +22,26 @@ impl Language {
         }
     }
 
-    /// Chooses by the headers of an HTTP event; Japanese for any other event.
+    /// The tags of both.
+    pub const TAGS: &[&str] = &["ja", "en"];
+
+    /// The language with this tag.
+    #[must_use]
+    pub fn of_tag(tag: &str) -> Option<Self> {
+        match tag {
+            "ja" => Some(Self::Japanese),
+            "en" => Some(Self::English),
+            _ => None,
+        }
+    }
+
+    /// Chooses by the headers of an HTTP event, or by the `lang` of a direct invocation; Japanese
+    /// where neither says anything.
     #[must_use]
     pub fn of_event(event: &Value) -> Self {
+        if event.get("requestContext").is_none() {
+            return event["lang"].as_str().and_then(Self::of_tag).unwrap_or_default();
+        }
         event
             .pointer("/headers/accept-language")
             .and_then(Value::as_str)

@@ -206,6 +206,35 @@ async fn t28_an_index_that_is_missing_is_named() {
     health.tells("INDEX_MISSING", name);
 }
 
+/// As the superuser: the application's own role may make no extension.
+async fn as_superuser(night: &Night, statement: &'static str) {
+    let mut superuser = PgConnection::connect(&night.stack.env.superuser_url).await.unwrap();
+    sqlx::raw_sql(statement).execute(&mut superuser).await.unwrap();
+    superuser.close().await.unwrap();
+}
+
+/// **N** Where the database counts its statements, one that has been slow is named when it no
+/// longer runs.
+#[tokio::test]
+async fn t28_a_statement_that_was_slow_is_named_afterwards() {
+    let night = Night::begins().await;
+    as_superuser(&night, "CREATE EXTENSION pg_stat_statements").await;
+    let slow = async {
+        as_superuser(&night, "SELECT pg_stat_statements_reset()").await;
+        for _ in 0..3 {
+            night.sql("SELECT pg_sleep(0.2)").await;
+        }
+        let ask = json!({"check": "performance", "hours": 1, "lang": "en"});
+        night.ask(DIAGNOSTICS, ask).await
+    };
+    let drop = as_superuser(&night, "DROP EXTENSION pg_stat_statements");
+    let told = Box::pin(then(slow, drop)).await;
+    let finding = told["findings"].as_array().unwrap();
+    let finding = finding.iter().find(|it| it["code"] == "STATEMENTS_SLOW").expect("it is named");
+    assert_eq!(finding["evidence"]["statement"], "SELECT pg_sleep($1)", "{told}");
+    assert_eq!(finding["evidence"]["calls"], 3);
+}
+
 /// **H** All the functions' sessions are ended in the middle of their work, as by a failover: no
 /// job is lost and none is done twice.
 #[tokio::test]

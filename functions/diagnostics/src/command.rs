@@ -5,7 +5,7 @@ use std::{ops::RangeInclusive, sync::LazyLock};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use shared::{
-    http::Refusal,
+    http::{Refusal, read_language},
     language::Language,
     process::{ErrorCode, ProcessId, Status},
     store::{CURSOR_LENGTH, Cursor, ExportFilter, ListFilter},
@@ -34,8 +34,6 @@ static STATUSES: LazyLock<Vec<&str>> =
 /// The error codes that there are.
 static CODES: LazyLock<Vec<&str>> =
     LazyLock::new(|| ErrorCode::ALL.iter().map(|code| code.as_str()).collect());
-/// The languages that there are.
-const LANGUAGES: &[&str] = &["ja", "en"];
 
 /// A check, and the language of its texts.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,14 +86,7 @@ impl Command {
     /// `VALIDATION_ERROR` that names every field that is wrong or unknown.
     pub(crate) fn read(payload: &Map<String, Value>) -> Result<Self, Refusal> {
         let mut reader = Reader::new("", payload);
-        let language = match reader.optional("lang").map(Value::as_str) {
-            None | Some(Some("ja")) => Language::Japanese,
-            Some(Some("en")) => Language::English,
-            Some(_) => {
-                reader.violate("lang", Rule::OneOf { allowed: LANGUAGES });
-                Language::default()
-            }
-        };
+        let language = read_language(&mut reader);
         let check = match reader.optional("check").and_then(Value::as_str) {
             Some("health") => Some(Check::Health),
             Some("process") => reader.uuid("processId").map(|id| Check::Process(ProcessId(id))),

@@ -4,24 +4,37 @@ use std::ops::RangeInclusive;
 
 use super::Caller;
 use crate::{
+    language::Language,
     process::Author,
-    validation::{Reader, Text},
+    validation::{Reader, Rule, Text},
 };
 
 /// Characters of a reason.
 pub const REASON_LENGTH: RangeInclusive<usize> = 0..=500;
 
 impl Caller {
-    /// Who makes the change that `reader` reads of: an operator may say a name as `by`. Users are
-    /// who they are.
+    /// Who makes the change that `reader` reads of: an operator may say a name as `by`, and in
+    /// which `lang` to be answered. Users are who they are, and have headers for it.
     #[must_use]
     pub fn author(&self, reader: &mut Reader<'_>) -> Author {
         let name = match self {
-            Self::Operator => reader.optional_text("by", Text::Line, Author::NAME_LENGTH),
+            Self::Operator => {
+                let _ = read_language(reader);
+                reader.optional_text("by", Text::Line, Author::NAME_LENGTH)
+            }
             Self::User(_) => None,
         };
         Author { actor: self.actor(), name }
     }
+}
+
+/// The `lang` of what `reader` reads of; Japanese where it says none.
+pub fn read_language(reader: &mut Reader<'_>) -> Language {
+    let Some(value) = reader.optional("lang") else { return Language::default() };
+    value.as_str().and_then(Language::of_tag).unwrap_or_else(|| {
+        reader.violate("lang", Rule::OneOf { allowed: Language::TAGS });
+        Language::default()
+    })
 }
 
 #[cfg(test)]
@@ -45,7 +58,8 @@ mod tests {
         assert_eq!(read(&Caller::Operator, &json!({})), (Actor::Operator.into(), vec![]));
         let user = Caller::User(UserId("taro".to_owned()));
         assert_eq!(read(&user, &body), (Actor::User.into(), vec!["by".to_owned()]));
-        let (_, wrong) = read(&Caller::Operator, &json!({"by": ""}));
-        assert_eq!(wrong, ["by"]);
+        let (_, wrong) = read(&Caller::Operator, &json!({"by": "", "lang": "fr"}));
+        assert_eq!(wrong, ["lang", "by"]);
+        assert_eq!(read(&Caller::Operator, &json!({"lang": "en"})).1, [""; 0]);
     }
 }

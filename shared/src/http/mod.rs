@@ -31,7 +31,7 @@ mod route;
 mod views;
 
 pub use self::{
-    author::REASON_LENGTH,
+    author::{REASON_LENGTH, read_language},
     batch::{BatchAcceptedView, BatchResult, BatchView, KeptRefusal},
     capacity::CapacityView,
     etag::ETag,

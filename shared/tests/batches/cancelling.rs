@@ -1,7 +1,8 @@
 //! A batch is cancelled as a whole: what is active ends, what has ended stays.
 
+use serde_json::json;
 use shared::{
-    process::{Actor, Ending, ErrorCode, ProcessError, ProcessId, Status},
+    process::{Actor, Author, Ending, ErrorCode, ProcessError, ProcessId, Status},
     store::{BatchCancelling, Claim, Completion},
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -34,6 +35,24 @@ async fn in_every_state(options: PgConnectOptions) -> Fixture {
     let failed = Ending::Failed(ProcessError::new(ErrorCode::AiError, "test"));
     fixture.store.end(id(1_003), &failed, Actor::Worker, at(2)).await.unwrap();
     fixture
+}
+
+#[sqlx::test(migrations = "../infra/migrations")]
+async fn the_history_of_each_says_which_operator_cancelled_the_batch_and_why(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let fixture = in_every_state(options).await;
+    let batch = sending(1, vec![]).batch_id();
+    let operator = Author { actor: Actor::Operator, name: Some("hanako".to_owned()) };
+    let cancelling = fixture.store.cancel_batch(batch, None, Some("quota"), operator, at(5)).await;
+    let cancelled = cancelling.unwrap().unwrap().cancelled;
+    assert_eq!(cancelled.len(), 3);
+    for id in cancelled {
+        let last = fixture.store.timeline(id).await.unwrap().pop().unwrap();
+        let detail = json!({"batchId": batch, "by": "hanako", "reason": "quota"});
+        assert_eq!((last.kind.as_str(), last.detail), ("cancelled", Some(detail)));
+    }
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]

@@ -11,7 +11,7 @@ use shared::{
 use super::functions::FunctionView;
 use crate::{
     finding::{Finding, Severity},
-    index::lost_index,
+    lost_index::lost_index,
     survey::TypeView,
     words::Words,
 };

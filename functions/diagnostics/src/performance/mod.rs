@@ -39,9 +39,9 @@ use crate::{
     words::Words,
 };
 
-/// What all parts have; the function has thirty seconds.
+/// What all parts have; the function has a minute.
 const LIMIT: Duration = Duration::from_secs(20);
-/// Hours of its newest invocations that are looked at first. The further back, the more at once.
+/// How far back the first look at a log goes; each further one goes four times as far.
 const FIRST_LOOK: TimeDelta = TimeDelta::minutes(15);
 /// Invocations of a function that are enough to tell.
 const ENOUGH: usize = 2_000;

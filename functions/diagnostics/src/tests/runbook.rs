@@ -26,7 +26,7 @@ fn codes_of_findings() -> BTreeSet<String> {
         "health/findings/queue",
         "health/findings/reach",
         "health/findings/server",
-        "index",
+        "lost_index",
         "performance/findings",
     ];
     let is_code = |word: &&str| {

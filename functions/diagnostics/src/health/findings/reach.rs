@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     finding::{Finding, Severity},
-    index::lost_index,
+    lost_index::lost_index,
 };
 
 /// Clocks may differ by so much.

@@ -89,7 +89,8 @@ pub(super) async fn carry(
             let goes_on = !stopped.get() && silences < SILENCES;
             tokio::select! {
                 _ = ticks.tick(), if goes_on && begun.len() < AT_ONCE && !open.is_empty() => {
-                    if let Some((index, id)) = open.pop() {
+                    // It may have been interrupted while the tick was waited for.
+                    if let Some((index, id)) = open.pop().filter(|_| !stopped.get()) {
                         let act = &act;
                         begun.push(async move { (index, Answered::of(act(&id).await)) });
                     }

@@ -166,7 +166,8 @@ impl Deed<'_> {
     /// What the function is asked about the process `id`. Of many, none presses: users who ask
     /// meanwhile come first.
     fn payload(&self, id: &str, by: &str) -> Value {
-        let mut payload = json!({"processId": id, "by": by});
+        let lang = self.how().telling.lang().tag();
+        let mut payload = json!({"processId": id, "by": by, "lang": lang});
         if let Some(reason) = &self.how().reason {
             payload["reason"] = reason.as_str().into();
         }

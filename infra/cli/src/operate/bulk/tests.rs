@@ -140,17 +140,20 @@ async fn the_preview_counts_shows_examples_and_says_what_is_left_out() {
 
 #[test]
 fn a_function_is_told_who_and_why_and_that_many_can_wait() {
-    let payload = |words: &str| asked(words).deed().payload("7", "hanako");
+    let payload = |words: &str| {
+        let words = format!("{words} --lang en");
+        asked(&words).deed().payload("7", "hanako")
+    };
     assert_eq!(
         payload("cancel --all --reason incident"),
-        json!({"processId": "7", "by": "hanako", "reason": "incident"})
+        json!({"processId": "7", "by": "hanako", "lang": "en", "reason": "incident"})
     );
     assert_eq!(
         payload("retry --failed --force --reason incident"),
-        json!({"processId": "7", "by": "hanako", "reason": "incident", "force": true,
-               "priority": "low"})
+        json!({"processId": "7", "by": "hanako", "lang": "en", "reason": "incident",
+               "force": true, "priority": "low"})
     );
-    assert_eq!(payload("retry 7"), json!({"processId": "7", "by": "hanako"}));
+    assert_eq!(payload("retry 7"), json!({"processId": "7", "by": "hanako", "lang": "en"}));
 }
 
 fn pace() -> Pace {

@@ -107,7 +107,7 @@ pub(crate) struct Telling {
 impl Telling {
     /// In which language.
     pub(super) fn lang(self) -> Lang {
-        self.lang.unwrap_or_else(|| Lang::of_shell(|name| std::env::var(name).ok()))
+        Lang::chosen(self.lang)
     }
 
     /// Whether it is told to a machine.

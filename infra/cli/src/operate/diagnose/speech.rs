@@ -15,6 +15,11 @@ pub(crate) enum Lang {
 }
 
 impl Lang {
+    /// The one that was asked for, or else that of the shell.
+    pub(in super::super) fn chosen(asked: Option<Self>) -> Self {
+        asked.unwrap_or_else(|| Self::of_shell(|name| std::env::var(name).ok()))
+    }
+
     /// That of the shell.
     pub(in super::super) fn of_shell(variable: impl Fn(&str) -> Option<String>) -> Self {
         let named = ["LC_ALL", "LC_MESSAGES", "LANG"]

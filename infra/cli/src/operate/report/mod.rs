@@ -99,7 +99,7 @@ impl ReportArgs {
         made_at: DateTime<Utc>,
         functions: &impl Functions,
     ) -> About {
-        let lang = self.lang.unwrap_or_else(|| Lang::of_shell(|name| std::env::var(name).ok()));
+        let lang = Lang::chosen(self.lang);
         let place = match (stack, lang) {
             (None, lang) => lang.say("ローカルのスタック", "local stack").to_owned(),
             (Some((name, region)), Lang::Ja) => format!("スタック {name}({region})"),

@@ -232,6 +232,8 @@ fn server(instance: &Instance, bin: &Path, run_as: RunAs) -> Command {
         // A socket's path may not be longer than 107 bytes, and nobody here needs one.
         "unix_socket_directories=".to_owned(),
         "max_connections=200".to_owned(),
+        // As RDS has it: whoever wants the statements counted makes the extension.
+        "shared_preload_libraries=pg_stat_statements".to_owned(),
         "timezone=UTC".to_owned(),
         "ssl=on".to_owned(),
         format!("ssl_cert_file={}", tls.certificate.display()),
