@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::envelope::Refusal;
+use crate::envelope::{Refusal, readable};
 
 /// What became of one process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -55,7 +55,11 @@ impl Answered {
             ..Refusal::default()
         });
         let again_after = refusal.retry_after.map(Duration::from_secs);
-        let Refusal { code, message, retryable, .. } = refusal;
+        let Refusal { code, message, retryable, details, .. } = refusal;
+        let message = match details.filter(|details| !details.is_null()) {
+            Some(details) => format!("{message} {}", readable(&details)),
+            None => message,
+        };
         let outcome = if retryable {
             Outcome::Later { code, message }
         } else {
@@ -98,6 +102,18 @@ mod tests {
         let answered = refused(true, Some(7));
         assert_eq!((answered.outcome, answered.again_after), (later, Some(Duration::from_secs(7))));
         assert_eq!(refused(false, None).outcome, Outcome::Refused { code, message });
+    }
+
+    #[test]
+    fn a_refusal_says_which_field_is_wrong() {
+        let details = json!([{"field": "reason", "message": "at most 500 characters"}]);
+        let error = json!({"code": "VALIDATION_ERROR", "message": "Wrong.", "details": details});
+        let Outcome::Refused { message, .. } =
+            Answered::of(Ok(json!({"success": false, "error": error}))).outcome
+        else {
+            panic!()
+        };
+        assert_eq!(message, "Wrong. reason: at most 500 characters");
     }
 
     #[test]

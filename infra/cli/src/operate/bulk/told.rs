@@ -22,7 +22,12 @@ pub(super) fn one(deed: &Deed<'_>, id: &str, carried: &Carried, lang: Lang) -> (
             (format!("{}: {id}", lang.say("中止しました", "cancelled")), true)
         }
         (Outcome::Refused { code, message } | Outcome::Later { code, message }, _) => {
-            (format!("{code}: {message}\n  → cargo aigen process {id}"), false)
+            let next = match code.as_str() {
+                "INVALID_UUID" | "PROCESSING_NOT_FOUND" => "cargo aigen list".to_owned(),
+                "VALIDATION_ERROR" => format!("cargo aigen {} --help", deed.name()),
+                _ => format!("cargo aigen process {id}"),
+            };
+            (format!("{code}: {message}\n  → {next}"), false)
         }
         (Outcome::Left, _) => (lang.say("中断しました", "interrupted").to_owned(), false),
     }
