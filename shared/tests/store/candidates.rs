@@ -25,15 +25,19 @@ fn ids(candidates: &[Candidate]) -> Vec<u128> {
     candidates.iter().map(|candidate| candidate.id.0.as_u128()).collect()
 }
 
+/// Process `number` in `status`, of a goal that stands in no other's way.
+async fn in_status(fixture: &Fixture, number: u128, status: Status) {
+    fixture.in_status(number, status).await;
+    let of_another = "UPDATE processing_state
+                      SET target_id = id, goal_id = id, holds = ARRAY[id]";
+    fixture.sql(of_another).await;
+    fixture.sql("DELETE FROM goals").await;
+}
+
 /// Processes 1 to 12, two in each status; all accepted, and ended, at the same time.
 async fn two_of_each(fixture: &Fixture) {
-    let mut number = 0;
-    for status in Status::ALL {
-        for _ in 0..2 {
-            number += 1;
-            fixture.in_status(number, *status).await;
-            fixture.sql("DELETE FROM goals").await;
-        }
+    for (number, status) in (1..).zip(Status::ALL.iter().flat_map(|status| [status; 2])) {
+        in_status(fixture, number, *status).await;
     }
 }
 
@@ -64,8 +68,8 @@ async fn each_process_is_a_candidate_once_however_small_the_pages_are(
 #[sqlx::test(migrations = "../infra/migrations")]
 async fn what_waits_is_a_candidate_like_what_runs(_: PgPoolOptions, options: PgConnectOptions) {
     let fixture = Fixture::new(options).await;
-    fixture.in_status(1, Status::Processing).await;
-    fixture.in_status(2, Status::Pending).await;
+    in_status(&fixture, 1, Status::Processing).await;
+    in_status(&fixture, 2, Status::Pending).await;
     fixture
         .sql("UPDATE processing_state SET admitted_at = NULL, share = 0 WHERE status = 'PENDING'")
         .await;

@@ -175,12 +175,14 @@ fn each_of_the_fifty_troubles_has_one_entry_with_all_its_parts() {
 #[test]
 fn the_entries_bear_the_names_of_the_troubles_and_are_found_by_what_is_seen() {
     let table = read("docs/troubles.md");
-    let names: Vec<_> = table
+    let mut names: Vec<_> = table
         .lines()
         .filter_map(|line| line.strip_prefix("| ")?.split(" | ").nth(1))
         .skip(1)
         .map(str::to_lowercase)
         .collect();
+    // A trouble that several tests make has a row of each.
+    names.dedup();
     let titles = entries(PAPERS[0].troubles).into_iter().map(|entry| entry.title.to_lowercase());
     assert_eq!(titles.collect::<Vec<_>>(), names);
     for papers in PAPERS {
