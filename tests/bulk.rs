@@ -1,5 +1,5 @@
 //! `aigen cancel --all` and `aigen retry --failed` on the local stack: what the filter names, and
-//! nothing else, with who and why in each history.
+//! nothing else, with who and why in each history. And `aigen load`, which makes many of them.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -134,4 +134,19 @@ async fn what_failed_is_retried_once_and_what_would_fail_again_is_left_out() {
     let (again, _) = said(&[&retry[..], &["--dry-run"]].concat()).await;
     assert_eq!(again["previewed"], 0, "{again}");
     assert_eq!(again["leftOut"], json!({"NOT_RETRYABLE": 1, "RETRIED": 2}));
+}
+
+#[tokio::test]
+async fn a_load_test_ends_with_its_jobs_and_says_how_fast_each_route_answered() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    Stack::up().await.model_reset().await;
+    let (told, code) = said(&["load", "--users", "5", "--every", "1", "--jobs", "10"]).await;
+    assert_eq!((code, &told["verdict"]), (0, &json!("well")), "{told}");
+    let jobs = &told["jobs"];
+    // Each fifth is cancelled, unless it has ended before.
+    let ended = ["COMPLETED", "CANCELLED"].map(|it| jobs["ended"][it].as_u64().unwrap_or(0));
+    assert_eq!((ended[0] + ended[1], &jobs["accepted"]), (10, &json!(10)), "{told}");
+    for requests in told["requests"].as_array().unwrap() {
+        assert!(requests["p50Ms"].as_f64().unwrap() > 0.0, "{told}");
+    }
 }

@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::stack::{self, InstanceName, Reporter};
-use crate::{bench, demo, model_double, operate, output, submit, token_check};
+use crate::{bench, demo, load, model_double, operate, output, submit, token_check};
 
 #[derive(Parser)]
 #[command(
@@ -58,6 +58,8 @@ enum Verb {
     Watch(demo::WatchArgs),
     /// Send the goals of a file, of any length, in batches; a second run goes on where one stopped.
     Submit(submit::SubmitArgs),
+    /// Have users ask, wait and cancel for some minutes, and print how fast they were answered.
+    Load(load::LoadArgs),
     #[command(flatten)]
     Operate(operate::Verb),
     /// Run all tests on a stack of their own, which is ended afterwards.
@@ -130,9 +132,11 @@ impl Verb {
     fn code_of_trouble(&self) -> ExitCode {
         match self {
             // 1 says that it ran, and that a person is needed.
-            Self::CheckToken(_) | Self::Operate(_) | Self::Submit(_) | Self::Watch(_) => {
-                ExitCode::from(2)
-            }
+            Self::CheckToken(_)
+            | Self::Load(_)
+            | Self::Operate(_)
+            | Self::Submit(_)
+            | Self::Watch(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }
@@ -140,7 +144,7 @@ impl Verb {
     /// Whether it listens to signals by itself, having something to end, to undo or to say.
     fn hears_signals(&self) -> bool {
         match self {
-            Self::Test(_) | Self::Operate(_) | Self::Submit(_) => true,
+            Self::Test(_) | Self::Load(_) | Self::Operate(_) | Self::Submit(_) => true,
             Self::Demo(args) => args.cleans_up(),
             _ => false,
         }
@@ -171,6 +175,7 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
             output::line(stack::token(&env, &name).await?);
         }
         Verb::Watch(args) => return demo::watch_verb(&args, instance).await,
+        Verb::Load(args) => return load::run(&args, instance).await,
         Verb::Submit(args) => return submit::run(&args, instance).await,
         Verb::Operate(verb) => return operate::run(&verb, &cli.place, instance).await,
         Verb::Test(args) => return stack::test(&args, &reporter).await,

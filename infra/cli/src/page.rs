@@ -8,7 +8,7 @@ use console::{Style, Term, measure_text_width, pad_str, truncate_str};
 const GAP: &str = "  ";
 
 /// What is printed.
-pub(in super::super) struct Page {
+pub(crate) struct Page {
     lines: Vec<String>,
     /// Columns of the terminal; `None`: nobody watches, and nothing is cut.
     width: Option<usize>,
@@ -16,30 +16,30 @@ pub(in super::super) struct Page {
 
 impl Page {
     /// For standard output.
-    pub(in super::super) fn of_terminal() -> Self {
+    pub(crate) fn of_terminal() -> Self {
         let width = Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
         Self { lines: Vec::new(), width }
     }
 
     /// One as wide as a test says.
     #[cfg(test)]
-    pub(in super::super) fn of_width(width: Option<usize>) -> Self {
+    pub(crate) fn of_width(width: Option<usize>) -> Self {
         Self { lines: Vec::new(), width }
     }
 
     /// A line as it is: sentences are never cut, and commands are copied.
-    pub(in super::super) fn line(&mut self, line: impl Into<String>) {
+    pub(crate) fn line(&mut self, line: impl Into<String>) {
         self.lines.push(line.into());
     }
 
     /// A line that is cut where the terminal ends.
-    pub(in super::super) fn aside(&mut self, line: &str) {
+    pub(crate) fn aside(&mut self, line: &str) {
         let line = self.cut(line);
         self.lines.push(dim(&line));
     }
 
     /// Names and values, one pair a line; a value that is empty is left out.
-    pub(in super::super) fn pairs(&mut self, pairs: &[(&str, String)]) {
+    pub(crate) fn pairs(&mut self, pairs: &[(&str, String)]) {
         let there: Vec<_> = pairs.iter().filter(|(_, value)| !value.is_empty()).collect();
         let widest = there.iter().map(|(name, _)| measure_text_width(name)).max().unwrap_or(0);
         for (name, value) in there {
@@ -49,7 +49,7 @@ impl Page {
     }
 
     /// A table: a head and its rows.
-    pub(in super::super) fn table(&mut self, head: &[&str], rows: &[Vec<String>]) {
+    pub(crate) fn table(&mut self, head: &[&str], rows: &[Vec<String>]) {
         let width = |column: usize| {
             let cells = rows.iter().filter_map(|row| row.get(column));
             let cells = cells.map(|cell| measure_text_width(cell));
@@ -69,7 +69,7 @@ impl Page {
     }
 
     /// All of it.
-    pub(in super::super) fn text(self) -> String {
+    pub(crate) fn text(self) -> String {
         self.lines.join("\n")
     }
 
@@ -80,12 +80,12 @@ impl Page {
 }
 
 /// What is beside the point.
-pub(in super::super) fn dim(text: &str) -> String {
+pub(crate) fn dim(text: &str) -> String {
     Style::new().dim().apply_to(text).to_string()
 }
 
 /// A word by what it stands for: good, bad, or between.
-pub(in super::super) fn coloured(word: &str) -> String {
+pub(crate) fn coloured(word: &str) -> String {
     let style = Style::new().bold();
     let style = match word {
         "well" | "COMPLETED" | "SUCCEEDED" => style.green(),

@@ -6,11 +6,11 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use super::diagnose::Telling;
-use super::diagnose::page::Page;
 use super::diagnose::speech::{Lang, items, seconds, text};
 use super::reconciler::Functions;
 use crate::envelope::Refusal;
 use crate::output;
+use crate::page::Page;
 
 /// The function's name, without the prefix of the stack that it is deployed in.
 const NAME: &str = "reconciler";

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Deed;
 use super::choice::{Candidate, Chosen};
-use crate::operate::diagnose::page::Page;
 pub(super) use crate::operate::diagnose::speech::Lang;
+use crate::page::Page;
 
 /// Processes that are shown one by one.
 const EXAMPLES: usize = 5;

@@ -5,7 +5,7 @@ use super::carry::Carried;
 use super::choice::Chosen;
 use super::outcome::Outcome;
 use super::preview::Lang;
-use crate::operate::diagnose::page::Page;
+use crate::page::Page;
 
 /// Processes that are told one by one.
 const MOST_ROWS: usize = 20;

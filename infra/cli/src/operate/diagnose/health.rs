@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::page::{Page, coloured};
 use super::speech::{Lang, ago, clock, items, plain, seconds, text};
+use crate::page::{Page, coloured};
 
 /// Tells it; whether a person is needed.
 pub(super) fn tell(data: &Value, lang: Lang, now: DateTime<Utc>, page: &mut Page) -> bool {

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::page::Page;
 use super::speech::{Lang, items, moment, plain, text};
+use crate::page::Page;
 
 /// The lines, and the invocations that wrote them.
 pub(super) fn tell(data: &Value, lang: Lang, page: &mut Page) -> bool {

@@ -10,7 +10,6 @@
 
 mod health;
 mod logs;
-pub(super) mod page;
 mod performance;
 mod process;
 pub(super) mod speech;
@@ -27,8 +26,8 @@ use serde_json::{Map, Value, json};
 
 use super::reconciler::Functions;
 use crate::envelope::Refusal;
+use crate::page::Page;
 use crate::{output, stack};
-use page::Page;
 pub(super) use speech::Lang;
 
 /// The function's name, without the prefix of the stack that it is deployed in.

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::page::Page;
 use super::speech::{Lang, ago, clock, items, text};
+use crate::page::Page;
 
 /// A page of processes.
 pub(super) fn list(data: &Value, lang: Lang, page: &mut Page) -> bool {
