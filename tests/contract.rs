@@ -353,6 +353,44 @@ fn every_alarm_is_on_a_metric_that_there_is_and_says_its_trouble_and_what_comes_
     }
 }
 
+/// The statements of a role, with whether the whole policy stands under a condition.
+fn statements(role: &Yaml) -> Vec<(bool, &Yaml)> {
+    let mut found = Vec::new();
+    for policy in role["Policies"].as_vec().unwrap() {
+        // `!If` is a list: the condition, the policy, and nothing.
+        let (is_conditional, policy) =
+            policy.as_vec().map_or((false, policy), |parts| (true, &parts[1]));
+        let statements = policy["PolicyDocument"]["Statement"].as_vec().unwrap();
+        found.extend(statements.iter().map(|statement| (is_conditional, statement)));
+    }
+    found
+}
+
+/// A right to everything is one that AWS knows no resource for, and networks and traces are asked
+/// for only where there are any.
+#[test]
+fn a_role_names_what_it_may_use_and_has_nothing_outside_a_vpc_that_is_for_one() {
+    let template = template();
+    let roles: Vec<_> = resources(&template, "AWS::IAM::Role").collect();
+    assert_eq!(roles.len(), 7, "six functions and the state machine");
+    for (is_conditional, statement) in roles.iter().flat_map(|role| statements(role)) {
+        let sid = text(&statement["Sid"]);
+        let resource = &statement["Resource"];
+        let is_all = resource.as_str() == Some("*");
+        let knows_no_resource = ["KeepNetworkInterfaces", "NotFromWithin", "SendTraces"];
+        assert!(!is_all || sid == "DeliverLogs" || knows_no_resource.contains(&sid), "{sid}");
+        assert_eq!(is_conditional, knows_no_resource.contains(&sid), "{sid}");
+        let all: Vec<_> = match &statement["Action"] {
+            Yaml::Array(_) => texts(&statement["Action"]),
+            one => vec![text(one)],
+        };
+        assert!(all.iter().all(|action| !action.contains('*')), "{sid}: {all:?}");
+        assert!(is_conditional || all.iter().all(|it| !it.starts_with("ec2:")), "{sid}");
+    }
+    let functions = resources(&template, "AWS::Serverless::Function");
+    assert!(functions.into_iter().all(|function| !function["Role"].is_badvalue()));
+}
+
 #[test]
 fn the_dashboard_shows_metrics_that_there_are_and_every_alarm() {
     let template = template();
