@@ -20,6 +20,7 @@ mod order;
 mod pages;
 mod partial;
 mod place;
+mod prices;
 mod reconcile;
 mod reconciler;
 mod report;

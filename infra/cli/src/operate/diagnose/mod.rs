@@ -24,6 +24,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Subcommand, value_parser};
 use serde_json::{Map, Value, json};
 
+use super::prices::Prices;
 use super::reconciler::Functions;
 use crate::envelope::Refusal;
 use crate::page::Page;
@@ -50,6 +51,8 @@ pub(crate) enum Question {
     Process {
         /// The process's id.
         id: String,
+        #[command(flatten)]
+        prices: Prices,
         #[command(flatten)]
         telling: Telling,
     },
@@ -228,7 +231,7 @@ impl Question {
         let mut page = Page::of_terminal();
         let is_needed = match self {
             Self::Health { .. } => health::tell(data, lang, now, &mut page),
-            Self::Process { .. } => process::tell(data, lang, now, &mut page),
+            Self::Process { prices, .. } => process::tell(data, prices, lang, now, &mut page),
             Self::Logs { .. } => logs::tell(data, lang, &mut page),
             Self::Performance { .. } => performance::tell(data, lang, now, &mut page),
             Self::List { .. } => survey::list(data, lang, &mut page),

@@ -1,14 +1,22 @@
 //! `process`, as it is told.
 
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::health::steps;
 use super::speech::{Lang, ago, clock, items, plain, seconds, text};
+use crate::operate::prices::{Counted, Prices};
 use crate::page::{Page, coloured};
 
 /// Tells it; whether a person is needed.
-pub(super) fn tell(data: &Value, lang: Lang, now: DateTime<Utc>, page: &mut Page) -> bool {
+pub(super) fn tell(
+    data: &Value,
+    prices: &Prices,
+    lang: Lang,
+    now: DateTime<Utc>,
+    page: &mut Page,
+) -> bool {
     let status = text(data, "status");
     page.line(format!(
         "{}  {}  {} %  {}",
@@ -31,6 +39,7 @@ pub(super) fn tell(data: &Value, lang: Lang, now: DateTime<Utc>, page: &mut Page
     ];
     let models = items(data, "models").map(|model| tokens(model, lang));
     pairs.extend(models.map(|model| (lang.say("モデル", "model"), model)));
+    pairs.push((lang.say("費用", "cost"), cost(data, prices, lang)));
     let rules = items(data, "rules");
     let rules = rules.map(|rule| format!("{} {}", text(rule, "id"), text(rule, "meaning")));
     pairs.extend(rules.map(|rule| (lang.say("規則", "rule"), rule)));
@@ -89,6 +98,30 @@ fn tokens(model: &Value, lang: Lang) -> String {
     match lang {
         Lang::Ja => format!("{id}: {calls} 回、入力 {input}、出力 {output} トークン、{latency}"),
         Lang::En => format!("{id}: {calls} calls, {input} tokens in, {output} out, {latency}"),
+    }
+}
+
+/// What the models cost, where prices were given; and which of them is left out.
+fn cost(data: &Value, prices: &Prices, lang: Lang) -> String {
+    let (mut sum, mut count, mut without) = (0.0, 0, Vec::new());
+    for model in items(data, "models") {
+        let id = text(model, "modelId");
+        match (prices.of(&id), Counted::deserialize(model)) {
+            (Some(price), Ok(tokens)) => {
+                sum += price.of(tokens);
+                count += 1;
+            }
+            _ => without.push(id),
+        }
+    }
+    if count == 0 {
+        return String::new();
+    }
+    let without = without.join(", ");
+    match (lang, without.is_empty()) {
+        (_, true) => format!("{sum:.4} US$"),
+        (Lang::Ja, false) => format!("{sum:.4} US$(価格のない {without} を除く)"),
+        (Lang::En, false) => format!("{sum:.4} US$, without {without}, whose price was not given"),
     }
 }
 

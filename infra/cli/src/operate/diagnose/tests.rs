@@ -158,6 +158,12 @@ fn a_process_tells_where_its_time_went_and_its_history() {
         assert!(text.contains(part), "{part:?} is not in:\n{text}");
     }
     assert!(!needed && !text.contains("long"), "{text}");
+    // 7 tokens in at 1,000 and 9 out at 10,000 US dollars a million.
+    let priced = ["process", "7", "--price", "m=1000,10000"];
+    assert!(told(&priced, &data, Lang::En).0.contains("cost       0.0970 US$"));
+    let other = json!({"modelId": "other", "inputTokens": 1, "outputTokens": 1});
+    data["models"].as_array_mut().unwrap().push(other);
+    assert!(told(&priced, &data, Lang::Ja).0.contains("価格のない other を除く"));
     data["rules"][0]["id"] = json!("R8");
     assert!(told(&["process", "7"], &data, Lang::Ja).1);
 }

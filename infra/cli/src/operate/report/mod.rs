@@ -8,11 +8,9 @@
 //! | `window` | the time that is looked at, in buckets |
 //! | `figures/` | processes → figures, purely |
 //! | `page/` | figures → HTML, purely |
-//! | `prices` | what models cost |
 
 mod figures;
 mod page;
-mod prices;
 mod process;
 mod window;
 
@@ -27,12 +25,12 @@ use serde_json::{Map, Value, json};
 use super::diagnose::{Hours, Lang};
 use super::pages::{Pages, bar};
 use super::partial::Partial;
+use super::prices::Prices;
 use super::reconciler::Functions;
 use super::words::counted;
 use crate::{output, stack};
 use figures::Figures;
 use page::{About, Commands};
-use prices::Price;
 use process::Process;
 use window::Window;
 
@@ -55,9 +53,8 @@ pub(crate) struct ReportArgs {
     /// By which clock: how far it is ahead of UTC, such as +09:00.
     #[arg(long, value_name = "OFFSET", default_value = "+00:00", allow_hyphen_values = true)]
     utc_offset: FixedOffset,
-    /// What a model costs, in US dollars for a million tokens in and out; for each model once.
-    #[arg(long, value_name = "MODEL=IN,OUT")]
-    price: Vec<Price>,
+    #[command(flatten)]
+    prices: Prices,
 }
 
 /// Gathers the figures, and writes the page. `stack`: the name and the region of one on AWS.
@@ -86,7 +83,9 @@ pub(super) async fn run(
     let place = write(file, &page::page(&figures, &about))?;
     let accepted = counted(figures.counts.accepted, "process", "processes");
     output::aside(format_args!("report of {accepted} {place}"));
-    for price in args.price.iter().filter(|price| !figures.models.contains_key(&price.model)) {
+    for price in
+        args.prices.prices.iter().filter(|price| !figures.models.contains_key(&price.model))
+    {
         output::aside(format_args!("no call of {}: its price was not used", price.model));
     }
     Ok(ExitCode::SUCCESS)
@@ -111,7 +110,7 @@ impl ReportArgs {
             process: typed("process".to_owned()),
             health: typed("health".to_owned()),
         };
-        About { lang, made_at, place, prices: self.price.clone(), commands }
+        About { lang, made_at, place, prices: self.prices.clone(), commands }
     }
 }
 

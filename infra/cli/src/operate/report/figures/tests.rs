@@ -1,8 +1,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::prices::Price;
 use super::*;
+use crate::operate::prices::Price;
 
 fn window() -> Window {
     let until = "2026-11-26T04:00:00Z".parse().unwrap();

@@ -1,11 +1,7 @@
 //! What a model took.
 
-use super::super::prices::Price;
 use super::super::process::Usage;
-
-/// Of a cache, a token that is read costs so much of one that is not; and one that is put into it.
-const CACHE_READ: f64 = 0.1;
-const CACHE_WRITE: f64 = 1.25;
+use crate::operate::prices::{Counted, Price};
 
 /// What the calls of a model took together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,10 +26,11 @@ impl Tokens {
 
     /// In US dollars.
     pub(in super::super) fn cost(&self, price: &Price) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "no count comes near 2^53")]
-        let millions = |tokens: u64| tokens as f64 / 1e6;
-        let cached =
-            millions(self.cache_read) * CACHE_READ + millions(self.cache_write) * CACHE_WRITE;
-        (millions(self.input) + cached) * price.input + millions(self.output) * price.output
+        price.of(Counted {
+            input: self.input,
+            output: self.output,
+            cache_read: self.cache_read,
+            cache_write: self.cache_write,
+        })
     }
 }

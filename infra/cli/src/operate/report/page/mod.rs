@@ -26,7 +26,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::super::diagnose::Lang;
 use super::LEAD;
 use super::figures::Figures;
-use super::prices::Price;
+use crate::operate::prices::Prices;
 use verdict::Verdict;
 use words::{clock, count, dollars, length_or_none, moment, percent, rough};
 
@@ -40,7 +40,7 @@ pub(super) struct About {
     pub made_at: DateTime<Utc>,
     /// Of which stack it tells, in words.
     pub place: String,
-    pub prices: Vec<Price>,
+    pub prices: Prices,
     pub commands: Commands,
 }
 

@@ -4,10 +4,10 @@ use maud::{Markup, html};
 
 use super::super::super::diagnose::Lang;
 use super::super::figures::{Figures, Seen, Tokens};
-use super::super::prices::Price;
 use super::About;
 use super::rules;
 use super::words::{count, dollars, length, moment};
+use crate::operate::prices::Prices;
 
 /// Rows of a table, at the most; the rest is told as a number.
 const MOST_ROWS: usize = 20;
@@ -128,7 +128,7 @@ fn seen<'a>(
 /// Tokens by model, and what they cost where prices were given.
 pub(super) fn models(figures: &Figures, about: &About) -> Markup {
     let lang = about.lang;
-    let priced = !about.prices.is_empty();
+    let priced = !about.prices.prices.is_empty();
     let is_cached = figures.models.values().any(|model| model.cache_read + model.cache_write > 0);
     html! {
         section {
@@ -183,7 +183,7 @@ fn model_head(is_cached: bool, priced: bool, lang: Lang) -> Markup {
 fn model_row(name: &str, tokens: Tokens, is_cached: bool, about: &About) -> Markup {
     #[expect(clippy::cast_precision_loss, reason = "no sum comes near 2^53 ms")]
     let mean = tokens.latency_ms as f64 / 1e3 / tokens.calls.max(1) as f64;
-    let cost = price(name, &about.prices).map(|price| tokens.cost(price));
+    let cost = about.prices.of(name).map(|price| tokens.cost(price));
     html! {
         tr {
             th.id scope="row" { (name) }
@@ -195,7 +195,7 @@ fn model_row(name: &str, tokens: Tokens, is_cached: bool, about: &About) -> Mark
             }
             td.number { (count(tokens.output)) }
             td.number { (length(mean, about.lang)) }
-            @if !about.prices.is_empty() {
+            @if !about.prices.prices.is_empty() {
                 td.number { (cost.map_or_else(|| "–".to_owned(), dollars)) }
             }
         }
@@ -221,13 +221,9 @@ const fn model_notes(priced: bool, lang: Lang) -> &'static str {
     }
 }
 
-fn price<'a>(model: &str, prices: &'a [Price]) -> Option<&'a Price> {
-    prices.iter().rfind(|price| price.model == model)
-}
-
 /// What all models with a price cost; `None`: no model has one.
-pub(super) fn total_cost(figures: &Figures, prices: &[Price]) -> Option<f64> {
+pub(super) fn total_cost(figures: &Figures, prices: &Prices) -> Option<f64> {
     let costs = figures.models.iter();
-    let costs = costs.filter_map(|(name, tokens)| Some(tokens.cost(price(name, prices)?)));
+    let costs = costs.filter_map(|(name, tokens)| Some(tokens.cost(prices.of(name)?)));
     costs.reduce(|sum, cost| sum + cost)
 }

@@ -12,7 +12,7 @@ fn about(lang: Lang) -> About {
         lang,
         made_at: "2026-11-26T04:00:00Z".parse().unwrap(),
         place: "stack <aigen> in ap-northeast-1".to_owned(),
-        prices: vec!["m=3,15".parse().unwrap()],
+        prices: Prices { prices: vec!["m=3,15".parse().unwrap()] },
         commands: Commands {
             errors: "aigen errors --hours 24".to_owned(),
             process: "aigen process".to_owned(),
@@ -132,7 +132,7 @@ fn costs_are_told_where_there_is_a_price_only() {
     let priced = text(&page(&figures(2, 1, "other"), &about(Lang::En)));
     assert!(priced.contains("m|2|2,000,000|0|1.5 s|US$ 6.00"), "{priced}");
     assert!(priced.contains("other|1|1,000,000|0|1.5 s|–"), "{priced}");
-    let plain = About { prices: Vec::new(), ..about(Lang::En) };
+    let plain = About { prices: Prices::default(), ..about(Lang::En) };
     assert!(!page(&figures(2, 1, "other"), &plain).contains("US$ "));
 }
 
