@@ -33,6 +33,8 @@ const SEARCH_LIMIT: Duration = Duration::from_secs(20);
 /// Invocations of one function that are looked for, the newest: each costs a call, and the quota of
 /// `FilterLogEvents` is small.
 const MOST_INVOCATIONS: usize = 10;
+/// Bytes of lines in an answer. Lambda takes answers of 6 MB, and more than these lines is in one.
+const MOST_BYTES: usize = 5_000_000;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -86,6 +88,15 @@ impl Diagnostics {
             lines.extend(of_function);
         }
         lines.sort_by_key(|line| line.at);
+        let left_out = leave_newest(&mut lines, MOST_BYTES);
+        if left_out > 0 {
+            let what = "lines";
+            let why = words.say(
+                format!("古い {left_out} 行は大きすぎて返せません。--hours で狭めてください"),
+                format!("the oldest {left_out} are too large for an answer: ask for fewer --hours"),
+            );
+            not_checked.push(NotChecked { what, why });
+        }
         for ((function, _), found) in search.all(reports).await {
             match found {
                 Ok(held) => invocations
@@ -124,6 +135,23 @@ fn latest_requests(lines: &[LineView]) -> (BTreeSet<Uuid>, usize) {
     (latest, others.len())
 }
 
+/// Takes the oldest of `lines` away, until as JSON the rest has no more than so many bytes; how many
+/// were taken.
+fn leave_newest(lines: &mut Vec<LineView>, bytes: usize) -> usize {
+    let mut left = bytes;
+    let sizes = lines.iter().rev().map(|line| serde_json::to_string(line).map_or(0, |it| it.len()));
+    let kept = sizes
+        .take_while(|size| {
+            let rest = left.checked_sub(*size);
+            left = rest.unwrap_or(0);
+            rest.is_some()
+        })
+        .count();
+    let taken = lines.len() - kept;
+    lines.drain(..taken);
+    taken
+}
+
 /// A function and its log.
 type Source = (&'static str, Logs);
 
@@ -153,6 +181,25 @@ mod tests {
     use shared::aws::logs::LogLine;
 
     use super::*;
+
+    #[test]
+    fn of_lines_that_are_too_much_for_an_answer_the_newest_are_left() {
+        let line = |text: &str| {
+            LineView::of("worker", &LogLine { at: DateTime::UNIX_EPOCH, text: text.to_owned() })
+        };
+        let lines: Vec<_> = ["old", "new", "newest"].map(line).into();
+        let size = |line| serde_json::to_string(line).unwrap().len();
+        let of_two = size(&lines[1]) + size(&lines[2]);
+        let left = |bytes| {
+            let mut lines = lines.clone();
+            let taken = leave_newest(&mut lines, bytes);
+            (taken, lines)
+        };
+        assert_eq!(left(usize::MAX), (0, lines.clone()));
+        assert_eq!(left(of_two), (1, lines[1..].to_vec()));
+        assert_eq!(left(of_two - 1), (2, lines[2..].to_vec()));
+        assert_eq!(left(0), (3, Vec::new()));
+    }
 
     #[test]
     fn of_many_invocations_the_newest_are_looked_for_and_the_others_are_counted() {

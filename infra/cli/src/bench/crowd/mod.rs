@@ -35,6 +35,8 @@ pub(crate) struct CrowdArgs {
 
 /// Users who share the jobs before the small quota.
 const USERS: usize = 15;
+/// More than are admitted at once.
+const FEWEST_JOBS: usize = 20;
 /// Seconds for each job: a quarter more than the quota of one model allows.
 const SECONDS_A_JOB: f64 = 105.0 / 90.0;
 
@@ -43,7 +45,8 @@ pub(super) async fn run(
     instance: InstanceName,
     reporter: &Reporter,
 ) -> Result<()> {
-    ensure!(args.jobs > 0 && args.crowd > 0, "nothing to measure");
+    ensure!(args.jobs >= FEWEST_JOBS, "--jobs: at least {FEWEST_JOBS}, or else none would wait");
+    ensure!(args.crowd > 0, "--crowd: at least 1");
     let load = Load::on(stack::current(instance)?).await?;
     let measured = measure(args, &load, reporter).await;
     load.over().await?;
