@@ -82,6 +82,24 @@ impl Setup {
         Ok(Database::new(Credentials::Secret { client, config }))
     }
 
+    /// Of the function that migrates: how the schema's owner logs in (`DATABASE_SECRET_ARN`, which
+    /// for this function is the owner's), and how the other functions do (`FUNCTIONS_SECRET_ARN`;
+    /// without it they log in as the owner).
+    ///
+    /// # Errors
+    /// When a variable is missing or wrong.
+    pub fn schema_owner(&self) -> Result<(Credentials, Option<Credentials>), Failure> {
+        let client = aws_sdk_secretsmanager::Client::new(&self.aws);
+        let config = DatabaseConfig::read(self.environment)?;
+        let functions = self.environment.text("FUNCTIONS_SECRET_ARN");
+        let functions = functions.filter(|secret_arn| *secret_arn != config.secret_arn);
+        let functions = functions.map(|secret_arn| Credentials::Secret {
+            client: client.clone(),
+            config: DatabaseConfig { secret_arn, ..config.clone() },
+        });
+        Ok((Credentials::Secret { client, config }, functions))
+    }
+
     /// `RATE_LIMIT_PER_MINUTE`: requests a minute of one user that may start something; 20 by
     /// default.
     ///

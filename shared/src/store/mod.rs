@@ -20,6 +20,7 @@
 //! | `timeline`, `survey`, `export` | for operators: one process's history; many processes |
 //! | `candidates` | for operators: what is cancelled or retried together |
 //! | `flow`, `sessions`, `schema` | for operators: whether work flows, who blocks, migrations |
+//! | `migrate` | the schema's owner: applying migrations, letting the functions' role in |
 //! | `statements` | for operators: what the database spends its time on |
 //!
 //! # How to add a query
@@ -58,6 +59,7 @@ mod flow;
 mod generation;
 mod health;
 mod history;
+mod migrate;
 mod poll;
 mod progress;
 mod rate_limit;
@@ -89,6 +91,7 @@ pub use self::{
     flow::{ActiveOfType, Budgets, FailuresOfCode, Flow, LastSweep, Unstarted},
     generation::{Completion, FoundTarget, NewRows, StoredGeneration},
     history::{CURSOR_LENGTH, Cursor, Filter, HISTORY_SQL, Page, Window},
+    migrate::{Login, Migrated, SchemaOwner},
     poll::Polled,
     rate_limit::{Counted, Quota},
     reconcile::{

@@ -9,7 +9,7 @@ use super::Store;
 use crate::process::Failure;
 
 /// The migrations that this code was written for.
-static MIGRATIONS: Migrator = sqlx::migrate!("../infra/migrations");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("../infra/migrations");
 
 /// How the database's migrations compare to ours, by their versions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,10 +57,21 @@ const INDEXES: [&str; 22] = [
 ];
 
 /// An applied migration.
-struct Applied {
+pub(super) struct Applied {
     version: i64,
     checksum: Vec<u8>,
     success: bool,
+}
+
+impl From<(i64, Vec<u8>, bool)> for Applied {
+    fn from((version, checksum, success): (i64, Vec<u8>, bool)) -> Self {
+        Self { version, checksum, success }
+    }
+}
+
+/// Ours: version and checksum.
+pub(super) fn ours() -> impl Iterator<Item = (i64, &'static [u8])> {
+    MIGRATIONS.iter().map(|migration| (migration.version, &migration.checksum[..]))
 }
 
 impl Store {
@@ -100,8 +111,7 @@ impl Store {
         )
         .fetch_all(&mut *connection)
         .await?;
-        let ours = MIGRATIONS.iter().map(|migration| (migration.version, &migration.checksum[..]));
-        Ok(Schema { applied_at, lost_indexes, ..compare(&applied, &ours.collect()) })
+        Ok(Schema { applied_at, lost_indexes, ..compare(&applied, &ours().collect()) })
     }
 }
 
@@ -120,7 +130,7 @@ pub fn statement_of_index(name: &str) -> Option<String> {
     made.next_back()
 }
 
-fn compare(applied: &[Applied], ours: &BTreeMap<i64, &[u8]>) -> Schema {
+pub(super) fn compare(applied: &[Applied], ours: &BTreeMap<i64, &[u8]>) -> Schema {
     let versions = |holds: &dyn Fn(&Applied) -> bool| -> Vec<i64> {
         applied.iter().filter(|row| holds(row)).map(|row| row.version).collect()
     };

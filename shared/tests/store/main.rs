@@ -12,6 +12,7 @@ mod completion;
 mod failures;
 mod history;
 mod idempotency;
+mod migrating;
 mod poll;
 mod racing;
 mod reconciling;

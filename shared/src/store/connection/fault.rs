@@ -35,7 +35,7 @@ pub(super) fn may_connect_soon(error: &sqlx::Error) -> bool {
 }
 
 /// The SQLSTATE, if the server gave one.
-pub(super) fn state(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+pub(in crate::store) fn state(error: &sqlx::Error) -> Option<Cow<'_, str>> {
     error.as_database_error()?.code()
 }
 

@@ -46,7 +46,7 @@ use self::{
     age::{Age, Judgement},
     statement::Statement,
 };
-pub(super) use self::{held::Held, open::Opener};
+pub(super) use self::{fault::state, held::Held, open::Opener};
 use super::config::Pooling;
 use crate::process::Failure;
 

@@ -37,6 +37,18 @@ pub enum Credentials {
 }
 
 impl Credentials {
+    /// User and password, for whoever makes that user.
+    ///
+    /// # Errors
+    /// `DATABASE_CONNECTION_ERROR` when the secret cannot be read, `INTERNAL_ERROR` when there is
+    /// no secret.
+    pub async fn login(&self) -> Result<(String, String), Failure> {
+        match self {
+            Self::Secret { client, config } => secret::login(client, config).await,
+            Self::Given(_) => Err(Failure::internal("these credentials are no secret's")),
+        }
+    }
+
     async fn read(&self, stage: Stage) -> Result<Option<PgConnectOptions>, Failure> {
         match self {
             Self::Secret { client, config } => secret::connect_options(client, config, stage).await,
@@ -64,7 +76,7 @@ impl Opener {
     ///
     /// # Errors
     /// `DATABASE_CONNECTION_ERROR` when the secret or the database cannot be reached in time.
-    pub(super) async fn open(
+    pub(in crate::store) async fn open(
         &self,
         limits: Limits,
         pooling: Pooling,
@@ -130,7 +142,7 @@ impl Opener {
             let Some(stage) = unread.next() else {
                 return Ok(Err(refusal.unwrap_or_else(|| Refused::late(limits))));
             };
-            candidate = timeout_at(deadline, self.credentials.read(stage))
+            candidate = timeout_at(deadline, Box::pin(self.credentials.read(stage)))
                 .await
                 .unwrap_or_else(|_| Err(sqlx::Error::from(no_answer(limits.call)).into()))?;
         }
@@ -161,8 +173,8 @@ fn place(options: &PgConnectOptions) -> String {
 
 /// A new connection.
 #[derive(Debug)]
-pub(super) struct Opened {
-    pub(super) connection: PgConnection,
+pub(in crate::store) struct Opened {
+    pub(in crate::store) connection: PgConnection,
     /// Whether the server has few connections left.
     pub(super) is_crowded: bool,
 }

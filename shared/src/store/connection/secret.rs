@@ -45,6 +45,29 @@ pub(super) async fn connect_options(
     config: &DatabaseConfig,
     stage: Stage,
 ) -> Result<Option<PgConnectOptions>, Failure> {
+    let secret = read(client, config, stage).await?;
+    secret.map(|secret| options(&secret, config)).transpose()
+}
+
+/// User and password of the secret as it is now.
+///
+/// # Errors
+/// `DATABASE_CONNECTION_ERROR` when the secret cannot be read.
+pub(super) async fn login(
+    client: &aws_sdk_secretsmanager::Client,
+    config: &DatabaseConfig,
+) -> Result<(String, String), Failure> {
+    let secret = read(client, config, Stage::Current).await?;
+    let secret = secret.ok_or_else(|| unreadable(&"it has no version in force"))?;
+    Ok((secret.username, secret.password))
+}
+
+/// The secret as it is now. `None`: it has no version of that stage.
+async fn read(
+    client: &aws_sdk_secretsmanager::Client,
+    config: &DatabaseConfig,
+    stage: Stage,
+) -> Result<Option<DatabaseSecret>, Failure> {
     let mut request = client.get_secret_value().secret_id(&config.secret_arn);
     if stage == Stage::Pending {
         request = request.version_stage("AWSPENDING");
@@ -62,8 +85,7 @@ pub(super) async fn connect_options(
         Err(error) => return Err(unreadable(&aws::describe_error(&error))),
     };
     let text = secret.secret_string().ok_or_else(|| unreadable(&"it is binary"))?;
-    let secret = parse(text).map_err(|fault| unreadable(&fault))?;
-    options(&secret, config).map(Some)
+    parse(text).map(Some).map_err(|fault| unreadable(&fault))
 }
 
 fn unreadable(what: &dyn fmt::Display) -> Failure {

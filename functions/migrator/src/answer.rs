@@ -1,0 +1,124 @@
+//! What is told to `CloudFormation`, and to an operator.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use shared::{process::Failure, store::Migrated};
+
+use crate::order::Deployment;
+
+/// How much of a reason is told: the whole answer may have 4,096 bytes, and 900 characters of four
+/// bytes each leave room for the ids
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html>).
+const REASON_LENGTH: usize = 900;
+/// What the resource is called where `CloudFormation` does not know it yet.
+const NAME: &str = "database-schema";
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Done {
+    /// Whether it was only looked at.
+    dry_run: bool,
+    applied: Vec<i64>,
+    newest: i64,
+    ahead: Vec<i64>,
+    /// Whether the functions' role sees the sessions of others; `None`: it was not set up here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sees_sessions: Option<bool>,
+}
+
+impl Done {
+    pub(crate) fn new(migrated: Migrated, dry_run: bool, sees_sessions: Option<bool>) -> Self {
+        let Migrated { applied, newest, ahead } = migrated;
+        Self { dry_run, applied, newest, ahead, sees_sessions }
+    }
+
+    /// The versions that the database has and this code does not know.
+    pub(crate) fn ahead(&self) -> &[i64] {
+        &self.ahead
+    }
+
+    /// In a sentence, for the events of a deployment.
+    fn told(&self) -> String {
+        let Self { applied, newest, ahead, .. } = self;
+        let told = match applied.len() {
+            0 => format!("nothing to apply: the newest migration is {newest}"),
+            count => format!("{count} applied, the newest is {newest}"),
+        };
+        ahead.last().map_or(told.clone(), |version| {
+            format!("{told}; the database is ahead, at {version}: a newer version has been here")
+        })
+    }
+}
+
+/// The answer to a deployment. `None`: the resource goes, and nothing was done.
+pub(crate) fn to_deployment(order: &Deployment, outcome: &Result<Option<Done>, Failure>) -> Value {
+    let (status, reason) = match outcome {
+        Ok(done) => ("SUCCESS", done.as_ref().map(Done::told)),
+        Err(failure) => ("FAILED", Some(format!("{}: {}", failure.code, failure.cause))),
+    };
+    let reason: String = reason.unwrap_or_default().chars().take(REASON_LENGTH).collect();
+    let name = order.physical_resource_id.as_deref().unwrap_or(NAME);
+    let newest = outcome.iter().flatten().map(|done| done.newest.to_string()).next();
+    json!({
+        "Status": status,
+        "Reason": reason,
+        "PhysicalResourceId": name,
+        "StackId": order.stack_id,
+        "RequestId": order.request_id,
+        "LogicalResourceId": order.logical_resource_id,
+        "Data": {"Newest": newest},
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::RequestType;
+
+    fn order(physical_resource_id: Option<&str>) -> Deployment {
+        Deployment {
+            request_type: RequestType::Create,
+            response_url: "https://example.com".to_owned(),
+            stack_id: "stack".to_owned(),
+            request_id: "request".to_owned(),
+            logical_resource_id: "Migrations".to_owned(),
+            physical_resource_id: physical_resource_id.map(str::to_owned),
+        }
+    }
+
+    fn done(applied: &[i64], ahead: &[i64]) -> Done {
+        let (applied, ahead) = (applied.to_vec(), ahead.to_vec());
+        Done::new(Migrated { applied, newest: 7, ahead }, false, None)
+    }
+
+    #[test]
+    fn a_deployment_reads_what_was_applied_and_that_the_database_is_ahead() {
+        let told = |done| to_deployment(&order(None), &Ok(Some(done)))["Reason"].clone();
+        assert_eq!(told(done(&[6, 7], &[])), "2 applied, the newest is 7");
+        assert_eq!(told(done(&[], &[])), "nothing to apply: the newest migration is 7");
+        let ahead = told(done(&[], &[8, 9]));
+        assert!(ahead.as_str().unwrap().contains("ahead, at 9"), "{ahead}");
+    }
+
+    #[test]
+    fn the_answer_is_to_the_request_and_keeps_the_resource_s_name() {
+        let answer = to_deployment(&order(None), &Ok(Some(done(&[], &[]))));
+        let ids = ["StackId", "RequestId", "LogicalResourceId", "PhysicalResourceId", "Status"];
+        let ids = ids.map(|name| answer[name].as_str().unwrap());
+        assert_eq!(ids, ["stack", "request", "Migrations", "database-schema", "SUCCESS"]);
+        assert_eq!(answer["Data"]["Newest"], "7");
+        let answer = to_deployment(&order(Some("older")), &Ok(None));
+        assert_eq!(answer["PhysicalResourceId"], "older");
+    }
+
+    /// `CloudFormation` takes no answer of more than 4,096 bytes.
+    #[test]
+    fn a_failure_is_told_with_its_code_however_long_its_cause_is() {
+        let failure = Failure::internal("長".repeat(5_000));
+        let answer = to_deployment(&order(Some("older")), &Err(failure));
+        assert_eq!(answer["Status"], "FAILED");
+        assert!(answer["Reason"].as_str().unwrap().starts_with("INTERNAL_ERROR: 長"));
+        assert!(answer.to_string().len() < 4_096, "{}", answer.to_string().len());
+    }
+}

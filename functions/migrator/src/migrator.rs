@@ -1,0 +1,212 @@
+//! Migrating, for whoever asks.
+
+use std::time::Duration;
+
+use lambda_runtime::Diagnostic;
+use postgres_protocol::password::scram_sha_256;
+use serde_json::{Value, json};
+use shared::{
+    clock::{Clock, SystemClock},
+    lambda::{Invocation, Setup},
+    process::Failure,
+    store::{Credentials, Login, SchemaOwner},
+};
+
+use crate::{
+    answer::{self, Done},
+    deliver::deliver,
+    order::{Order, RequestType},
+};
+
+/// What answering takes at the most, after the migrations.
+const MARGIN: Duration = Duration::from_secs(45);
+
+/// What migrating needs.
+pub(crate) struct Migrator {
+    /// Why there is none: a variable that is missing or wrong.
+    database: Result<Owned, Failure>,
+    clock: SystemClock,
+}
+
+/// The database, and who else is to be let in.
+struct Owned {
+    owner: SchemaOwner,
+    /// Where the functions' own name and password are; `None`: they log in as the owner.
+    functions: Option<Credentials>,
+}
+
+impl Migrator {
+    pub(crate) fn new(setup: &Setup) -> Self {
+        let database = setup
+            .schema_owner()
+            .map(|(owner, functions)| Owned { owner: SchemaOwner::new(owner), functions });
+        Self { database, clock: SystemClock }
+    }
+
+    /// One of a database that a test has.
+    #[cfg(test)]
+    fn of(database: Result<SchemaOwner, Failure>) -> Self {
+        let database = database.map(|owner| Owned { owner, functions: None });
+        Self { database, clock: SystemClock }
+    }
+
+    pub(crate) async fn handle(&self, invocation: Invocation) -> Result<Value, Diagnostic> {
+        let time = invocation.time_left(self.clock.now()).saturating_sub(MARGIN);
+        match Order::read(&invocation.payload)? {
+            Order::Operator { dry_run } => {
+                let done = self.migrate(dry_run, time).await?;
+                Ok(json!({"success": true, "data": done}))
+            }
+            Order::Deployment(order) => {
+                let outcome = match order.request_type {
+                    RequestType::Delete => Ok(None),
+                    _ => self.migrate(false, time).await.map(Some),
+                };
+                deliver(&order.response_url, &answer::to_deployment(&order, &outcome)).await?;
+                Ok(json!({}))
+            }
+        }
+    }
+
+    async fn migrate(&self, dry_run: bool, time: Duration) -> Result<Done, Failure> {
+        let done = self.attempt(dry_run, time).await.inspect_err(|failure| {
+            let cause = failure.cause.as_str();
+            tracing::error!(errorCode = %failure.code, cause, "the migrations were not applied");
+        })?;
+        if !done.ahead().is_empty() {
+            tracing::warn!(ahead = ?done.ahead(), "the database is ahead of this version");
+        }
+        Ok(done)
+    }
+
+    async fn attempt(&self, dry_run: bool, time: Duration) -> Result<Done, Failure> {
+        let Owned { owner, functions } = self.database.as_ref().map_err(Clone::clone)?;
+        if dry_run {
+            return Ok(Done::new(owner.plan().await?, true, None));
+        }
+        let migrated = owner.migrate(time).await?;
+        tracing::info!(applied = ?migrated.applied, newest = migrated.newest, "migrated");
+        let mut sees_sessions = None;
+        if let Some(functions) = functions {
+            let (role, password) = functions.login().await?;
+            let verifier = scram_sha_256(password.as_bytes());
+            sees_sessions = Some(owner.let_in(&Login { role, verifier }).await?);
+        }
+        Ok(Done::new(migrated, false, sees_sessions))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::{Router, routing::put};
+    use shared::process::ErrorCode;
+    use sqlx::{PgPool, postgres::PgConnectOptions, postgres::PgPoolOptions};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Where `CloudFormation` waits for answers.
+    struct Waiting {
+        url: String,
+        heard: Arc<Mutex<Vec<Value>>>,
+    }
+
+    impl Waiting {
+        async fn new() -> Self {
+            let heard: Arc<Mutex<Vec<Value>>> = Arc::default();
+            let sink = Arc::clone(&heard);
+            let hear = async move |body: String| {
+                sink.lock().unwrap().push(serde_json::from_str(&body).unwrap());
+            };
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}/answer?signed=yes", listener.local_addr().unwrap());
+            let router = Router::new().route("/answer", put(hear));
+            tokio::spawn(async move { axum::serve(listener, router).await });
+            Self { url, heard }
+        }
+
+        /// What `migrator` answers to a request of this kind.
+        async fn answer(&self, migrator: &Migrator, kind: &str) -> Value {
+            let payload = json!({
+                "RequestType": kind, "ResponseURL": self.url, "StackId": "s", "RequestId": "r",
+                "LogicalResourceId": "Migrations", "ResourceType": "Custom::Migrations",
+                "ResourceProperties": {"ServiceToken": "t", "Newest": "1"},
+            });
+            migrator.handle(invocation(payload)).await.unwrap();
+            self.heard.lock().unwrap().pop().unwrap()
+        }
+    }
+
+    fn invocation(payload: Value) -> Invocation {
+        let deadline = SystemClock.now() + Duration::from_mins(10);
+        Invocation { payload, deadline }
+    }
+
+    fn migrator(options: PgConnectOptions) -> Migrator {
+        Migrator::of(Ok(SchemaOwner::new(Credentials::Given(Box::new(options)))))
+    }
+
+    async fn count(pool: &PgPool) -> i64 {
+        let select = "SELECT count(*) FROM _sqlx_migrations";
+        sqlx::query_scalar(select).fetch_one(pool).await.unwrap()
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn a_deployment_migrates_an_empty_database_and_once_only(
+        pool: PgPoolOptions,
+        options: PgConnectOptions,
+    ) {
+        let (waiting, migrator) = (Waiting::new().await, migrator(options.clone()));
+        let looked = migrator.handle(invocation(json!({"dryRun": true}))).await.unwrap();
+        let all = looked["data"]["applied"].as_array().unwrap().len();
+        assert_eq!(looked["data"]["dryRun"], true);
+        let answer = waiting.answer(&migrator, "Create").await;
+        assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+        assert!(answer["Reason"].as_str().unwrap().starts_with(&format!("{all} applied")));
+        let pool = pool.connect_with(options).await.unwrap();
+        assert_eq!(count(&pool).await, i64::try_from(all).unwrap());
+        let answer = waiting.answer(&migrator, "Update").await;
+        assert!(answer["Reason"].as_str().unwrap().starts_with("nothing to apply"), "{answer}");
+        let answer = waiting.answer(&migrator, "Delete").await;
+        assert_eq!(answer["Status"], "SUCCESS");
+        assert_eq!(count(&pool).await, i64::try_from(all).unwrap(), "nothing is taken away");
+    }
+
+    #[sqlx::test(migrations = "../../infra/migrations")]
+    async fn a_migration_that_was_changed_fails_the_deployment_with_its_number(pool: PgPool) {
+        let options = pool.connect_options().as_ref().clone();
+        let newest: i64 = sqlx::query_scalar(
+            "UPDATE _sqlx_migrations SET checksum = '\\x00'
+             WHERE version = (SELECT max(version) FROM _sqlx_migrations)
+             RETURNING version",
+        )
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+        let (waiting, migrator) = (Waiting::new().await, migrator(options));
+        let answer = waiting.answer(&migrator, "Update").await;
+        assert_eq!(answer["Status"], "FAILED");
+        let reason = answer["Reason"].as_str().unwrap();
+        assert!(reason.contains(&newest.to_string()) && reason.contains("changed"), "{reason}");
+    }
+
+    #[tokio::test]
+    async fn a_variable_that_is_missing_fails_the_deployment_at_once() {
+        let cause = "the environment variable DATABASE_SECRET_ARN is not set";
+        let migrator = Migrator::of(Err(Failure::new(ErrorCode::InternalError, cause)));
+        let answer = Waiting::new().await.answer(&migrator, "Create").await;
+        assert_eq!(answer["Status"], "FAILED");
+        assert!(answer["Reason"].as_str().unwrap().contains(cause), "{answer}");
+        let error = migrator.handle(invocation(json!({}))).await.unwrap_err();
+        assert!(error.error_message.contains(cause));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_takes_is_an_error_that_says_where_to_look() {
+        let url = "http://127.0.0.1:9/nobody";
+        let failure = deliver(url, &json!({})).await.unwrap_err();
+        assert!(failure.cause.contains("S3"), "{}", failure.cause);
+    }
+}

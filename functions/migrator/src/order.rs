@@ -1,0 +1,108 @@
+//! What `migrator` is asked.
+
+use serde::Deserialize;
+use serde_json::Value;
+use shared::process::Failure;
+
+/// One of the things that it can be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// By a deployment, which waits for an answer at an address.
+    Deployment(Deployment),
+    /// By an operator.
+    Operator {
+        /// Only say what would be applied.
+        dry_run: bool,
+    },
+}
+
+/// A request of `CloudFormation` for a custom resource
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html>).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Deployment {
+    pub(crate) request_type: RequestType,
+    #[serde(rename = "ResponseURL")]
+    pub(crate) response_url: String,
+    pub(crate) stack_id: String,
+    pub(crate) request_id: String,
+    pub(crate) logical_resource_id: String,
+    /// Not there when it is created.
+    #[serde(default)]
+    pub(crate) physical_resource_id: Option<String>,
+}
+
+/// What is to be done with the resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) enum RequestType {
+    Create,
+    Update,
+    /// Nothing of the database is deleted with the stack.
+    Delete,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct OperatorOrder {
+    #[serde(default)]
+    dry_run: bool,
+}
+
+impl Order {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// `VALIDATION_ERROR` that says what is wrong, and what can be asked.
+    pub(crate) fn read(payload: &Value) -> Result<Self, Failure> {
+        let invalid = |why: String| {
+            let can = "it takes {}, {\"dryRun\":true} or a request of CloudFormation";
+            Failure::new(shared::process::ErrorCode::ValidationError, format!("{why}: {can}"))
+        };
+        // What comes through an API can never pass for an operator.
+        if payload.get("requestContext").is_some() {
+            return Err(invalid("this function is behind no API".to_owned()));
+        }
+        if payload.get("RequestType").is_some() {
+            let deployment = Deployment::deserialize(payload);
+            return deployment.map(Self::Deployment).map_err(|error| invalid(error.to_string()));
+        }
+        if !payload.is_object() {
+            return Err(invalid("this is no JSON object".to_owned()));
+        }
+        let order = OperatorOrder::deserialize(payload);
+        let order = order.map_err(|error| invalid(error.to_string()))?;
+        Ok(Self::Operator { dry_run: order.dry_run })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_operator_may_ask_for_all_or_only_look() {
+        let read = |payload: Value| Order::read(&payload).unwrap();
+        assert_eq!(read(json!({})), Order::Operator { dry_run: false });
+        assert_eq!(read(json!({"dryRun": true})), Order::Operator { dry_run: true });
+    }
+
+    #[test]
+    fn what_is_no_order_is_refused_with_what_can_be_asked() {
+        for payload in [
+            json!([]),
+            json!("migrate"),
+            json!({"dryrun": true}),
+            json!({"dryRun": "yes"}),
+            json!({"requestContext": {}}),
+            json!({"RequestType": "Create"}),
+            json!({"RequestType": "Drop", "ResponseURL": "u", "StackId": "s", "RequestId": "r",
+                   "LogicalResourceId": "l"}),
+        ] {
+            let failure = Order::read(&payload).unwrap_err();
+            assert_eq!(failure.code.as_str(), "VALIDATION_ERROR");
+            assert!(failure.cause.contains("dryRun"), "{payload}: {}", failure.cause);
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Applying the migrations, and giving the functions' role what it needs of them: as the owner of
+//! the schema, who is nobody that a function logs in as in normal work.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use sqlx::{AssertSqlSafe, PgConnection, Row, migrate::MigrateError};
+use tokio::time::{Instant, sleep};
+
+use super::{
+    config::Pooling,
+    connection::{Credentials, Limits, Opener, state},
+    schema::{self, MIGRATIONS, Schema},
+};
+use crate::process::{ErrorCode, Failure};
+
+/// How long a migration waits for a lock. Whoever comes after a statement that waits for a table
+/// waits too, so this is what a migration may hold up of the functions' work at once.
+const LOCK_WAIT: Duration = Duration::from_secs(3);
+/// How long it holds back before it asks for the lock again.
+const LOCK_PAUSE: Duration = Duration::from_secs(5);
+/// What the server has to end a statement, before the caller's own time is over.
+const MARGIN: Duration = Duration::from_secs(5);
+/// How long connecting may take: a server that sleeps takes a quarter of a minute to wake up.
+const CONNECT: Duration = Duration::from_secs(30);
+
+/// What the functions do to each table. A history is written once: nobody but the owner can change
+/// it afterwards. (That it can be deleted is retention's.)
+const RIGHTS: [(&str, &str); 17] = [
+    ("_sqlx_migrations", "SELECT"),
+    ("actions", "SELECT, INSERT, UPDATE, DELETE"),
+    ("goals", "SELECT, INSERT, UPDATE, DELETE"),
+    ("processing_batch", "SELECT, INSERT, UPDATE, DELETE"),
+    ("processing_capacity", "SELECT, INSERT, UPDATE, DELETE"),
+    ("processing_event", "SELECT, INSERT, DELETE"),
+    ("processing_model", "SELECT, INSERT, UPDATE, DELETE"),
+    ("processing_output", "SELECT, INSERT, UPDATE, DELETE"),
+    ("processing_queue", "SELECT, INSERT, UPDATE, DELETE"),
+    ("processing_start", "SELECT, INSERT, UPDATE, DELETE"),
+    ("processing_state", "SELECT, INSERT, UPDATE, DELETE"),
+    ("rate_limit", "SELECT, INSERT, UPDATE, DELETE"),
+    ("reconciler_sweep", "SELECT, INSERT, UPDATE, DELETE"),
+    ("request_batch", "SELECT, INSERT, UPDATE, DELETE"),
+    ("sub_goals", "SELECT, INSERT, UPDATE, DELETE"),
+    ("tasks", "SELECT, INSERT, UPDATE, DELETE"),
+    ("token_use", "SELECT, INSERT, UPDATE, DELETE"),
+];
+
+/// The database, as the owner of its schema.
+#[derive(Debug)]
+pub struct SchemaOwner {
+    opener: Opener,
+}
+
+/// What migrating came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Migrated {
+    /// Those that were applied now, or would be.
+    pub applied: Vec<i64>,
+    /// The newest that this code knows.
+    pub newest: i64,
+    /// Those in the database that this code does not know: a newer version has been here. They are
+    /// left as they are, and this code works with them by the rules of `infra/migrations`.
+    pub ahead: Vec<i64>,
+}
+
+/// How the functions log in.
+#[derive(Clone)]
+pub struct Login {
+    /// The name of their role.
+    pub role: String,
+    /// What `PostgreSQL` stores of the password: its SCRAM verifier, never the password.
+    pub verifier: String,
+}
+
+impl SchemaOwner {
+    /// Nothing is read or connected yet.
+    #[must_use]
+    pub fn new(credentials: Credentials) -> Self {
+        Self { opener: Opener::new(credentials) }
+    }
+
+    /// What [`Self::migrate`] would apply.
+    ///
+    /// # Errors
+    /// As there, but for what applying meets.
+    pub async fn plan(&self) -> Result<Migrated, Failure> {
+        let mut connection = self.connection(CONNECT).await?;
+        planned(&applied(&mut connection).await?)
+    }
+
+    /// Applies what is not applied yet, in order, each in a transaction of its own. Whoever else
+    /// does the same meanwhile is waited for. A lock that others hold is asked for again and again,
+    /// so that nobody waits for long behind the wait for it.
+    ///
+    /// # Errors
+    /// `INTERNAL_ERROR` when a migration's text was changed after it was applied, or was begun and
+    /// did not end; `DATABASE_ERROR` when one cannot be applied within `time`: what came before it
+    /// stays applied. `DATABASE_CONNECTION_ERROR` when the database cannot be reached.
+    pub async fn migrate(&self, time: Duration) -> Result<Migrated, Failure> {
+        let until = Instant::now() + time.saturating_sub(MARGIN);
+        let mut connection = self.connection(time.saturating_sub(MARGIN)).await?;
+        let plan = planned(&applied(&mut connection).await?)?;
+        let mut ours = sqlx::migrate::Migrator::with_migrations(MIGRATIONS.migrations.to_vec());
+        ours.set_ignore_missing(true);
+        loop {
+            match ours.run(&mut connection).await {
+                Ok(()) => return Ok(plan),
+                Err(error) if is_locked_out(&error) && Instant::now() + LOCK_PAUSE < until => {
+                    tracing::warn!("a table is held by others: the migration is tried again");
+                    sleep(LOCK_PAUSE).await;
+                }
+                Err(error) => return Err(explained(error)),
+            }
+        }
+    }
+
+    /// Makes the role, or gives it its password, and what the functions need of our tables: not
+    /// those of others, and no change of what a history says. Whether `health` can see whose
+    /// sessions block whom is told: the owner may not be allowed to give that right.
+    ///
+    /// # Errors
+    /// `DATABASE_ERROR` when the owner may not make roles, or does not own the tables.
+    pub async fn let_in(&self, login: &Login) -> Result<bool, Failure> {
+        let mut connection = self.connection(CONNECT).await?;
+        let owner: String = value(&mut connection, "SELECT current_user::text", &[]).await?;
+        if owner == login.role {
+            let cause = format!("{owner} owns the schema, and the functions must be another role");
+            return Err(Failure::internal(cause));
+        }
+        let is_there = "SELECT (EXISTS (SELECT FROM pg_roles WHERE rolname = $1))::text";
+        let is_there: String = value(&mut connection, is_there, &[&login.role]).await?;
+        let make = if is_there == "true" { "ALTER" } else { "CREATE" };
+        let role = format!("{make} ROLE %1$I LOGIN PASSWORD %2$L");
+        let mut statements = vec![(role, login.verifier.as_str())];
+        let database: String =
+            value(&mut connection, "SELECT current_database()::text", &[]).await?;
+        statements.push(("GRANT CONNECT ON DATABASE %2$I TO %1$I".to_owned(), &database));
+        statements.push(("GRANT USAGE ON SCHEMA public TO %1$I".to_owned(), ""));
+        // What an older version gave, and what somebody gave by hand, is taken back.
+        for (table, rights) in RIGHTS {
+            statements.push((format!("REVOKE ALL ON {table} FROM %1$I"), ""));
+            statements.push((format!("GRANT {rights} ON {table} TO %1$I"), ""));
+        }
+        for (template, other) in statements {
+            let format = "SELECT format($1, $2, $3)";
+            let statement: String =
+                value(&mut connection, format, &[&template, &login.role, other]).await?;
+            sqlx::raw_sql(AssertSqlSafe(statement))
+                .execute(&mut connection)
+                .await
+                .map_err(|error| refused(&error, "the functions cannot be given their role"))?;
+        }
+        let statement = "SELECT format('GRANT pg_read_all_stats TO %I', $1)";
+        let statement: String = value(&mut connection, statement, &[&login.role]).await?;
+        let sees_all = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await;
+        Ok(sees_all.is_ok())
+    }
+
+    /// A connection whose statements may take so long.
+    async fn connection(&self, time: Duration) -> Result<PgConnection, Failure> {
+        let limits = Limits::of_call(time + MARGIN);
+        let deadline = Instant::now() + CONNECT.min(time);
+        let opened = self.opener.open(limits, Pooling::Session, deadline).await?;
+        let mut connection = opened.connection;
+        let settings = format!(
+            "SET lock_timeout = {}; SET idle_session_timeout = 0; SET plan_cache_mode = auto",
+            LOCK_WAIT.as_millis()
+        );
+        sqlx::raw_sql(AssertSqlSafe(settings)).execute(&mut connection).await?;
+        Ok(connection)
+    }
+}
+
+async fn value(
+    connection: &mut PgConnection,
+    select: &'static str,
+    values: &[&str],
+) -> Result<String, Failure> {
+    let mut query = sqlx::query(select);
+    for value in values {
+        query = query.bind(*value);
+    }
+    Ok(query.fetch_one(connection).await?.try_get(0)?)
+}
+
+/// The migrations beside ours; a database that has none yet is empty.
+async fn applied(connection: &mut PgConnection) -> Result<Schema, Failure> {
+    let select = "SELECT version, checksum, success FROM _sqlx_migrations ORDER BY version";
+    let rows = match sqlx::query_as::<_, (i64, Vec<u8>, bool)>(select).fetch_all(connection).await {
+        Err(error) if state(&error).as_deref() == Some("42P01") => Vec::new(),
+        rows => rows?,
+    };
+    let rows: Vec<_> = rows.into_iter().map(schema::Applied::from).collect();
+    let ours: BTreeMap<_, _> = schema::ours().collect();
+    Ok(schema::compare(&rows, &ours))
+}
+
+/// What is to be applied, unless what was applied is not what we know.
+fn planned(schema: &Schema) -> Result<Migrated, Failure> {
+    if let Some(version) = schema.changed.first() {
+        return Err(changed(*version));
+    }
+    if let Some(version) = schema.failed.first() {
+        return Err(half_applied(*version));
+    }
+    let newest = schema::ours().map(|(version, _)| version).max().unwrap_or_default();
+    Ok(Migrated { applied: schema.missing.clone(), newest, ahead: schema.unknown.clone() })
+}
+
+fn changed(version: i64) -> Failure {
+    Failure::internal(format!(
+        "migration {version} was changed after it was applied to this database: put its text back, \
+         and make a new migration of the change"
+    ))
+}
+
+fn half_applied(version: i64) -> Failure {
+    Failure::internal(format!(
+        "migration {version} was begun and did not end: look at what it left, put that right, and \
+         delete its row of _sqlx_migrations"
+    ))
+}
+
+fn is_locked_out(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
+        return false;
+    };
+    matches!(state(error).as_deref(), Some("55P03" | "40P01"))
+}
+
+/// What kept a migration from being applied. The server's own words are told: what a migration says
+/// is known, and holds nothing that a user wrote.
+fn explained(error: MigrateError) -> Failure {
+    match error {
+        MigrateError::VersionMismatch(version) => changed(version),
+        MigrateError::Dirty(version) => half_applied(version),
+        MigrateError::ExecuteMigration(error, version) => {
+            refused(&error, &format!("migration {version} cannot be applied"))
+        }
+        MigrateError::Execute(error) => refused(&error, "the migrations cannot be applied"),
+        other => Failure::internal(other.to_string()),
+    }
+}
+
+fn refused(error: &sqlx::Error, what: &str) -> Failure {
+    let Some(database) = error.as_database_error() else {
+        let cause = format!("{what}: {error}");
+        return Failure::new(ErrorCode::DatabaseConnectionError, cause);
+    };
+    let state = database.code().unwrap_or_default();
+    let advice = match state.as_ref() {
+        "42501" => "; the role of the migrations must own the tables, and may need CREATEROLE",
+        "55P03" => "; another session holds the table: health names it",
+        "57014" => {
+            "; it took longer than a deployment may: apply it by hand, by cargo aigen migrate"
+        }
+        _ => "",
+    };
+    let cause = format!("{what}: {} (SQLSTATE {state}){advice}", database.message());
+    Failure::new(ErrorCode::DatabaseError, cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table that nobody was given would fail a function in the middle of its work.
+    #[sqlx::test(migrations = "../infra/migrations")]
+    async fn rights_are_given_to_every_table_that_the_migrations_make(pool: sqlx::PgPool) {
+        let made: Vec<String> = sqlx::query_scalar(
+            "SELECT tablename::text FROM pg_tables
+             WHERE schemaname = 'public' ORDER BY tablename COLLATE \"C\"",
+        )
+        .fetch_all(&pool)
+        .await
+        .unwrap();
+        assert_eq!(made, RIGHTS.map(|(table, _)| table));
+    }
+}

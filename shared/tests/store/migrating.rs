@@ -1,0 +1,163 @@
+//! The schema's owner: applying the migrations to a database in any state, and letting the
+//! functions' role in to what they need and no further.
+
+use std::time::Duration;
+
+use shared::{
+    process::{ErrorCode, Failure, Status},
+    store::{Credentials, Login, Migrated, SchemaOwner},
+};
+use sqlx::{
+    AssertSqlSafe, Executor, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use test_kit::Fixture;
+
+const TIME: Duration = Duration::from_mins(1);
+
+fn owner(options: &PgConnectOptions) -> SchemaOwner {
+    SchemaOwner::new(Credentials::Given(Box::new(options.clone())))
+}
+
+async fn migrate(options: &PgConnectOptions) -> Result<Migrated, Failure> {
+    owner(options).migrate(TIME).await
+}
+
+/// A role of the server that is there for one test. Sessions of it begin as the superuser, and are
+/// its own from the first statement on.
+struct Role {
+    name: String,
+    pool: PgPool,
+}
+
+impl Role {
+    async fn new(options: &PgConnectOptions, attributes: &str) -> Self {
+        let pool = PgPool::connect_with(options.clone()).await.unwrap();
+        let name: String =
+            sqlx::query_scalar("SELECT current_database()").fetch_one(&pool).await.unwrap();
+        // A name has 63 characters at the most, and the database's ends with what is its own.
+        let role = Self { name: format!("role{}", &name[name.len() - 50..]), pool };
+        role.sql(&format!("CREATE ROLE \"{}\" {attributes}", role.name)).await;
+        role
+    }
+
+    async fn sql(&self, sql: &str) {
+        self.pool.execute(AssertSqlSafe(sql.to_owned())).await.unwrap();
+    }
+
+    fn options(&self, options: &PgConnectOptions) -> PgConnectOptions {
+        options.clone().options([("role", self.name.as_str())])
+    }
+
+    async fn goes(self) {
+        let Self { name, .. } = &self;
+        self.sql(&format!("DROP OWNED BY \"{name}\"; DROP ROLE \"{name}\"")).await;
+    }
+}
+
+/// Why the statement is refused, as a SQLSTATE.
+async fn refused(pool: &PgPool, sql: &'static str) -> Option<String> {
+    let error = pool.execute(sql).await.err()?;
+    Some(error.as_database_error()?.code()?.into_owned())
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_empty_database_gets_all_and_a_whole_one_nothing(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let planned = owner(&options).plan().await.unwrap();
+    assert!(planned.applied.len() > 10 && planned.ahead.is_empty(), "{planned:?}");
+    assert_eq!(planned.applied.last(), Some(&planned.newest));
+    assert_eq!(migrate(&options).await.unwrap(), planned);
+    assert_eq!(migrate(&options).await.unwrap().applied, [] as [i64; 0]);
+}
+
+#[sqlx::test(migrations = "../infra/migrations")]
+async fn a_database_that_is_ahead_is_left_as_it_is_and_told_of(pool: PgPool) {
+    let options = pool.connect_options();
+    pool.execute(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (29991231000000, 'of a newer version', true, '\\x00', 0)",
+    )
+    .await
+    .unwrap();
+    let migrated = migrate(&options).await.unwrap();
+    assert_eq!((migrated.applied, migrated.ahead), (vec![], vec![29_991_231_000_000]));
+}
+
+#[sqlx::test(migrations = "../infra/migrations")]
+async fn what_was_changed_or_did_not_end_is_named_and_nothing_is_applied(pool: PgPool) {
+    let options = pool.connect_options();
+    for (change, word) in
+        [("checksum = '\\x00'", "was changed"), ("success = false", "did not end")]
+    {
+        let of_first = "version = (SELECT min(version) FROM _sqlx_migrations)";
+        let update = format!("UPDATE _sqlx_migrations SET {change} WHERE {of_first}");
+        pool.execute("CREATE TABLE kept AS TABLE _sqlx_migrations").await.unwrap();
+        pool.execute(AssertSqlSafe(update)).await.unwrap();
+        let failure = migrate(&options).await.unwrap_err();
+        assert_eq!(failure.code, ErrorCode::InternalError);
+        assert!(failure.cause.contains(word), "{}", failure.cause);
+        let back = "TRUNCATE _sqlx_migrations; INSERT INTO _sqlx_migrations TABLE kept;
+                    DROP TABLE kept";
+        sqlx::raw_sql(back).execute(&pool).await.unwrap();
+    }
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_right_that_is_missing_is_named(_: PgPoolOptions, options: PgConnectOptions) {
+    let role = Role::new(&options, "NOLOGIN").await;
+    let failure = migrate(&role.options(&options)).await.unwrap_err();
+    assert_eq!(failure.code, ErrorCode::DatabaseError);
+    for word in ["42501", "permission denied for schema public", "must own the tables"] {
+        assert!(failure.cause.contains(word), "{}", failure.cause);
+    }
+    role.goes().await;
+}
+
+#[sqlx::test(migrations = "../infra/migrations")]
+async fn the_functions_role_does_all_their_work_and_cannot_rewrite_a_history(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let role = Role::new(&options, "NOLOGIN").await;
+    role.sql("CREATE TABLE of_the_app (id int)").await;
+    role.sql(&format!("GRANT ALL ON processing_event TO \"{}\"", role.name)).await;
+    let login = Login { role: role.name.clone(), verifier: "a password".to_owned() };
+    // Once, and once more with the next deployment.
+    for _ in 0..2 {
+        assert!(owner(&options).let_in(&login).await.unwrap(), "a superuser gives every right");
+    }
+    let as_role = role.options(&options);
+    let fixture = Fixture::new(as_role.clone()).await;
+    for (number, status) in (1..).zip(Status::ALL) {
+        fixture.in_status(number, *status).await;
+        let of_another = "UPDATE processing_state
+                          SET target_id = id, goal_id = id, holds = ARRAY[id]";
+        fixture.sql(of_another).await;
+        fixture.sql("DELETE FROM goals").await;
+    }
+    assert!(fixture.store.schema().await.unwrap().missing.is_empty());
+    assert!(fixture.count("processing_event").await > 10);
+    for (sql, why) in [
+        ("UPDATE processing_event SET actor = 'user'", "a history that is rewritten"),
+        ("TRUNCATE processing_event", "one that is emptied"),
+        ("SELECT FROM of_the_app", "the app's own table"),
+        ("DELETE FROM _sqlx_migrations", "the migrations"),
+        ("CREATE TABLE mine (id int)", "a table of its own"),
+        ("ALTER TABLE goals ADD COLUMN x int", "the schema"),
+    ] {
+        assert_eq!(refused(&fixture.pool, sql).await.as_deref(), Some("42501"), "{why}");
+    }
+    fixture.pool.close().await;
+    drop(fixture);
+    role.goes().await;
+}
+
+#[sqlx::test(migrations = "../infra/migrations")]
+async fn the_owner_itself_is_no_role_for_functions(_: PgPoolOptions, options: PgConnectOptions) {
+    let login = Login { role: options.get_username().to_owned(), verifier: "x".to_owned() };
+    let failure = owner(&options).let_in(&login).await.unwrap_err();
+    assert!(failure.cause.contains("another role"), "{}", failure.cause);
+}
