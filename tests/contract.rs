@@ -8,6 +8,7 @@
 )]
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use shared::{
     chart::ChartType,
@@ -372,14 +373,15 @@ fn statements(role: &Yaml) -> Vec<(bool, &Yaml)> {
 fn a_role_names_what_it_may_use_and_has_nothing_outside_a_vpc_that_is_for_one() {
     let template = template();
     let roles: Vec<_> = resources(&template, "AWS::IAM::Role").collect();
-    assert_eq!(roles.len(), 7, "six functions and the state machine");
+    assert_eq!(roles.len(), 8, "seven functions and the state machine");
     for (is_conditional, statement) in roles.iter().flat_map(|role| statements(role)) {
         let sid = text(&statement["Sid"]);
         let resource = &statement["Resource"];
         let is_all = resource.as_str() == Some("*");
         let knows_no_resource = ["KeepNetworkInterfaces", "NotFromWithin", "SendTraces"];
         assert!(!is_all || sid == "DeliverLogs" || knows_no_resource.contains(&sid), "{sid}");
-        assert_eq!(is_conditional, knows_no_resource.contains(&sid), "{sid}");
+        let is_optional = sid == "ReadEncryptedSecret" || knows_no_resource.contains(&sid);
+        assert_eq!(is_conditional, is_optional, "{sid}");
         let all: Vec<_> = match &statement["Action"] {
             Yaml::Array(_) => texts(&statement["Action"]),
             one => vec![text(one)],
@@ -389,6 +391,24 @@ fn a_role_names_what_it_may_use_and_has_nothing_outside_a_vpc_that_is_for_one() 
     }
     let functions = resources(&template, "AWS::Serverless::Function");
     assert!(functions.into_iter().all(|function| !function["Role"].is_badvalue()));
+}
+
+/// Else a deployment would not run it, and its functions meet a schema that they do not know.
+#[test]
+fn a_deployment_runs_the_migrations_whenever_there_is_a_new_one() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/migrations");
+    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = names.map(|name| name.into_string().unwrap());
+    let newest = names.filter(|name| name.starts_with("20")).max().unwrap();
+    let template = template();
+    let migrations = resources(&template, "Custom::Migrations").next().unwrap();
+    assert_eq!(text(&migrations["Newest"]), newest.split('_').next().unwrap());
+    // Every function that knows the schema waits for them.
+    let all = template["Resources"].as_hash().unwrap().iter();
+    let functions = all.filter(|(_, it)| text(&it["Type"]) == "AWS::Serverless::Function");
+    for (name, function) in functions.filter(|(name, _)| text(name) != "Migrator") {
+        assert_eq!(function["DependsOn"].as_str(), Some("Migrations"), "{}", text(name));
+    }
 }
 
 #[test]

@@ -36,6 +36,8 @@ READY = "/_ministack/ready"
 # The public keys of a user pool: public on AWS too, and read from here by the API's authorizer.
 POOL_KEYS = re.compile(r"/[a-z0-9-]+_[A-Za-z0-9]+/\.well-known/jwks\.json")
 ALGORITHM = "AWS4-HMAC-SHA256 "
+# Where a custom resource's function puts its answer: the path bears a token that only it was told.
+ANSWER = re.compile(r"/_ministack/cfn-response/[A-Za-z0-9-]{16,}")
 
 
 class Request:
@@ -56,6 +58,8 @@ class Request:
         """Whether it needs no signature: it is for the API, or asks for what all may know."""
         if self.path == READY or POOL_KEYS.fullmatch(self.path):
             return self.method == "GET"
+        if ANSWER.fullmatch(self.path):
+            return self.method == "PUT" and not self.is_from_page() and not self.is_for_aws()
         return bool(API.match(self.path)) and not self.is_for_aws()
 
     def is_for_aws(self):

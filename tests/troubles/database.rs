@@ -1,5 +1,7 @@
 //! A database that is out of reach, full, locked, slow, or not as the code expects.
 
+use std::future::Future;
+
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use system_tests::{Goal, PATIENCE};
@@ -311,8 +313,8 @@ async fn t37_credentials_of_another_environment_are_named() {
     health.tells("FUNCTION_VARIABLES_DIFFER", "cancel-handler");
 }
 
-/// The row of the newest migration, changed while `health` is asked.
-async fn health_with_migration(night: &Night, change: &str) -> Health {
+/// What is seen while the rows of the migrations are changed.
+async fn with_migrations<T>(night: &Night, change: &str, look: impl Future<Output = T>) -> T {
     night.sql("CREATE TABLE migrations_kept AS TABLE _sqlx_migrations").await;
     night.sql(change).await;
     let put_right = night.sql(
@@ -320,7 +322,7 @@ async fn health_with_migration(night: &Night, change: &str) -> Health {
          INSERT INTO _sqlx_migrations TABLE migrations_kept;
          DROP TABLE migrations_kept",
     );
-    then(night.health(), put_right).await
+    then(look, put_right).await
 }
 
 const NEWEST: &str = "version = (SELECT max(version) FROM _sqlx_migrations)";
@@ -331,18 +333,28 @@ async fn t38_a_migration_that_was_not_run_is_named_with_its_command() {
     let night = Night::begins().await;
     let newest = night.text("SELECT max(version)::text FROM _sqlx_migrations").await;
     let change = format!("DELETE FROM _sqlx_migrations WHERE {NEWEST}");
-    let health = health_with_migration(&night, &change).await;
-    health.names("MIGRATIONS_MISSING", &newest);
-    assert_eq!(health.command("MIGRATIONS_MISSING"), "cargo aigen migrate");
+    let planned = Box::pin(with_migrations(&night, &change, async {
+        let health = night.health().await;
+        health.names("MIGRATIONS_MISSING", &newest);
+        assert_eq!(health.command("MIGRATIONS_MISSING"), "cargo aigen migrate");
+        night.ask("migrator", json!({"dryRun": true})).await
+    }));
+    assert_eq!(planned.await["applied"].to_string(), format!("[{newest}]"));
 }
 
-/// **N** `aigen health` says which migration has another text than the one that was run.
+/// **N, P** `aigen health` says which migration has another text than the one that was run, and a
+/// deployment fails with it before any function is changed.
 #[tokio::test]
 async fn t39_a_migration_whose_checksum_differs_is_named() {
     let night = Night::begins().await;
     let newest = night.text("SELECT max(version)::text FROM _sqlx_migrations").await;
     let change = format!("UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE {NEWEST}");
-    health_with_migration(&night, &change).await.tells("MIGRATION_CHANGED", &newest);
+    let migrated = Box::pin(with_migrations(&night, &change, async {
+        night.health().await.tells("MIGRATION_CHANGED", &newest);
+        night.stack.invoke("migrator", &json!({})).await
+    }));
+    let told = migrated.await.to_string();
+    assert!(told.contains(&newest) && told.contains("was changed"), "{told}");
 }
 
 /// **N** A secret that the function's role may not read is named with the right that is missing.

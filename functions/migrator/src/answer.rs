@@ -51,7 +51,7 @@ impl Done {
     }
 }
 
-/// The answer to a deployment. `None`: the resource goes, and nothing was done.
+/// The answer to a deployment. `None`: nothing was to be done.
 pub(crate) fn to_deployment(order: &Deployment, outcome: &Result<Option<Done>, Failure>) -> Value {
     let (status, reason) = match outcome {
         Ok(done) => ("SUCCESS", done.as_ref().map(Done::told)),
@@ -74,18 +74,6 @@ pub(crate) fn to_deployment(order: &Deployment, outcome: &Result<Option<Done>, F
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::RequestType;
-
-    fn order(physical_resource_id: Option<&str>) -> Deployment {
-        Deployment {
-            request_type: RequestType::Create,
-            response_url: "https://example.com".to_owned(),
-            stack_id: "stack".to_owned(),
-            request_id: "request".to_owned(),
-            logical_resource_id: "Migrations".to_owned(),
-            physical_resource_id: physical_resource_id.map(str::to_owned),
-        }
-    }
 
     fn done(applied: &[i64], ahead: &[i64]) -> Done {
         let (applied, ahead) = (applied.to_vec(), ahead.to_vec());
@@ -94,7 +82,8 @@ mod tests {
 
     #[test]
     fn a_deployment_reads_what_was_applied_and_that_the_database_is_ahead() {
-        let told = |done| to_deployment(&order(None), &Ok(Some(done)))["Reason"].clone();
+        let told =
+            |done| to_deployment(&Deployment::example(None), &Ok(Some(done)))["Reason"].clone();
         assert_eq!(told(done(&[6, 7], &[])), "2 applied, the newest is 7");
         assert_eq!(told(done(&[], &[])), "nothing to apply: the newest migration is 7");
         let ahead = told(done(&[], &[8, 9]));
@@ -103,12 +92,12 @@ mod tests {
 
     #[test]
     fn the_answer_is_to_the_request_and_keeps_the_resource_s_name() {
-        let answer = to_deployment(&order(None), &Ok(Some(done(&[], &[]))));
+        let answer = to_deployment(&Deployment::example(None), &Ok(Some(done(&[], &[]))));
         let ids = ["StackId", "RequestId", "LogicalResourceId", "PhysicalResourceId", "Status"];
         let ids = ids.map(|name| answer[name].as_str().unwrap());
         assert_eq!(ids, ["stack", "request", "Migrations", "database-schema", "SUCCESS"]);
         assert_eq!(answer["Data"]["Newest"], "7");
-        let answer = to_deployment(&order(Some("older")), &Ok(None));
+        let answer = to_deployment(&Deployment::example(Some("older")), &Ok(None));
         assert_eq!(answer["PhysicalResourceId"], "older");
     }
 
@@ -116,7 +105,7 @@ mod tests {
     #[test]
     fn a_failure_is_told_with_its_code_however_long_its_cause_is() {
         let failure = Failure::internal("長".repeat(5_000));
-        let answer = to_deployment(&order(Some("older")), &Err(failure));
+        let answer = to_deployment(&Deployment::example(Some("older")), &Err(failure));
         assert_eq!(answer["Status"], "FAILED");
         assert!(answer["Reason"].as_str().unwrap().starts_with("INTERNAL_ERROR: 長"));
         assert!(answer.to_string().len() < 4_096, "{}", answer.to_string().len());

@@ -6,6 +6,7 @@ use lambda_runtime::Diagnostic;
 use postgres_protocol::password::scram_sha_256;
 use serde_json::{Value, json};
 use shared::{
+    chart::Chart,
     clock::{Clock, SystemClock},
     lambda::{Invocation, Setup},
     process::Failure,
@@ -15,7 +16,7 @@ use shared::{
 use crate::{
     answer::{self, Done},
     deliver::deliver,
-    order::{Order, RequestType},
+    order::Order,
 };
 
 /// What answering takes at the most, after the migrations.
@@ -58,9 +59,10 @@ impl Migrator {
                 Ok(json!({"success": true, "data": done}))
             }
             Order::Deployment(order) => {
-                let outcome = match order.request_type {
-                    RequestType::Delete => Ok(None),
-                    _ => self.migrate(false, time).await.map(Some),
+                let outcome = if order.is_to_migrate() {
+                    self.migrate(false, time).await.map(Some)
+                } else {
+                    Ok(None)
                 };
                 deliver(&order.response_url, &answer::to_deployment(&order, &outcome)).await?;
                 Ok(json!({}))
@@ -90,7 +92,7 @@ impl Migrator {
         if let Some(functions) = functions {
             let (role, password) = functions.login().await?;
             let verifier = scram_sha_256(password.as_bytes());
-            sees_sessions = Some(owner.let_in(&Login { role, verifier }).await?);
+            sees_sessions = Some(owner.let_in::<Chart>(&Login { role, verifier }).await?);
         }
         Ok(Done::new(migrated, false, sees_sessions))
     }

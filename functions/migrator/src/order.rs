@@ -27,9 +27,40 @@ pub(crate) struct Deployment {
     pub(crate) stack_id: String,
     pub(crate) request_id: String,
     pub(crate) logical_resource_id: String,
+    #[serde(default)]
+    resource_properties: Properties,
     /// Not there when it is created.
     #[serde(default)]
     pub(crate) physical_resource_id: Option<String>,
+}
+
+/// What the template says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Properties {
+    /// `false`: nobody can log in yet, since the stack's own secret is all there is.
+    run: Option<String>,
+}
+
+impl Deployment {
+    /// Whether there is anything to do in the database.
+    pub(crate) fn is_to_migrate(&self) -> bool {
+        let is_wanted = self.resource_properties.run.as_deref() != Some("false");
+        is_wanted && self.request_type != RequestType::Delete
+    }
+
+    #[cfg(test)]
+    pub(crate) fn example(physical_resource_id: Option<&str>) -> Self {
+        Self {
+            request_type: RequestType::Create,
+            response_url: "https://example.com".to_owned(),
+            stack_id: "stack".to_owned(),
+            request_id: "request".to_owned(),
+            logical_resource_id: "Migrations".to_owned(),
+            resource_properties: Properties::default(),
+            physical_resource_id: physical_resource_id.map(str::to_owned),
+        }
+    }
 }
 
 /// What is to be done with the resource.
@@ -86,6 +117,23 @@ mod tests {
         let read = |payload: Value| Order::read(&payload).unwrap();
         assert_eq!(read(json!({})), Order::Operator { dry_run: false });
         assert_eq!(read(json!({"dryRun": true})), Order::Operator { dry_run: true });
+    }
+
+    #[test]
+    fn a_deployment_migrates_unless_it_takes_away_or_nobody_can_log_in_yet() {
+        let migrates = |kind: &str, run: Option<&str>| {
+            let mut payload = json!({
+                "RequestType": kind, "ResponseURL": "u", "StackId": "s", "RequestId": "r",
+                "LogicalResourceId": "l", "ResourceProperties": {"ServiceToken": "t"},
+            });
+            if let Some(run) = run {
+                payload["ResourceProperties"]["Run"] = run.into();
+            }
+            let Order::Deployment(order) = Order::read(&payload).unwrap() else { unreachable!() };
+            order.is_to_migrate()
+        };
+        assert!(migrates("Create", None) && migrates("Update", Some("true")));
+        assert!(!migrates("Update", Some("false")) && !migrates("Delete", Some("true")));
     }
 
     #[test]

@@ -55,6 +55,9 @@ pub struct NewRows<'a, G: Generation> {
 /// A kind of generation with tables of its own.
 #[expect(async_fn_in_trait, reason = "a function has one thread, so that no future need be Send")]
 pub trait StoredGeneration: Generation {
+    /// Its tables, which the functions read and write.
+    const TABLES: &'static [&'static str];
+
     /// Stores a submission, unless something stands in its way, and tells what it saw: one
     /// statement, by the recipe of [`crate::store`]'s `submit`.
     ///

@@ -157,6 +157,8 @@ fn wanted(params: &Params) -> Vec<Uuid> {
 }
 
 impl StoredGeneration for Haiku {
+    const TABLES: &'static [&'static str] = &["haiku_book", "haiku_page"];
+
     async fn try_submit(
         connection: &mut Connection,
         submission: &Submission<Self>,

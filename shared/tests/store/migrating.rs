@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use shared::{
+    chart::Chart,
     process::{ErrorCode, Failure, Status},
     store::{Credentials, Login, Migrated, SchemaOwner},
 };
@@ -127,8 +128,22 @@ async fn the_functions_role_does_all_their_work_and_cannot_rewrite_a_history(
     let login = Login { role: role.name.clone(), verifier: "a password".to_owned() };
     // Once, and once more with the next deployment.
     for _ in 0..2 {
-        assert!(owner(&options).let_in(&login).await.unwrap(), "a superuser gives every right");
+        assert!(
+            owner(&options).let_in::<Chart>(&login).await.unwrap(),
+            "a superuser gives every right"
+        );
     }
+    // A table of ours that it was not given would fail a function in the middle of its work.
+    let closed: Vec<String> = sqlx::query_scalar(
+        "SELECT tablename::text FROM pg_tables
+         WHERE schemaname = 'public'
+           AND NOT has_table_privilege($1, format('%I.%I', schemaname, tablename), 'SELECT')",
+    )
+    .bind(&role.name)
+    .fetch_all(&role.pool)
+    .await
+    .unwrap();
+    assert_eq!(closed, ["of_the_app"]);
     let as_role = role.options(&options);
     let fixture = Fixture::new(as_role.clone()).await;
     for (number, status) in (1..).zip(Status::ALL) {
@@ -158,6 +173,6 @@ async fn the_functions_role_does_all_their_work_and_cannot_rewrite_a_history(
 #[sqlx::test(migrations = "../infra/migrations")]
 async fn the_owner_itself_is_no_role_for_functions(_: PgPoolOptions, options: PgConnectOptions) {
     let login = Login { role: options.get_username().to_owned(), verifier: "x".to_owned() };
-    let failure = owner(&options).let_in(&login).await.unwrap_err();
+    let failure = owner(&options).let_in::<Chart>(&login).await.unwrap_err();
     assert!(failure.cause.contains("another role"), "{}", failure.cause);
 }

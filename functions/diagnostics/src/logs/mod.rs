@@ -135,8 +135,8 @@ fn latest_requests(lines: &[LineView]) -> (BTreeSet<Uuid>, usize) {
     (latest, others.len())
 }
 
-/// Takes the oldest of `lines` away, until as JSON the rest has no more than so many bytes; how many
-/// were taken.
+/// Takes the oldest of `lines` away, until as JSON the rest has no more than so many bytes; how
+/// many were taken.
 fn leave_newest(lines: &mut Vec<LineView>, bytes: usize) -> usize {
     let mut left = bytes;
     let sizes = lines.iter().rev().map(|line| serde_json::to_string(line).map_or(0, |it| it.len()));

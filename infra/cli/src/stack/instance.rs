@@ -21,6 +21,11 @@ pub enum InstanceName {
     Test,
 }
 
+/// What Lambda calls this machine's processor, which the local functions run on.
+pub(super) const fn architecture() -> &'static str {
+    if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }
+}
+
 /// One stack of this clone.
 pub(super) struct Instance {
     pub name: InstanceName,

@@ -18,6 +18,8 @@ use crate::{
 };
 
 impl StoredGeneration for Chart {
+    const TABLES: &'static [&'static str] = &["actions", "goals", "sub_goals", "tasks"];
+
     async fn try_submit(
         connection: &mut Connection,
         submission: &Submission<Self>,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::super::command;
-use super::super::instance::Instance;
+use super::super::instance::{Instance, architecture};
 use super::super::report::Reporter;
 use super::super::tools::Tools;
 
@@ -22,7 +22,8 @@ pub(super) async fn build(instance: &Instance, tools: &Tools, reporter: &Reporte
             async {
                 let mut build = command::clean(tools.all_bin().join("sam"));
                 build
-                    .args(["build", "--config-env", "local"])
+                    .args(["build", "--config-env", "local", "--parameter-overrides"])
+                    .arg(format!("Architecture={}", architecture()))
                     .current_dir(&instance.root)
                     .env("PATH", command::path_with(&tools.all_bin()))
                     .env("SQLX_OFFLINE", "true")

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::artifacts::Artifacts;
-use super::aws_api::AwsApi;
+use super::aws_api::{AwsApi, Refusal};
 use super::gateway_key::GatewayKey;
 use super::http;
 use super::instance::Instance;
@@ -97,9 +97,10 @@ pub(super) async fn ensure(
             let unknown = patched.is_none() && file_is_of_this_gateway(instance, gateway);
             stamp::remove(&file(instance))?;
             let whole = async {
-                sam::deploy(instance, tools, &artifacts.template).await?;
+                // Before: the deployment runs the migrations, as it does on AWS.
+                let secret_arn = put_secret(instance, &secret).await?;
+                sam::deploy(instance, tools, &artifacts.template, &secret_arn).await?;
                 let (outputs, names) = sam::describe(instance, tools).await?;
-                put_secret(instance, &outputs.database_secret_arn, &secret).await?;
                 let mut functions = BTreeMap::new();
                 for (id, code) in &artifacts.code {
                     let name = names.get(id).with_context(|| format!("{id} is not deployed"))?;
@@ -188,19 +189,32 @@ fn database_secret(instance: &Instance) -> Result<Value> {
     }))
 }
 
-async fn put_secret(instance: &Instance, arn: &str, secret: &Value) -> Result<()> {
-    let request = json!({
-        "SecretId": arn,
-        "SecretString": secret.to_string(),
-        // Secrets Manager wants one of its callers; the same secret may be put again under the same
-        // token.
-        "ClientRequestToken": Fingerprint::new().text(&secret.to_string()).finish(),
-    });
-    AwsApi::new(&instance.gateway_url(), &GatewayKey::read(instance)?)?
-        .call("secretsmanager", "secretsmanager.PutSecretValue", &request)
-        .await
-        .context("the database secret cannot be put")?;
-    Ok(())
+/// Makes the secret, or gives it its value, as an operator does before a deployment; its ARN.
+async fn put_secret(instance: &Instance, secret: &Value) -> Result<String> {
+    const NAME: &str = "aigen-database";
+    let api = AwsApi::new(&instance.gateway_url(), &GatewayKey::read(instance)?)?;
+    let call = async |action: &str, name: &str| {
+        let request = json!({
+            name: NAME,
+            "SecretString": secret.to_string(),
+            // Secrets Manager wants one of its callers; the same secret may be put again under the
+            // same token.
+            "ClientRequestToken": Fingerprint::new().text(&secret.to_string()).finish(),
+        });
+        api.call("secretsmanager", &format!("secretsmanager.{action}"), &request).await
+    };
+    let answer = match call("CreateSecret", "Name").await {
+        Err(error)
+            if error
+                .downcast_ref::<Refusal>()
+                .is_some_and(|refusal| refusal.code == "ResourceExistsException") =>
+        {
+            call("PutSecretValue", "SecretId").await
+        }
+        answer => answer,
+    };
+    let answer = answer.context("the database secret cannot be put")?;
+    answer["ARN"].as_str().map(str::to_owned).context("the database secret has no ARN")
 }
 
 /// The API answers, and its authorizer refuses who has no token.

@@ -1,6 +1,7 @@
 //! `sam deploy`, and what it gave.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -11,7 +12,8 @@ use serde_json::Value;
 use super::super::command;
 use super::super::gateway::REGION;
 use super::super::gateway_key::GatewayKey;
-use super::super::instance::Instance;
+use super::super::instance::{Instance, architecture};
+use super::super::stamp;
 use super::super::tools::Tools;
 
 /// The stack's name in samconfig.toml.
@@ -28,15 +30,37 @@ pub(in super::super) struct Outputs {
     pub database_secret_arn: String,
 }
 
-/// Deploys the stack of `template`.
-pub(super) async fn deploy(instance: &Instance, tools: &Tools, template: &Path) -> Result<()> {
+/// Deploys the stack of `template`, whose functions log in to the database with `secret_arn`.
+pub(super) async fn deploy(
+    instance: &Instance,
+    tools: &Tools,
+    template: &Path,
+    secret_arn: &str,
+) -> Result<()> {
+    let shared = fs::read_to_string(instance.root.join("samconfig.toml"))
+        .context("samconfig.toml cannot be read")?;
+    let config = instance.dir.join("samconfig.toml");
+    let of_this_machine = [("Architecture", architecture()), ("DatabaseSecretArn", secret_arn)];
+    stamp::write_whole(&config, with_overrides(&shared, &of_this_machine)?)?;
     let mut sam = pointed_at_gateway(command::clean(tools.all_bin().join("sam")), instance)?;
     // Named, for SAM looks for it beside the template.
     sam.args(["deploy", "--config-env", "local", "--config-file"])
-        .arg(instance.root.join("samconfig.toml"))
+        .arg(config)
         .arg("--template-file")
         .arg(template);
     command::run(sam, "sam deploy", &instance.logs().join("sam-deploy.log")).await
+}
+
+/// The configuration with further parameters of a local deployment. SAM takes them from one place
+/// only, and these are known to this machine alone.
+fn with_overrides(config: &str, overrides: &[(&str, &str)]) -> Result<String> {
+    const PLACE: &str = "parameter_overrides = [\n";
+    let local = config.find("[local.deploy.parameters]");
+    let place = local.and_then(|from| Some(from + config.get(from..)?.find(PLACE)? + PLACE.len()));
+    let place = place.context("samconfig.toml has no parameter_overrides of a local deployment")?;
+    let (before, after) = config.split_at(place);
+    let lines = overrides.iter().map(|(name, value)| format!("  \"{name}={value}\",\n"));
+    Ok(format!("{before}{}{after}", lines.collect::<String>()))
 }
 
 /// The outputs, and each resource's own name by its logical id.
@@ -124,6 +148,17 @@ mod tests {
         ] {
             assert_eq!(parse_outputs(&described(api)).unwrap().api_id, "ab12");
         }
+    }
+
+    #[test]
+    fn what_only_this_machine_knows_is_added_to_the_local_deployment_and_to_no_other() {
+        let config = "[local.deploy.parameters]\nparameter_overrides = [\n  \"A=1\",\n]\n\
+                      [prod.deploy.parameters]\nparameter_overrides = [\n]\n";
+        let with = with_overrides(config, &[("B", "2")]).unwrap();
+        assert_eq!(with, config.replacen("[\n  \"A", "[\n  \"B=2\",\n  \"A", 1));
+        assert!(with_overrides("[prod.deploy.parameters]\n", &[]).is_err());
+        let real = include_str!("../../../../../samconfig.toml");
+        assert!(with_overrides(real, &[("B", "2")]).unwrap().contains("\n  \"B=2\",\n"));
     }
 
     #[test]
