@@ -9,6 +9,8 @@
 //! - `interpret.py` runs paths in moto, in a process of its own, and `interpreter` drives it.
 //! - `broken` has wrong copies of the definition, each of which has to be noticed.
 //! - `coverage` holds the table against the list of what is retried.
+//! - `test_state.py` asks AWS itself about the same paths, state by state, for who has an account;
+//!   `test_state_checked.py` is as much as can be tried without one.
 //!
 //! No stack is needed, nothing is waited for, and the interpreter is pinned like every tool
 //! (`infra/requirements/interpreter.txt`): the first run installs it below `.local/`.
@@ -71,6 +73,15 @@ fn the_table_has_sixty_paths_and_more_each_with_a_fact_of_its_own() {
     facts.sort_unstable();
     let repeated = facts.windows(2).find(|pair| pair[0] == pair[1]);
     assert_eq!(repeated, None);
+}
+
+#[test]
+fn what_aws_would_be_asked_is_what_its_api_takes() {
+    let output = interpreter::program("test_state_checked.py").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let questions: usize = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap();
+    assert!(questions >= 200, "{questions}");
 }
 
 #[test]
