@@ -49,6 +49,7 @@ mod tools;
 mod users;
 mod workspace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -204,4 +205,16 @@ pub(crate) async fn tools(reporter: &Reporter) -> Result<String> {
     let tools = Tools::of(&instance);
     tools.ensure(&instance, reporter).await?;
     Ok(command::path_with(&tools.bin))
+}
+
+/// The Python with the second interpreter of state machines, which the first call installs. It
+/// needs no stack.
+///
+/// # Errors
+///
+/// When there is no Python, or its packages cannot be had.
+pub async fn interpreter(reporter: &Reporter) -> Result<PathBuf> {
+    let instance = Instance::find(InstanceName::Dev)?;
+    let _lock = Lock::take(&instance.shared_dir().join("lock"), reporter).await?;
+    Tools::of(&instance).ensure_interpreter(&instance, reporter).await
 }

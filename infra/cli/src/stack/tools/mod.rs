@@ -1,5 +1,6 @@
-//! The pinned tools: two Python environments below `.local/`, made once and remade when their pins
-//! change.
+//! The pinned tools: Python environments below `.local/`, made once and remade when their pins
+//! change. Two are for every stack; the third only for those tests that run the state machine on
+//! another interpreter, which ask for it.
 //!
 //! `bin/` holds links to the few commands that a person or a script wants on the PATH; the
 //! environments' own `bin` folders stay out of it, so that nobody's `python3` or `pip` changes.
@@ -53,6 +54,7 @@ const OLDEST_PYTHON: (u32, u32) = (3, 11);
 pub(super) struct Tools {
     gateway_home: PathBuf,
     home: PathBuf,
+    interpreter_home: PathBuf,
     /// Links to the commands a person uses.
     pub bin: PathBuf,
 }
@@ -63,11 +65,12 @@ impl Tools {
         Self {
             gateway_home: shared.join("venv-gateway"),
             home: shared.join("venv-tools"),
+            interpreter_home: shared.join("venv-interpreter"),
             bin: shared.join("bin"),
         }
     }
 
-    /// Makes both environments, unless they are as pinned.
+    /// Makes the environments of the gateway and of the tools, unless they are as pinned.
     pub(super) async fn ensure(&self, instance: &Instance, reporter: &Reporter) -> Result<()> {
         let gateway = Environment::new(instance, &self.gateway_home, "gateway")?;
         let local = Environment::new(instance, &self.home, "tools")?;
@@ -81,6 +84,22 @@ impl Tools {
                 self.link()
             })
             .await
+    }
+
+    /// Makes the environment of the second interpreter of state machines, unless it is as pinned.
+    /// Gives the Python that has it.
+    pub(super) async fn ensure_interpreter(
+        &self,
+        instance: &Instance,
+        reporter: &Reporter,
+    ) -> Result<PathBuf> {
+        let interpreter = Environment::new(instance, &self.interpreter_home, "interpreter")?;
+        if !interpreter.is_current() {
+            let python = find_python().await?;
+            let made = interpreter.make(&python);
+            reporter.step("Installing the second interpreter into .local/", made).await?;
+        }
+        Ok(self.interpreter_home.join("bin/python"))
     }
 
     /// The Python that has the gateway's packages.
