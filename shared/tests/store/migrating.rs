@@ -38,6 +38,8 @@ impl Role {
             sqlx::query_scalar("SELECT current_database()").fetch_one(&pool).await.unwrap();
         // A name has 63 characters at the most, and the database's ends with what is its own.
         let role = Self { name: format!("role{}", &name[name.len() - 50..]), pool };
+        // The test's name makes the database's, and a run that failed leaves its role behind.
+        role.sql(&format!("DROP ROLE IF EXISTS \"{}\"", role.name)).await;
         role.sql(&format!("CREATE ROLE \"{}\" {attributes}", role.name)).await;
         role
     }
