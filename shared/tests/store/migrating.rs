@@ -24,37 +24,57 @@ async fn migrate(options: &PgConnectOptions) -> Result<Migrated, Failure> {
     owner(options).migrate(TIME).await
 }
 
+/// How the superuser reaches the same database. The stack of the tests says how; by hand, whoever
+/// runs the tests is one.
+fn superuser(options: &PgConnectOptions) -> PgConnectOptions {
+    std::env::var("DATABASE_SUPERUSER_URL").map_or_else(
+        |_| options.clone(),
+        |url| {
+            let superuser: PgConnectOptions = url.parse().unwrap();
+            superuser.database(options.get_database().unwrap())
+        },
+    )
+}
+
 /// A role of the server that is there for one test. Sessions of it begin as the superuser, and are
 /// its own from the first statement on.
 struct Role {
     name: String,
+    superuser: PgConnectOptions,
     pool: PgPool,
 }
 
 impl Role {
-    async fn new(options: &PgConnectOptions, attributes: &str) -> Self {
-        let pool = PgPool::connect_with(options.clone()).await.unwrap();
-        let name: String =
-            sqlx::query_scalar("SELECT current_database()").fetch_one(&pool).await.unwrap();
+    async fn new(options: &PgConnectOptions, what: &str, attributes: &str) -> Self {
+        let superuser = superuser(options);
+        let pool = PgPool::connect_with(superuser.clone()).await.unwrap();
         // A name has 63 characters at the most, and the database's ends with what is its own.
-        let role = Self { name: format!("role{}", &name[name.len() - 50..]), pool };
+        let database = options.get_database().unwrap();
+        let name = format!("{what}{}", &database[database.len() - 50..]);
+        let role = Self { name, superuser, pool };
         // The test's name makes the database's, and a run that failed leaves its role behind.
         role.sql(&format!("DROP ROLE IF EXISTS \"{}\"", role.name)).await;
-        role.sql(&format!("CREATE ROLE \"{}\" {attributes}", role.name)).await;
+        role.sql(&format!("CREATE ROLE \"{}\" NOLOGIN {attributes}", role.name)).await;
         role
     }
 
-    async fn sql(&self, sql: &str) {
-        self.pool.execute(AssertSqlSafe(sql.to_owned())).await.unwrap();
+    /// The same server and database.
+    fn of(other: &Self) -> Self {
+        let Self { name, superuser, pool } = other;
+        Self { name: name.clone(), superuser: superuser.clone(), pool: pool.clone() }
     }
 
-    fn options(&self, options: &PgConnectOptions) -> PgConnectOptions {
-        options.clone().options([("role", self.name.as_str())])
+    async fn sql(&self, sql: &str) {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.pool).await.unwrap();
+    }
+
+    fn options(&self) -> PgConnectOptions {
+        self.superuser.clone().options([("role", self.name.as_str())])
     }
 
     async fn goes(self) {
         let Self { name, .. } = &self;
-        self.sql(&format!("DROP OWNED BY \"{name}\"; DROP ROLE \"{name}\"")).await;
+        self.sql(&format!("DROP OWNED BY \"{name}\" CASCADE; DROP ROLE \"{name}\"")).await;
     }
 }
 
@@ -110,8 +130,8 @@ async fn what_was_changed_or_did_not_end_is_named_and_nothing_is_applied(pool: P
 
 #[sqlx::test(migrations = false)]
 async fn a_right_that_is_missing_is_named(_: PgPoolOptions, options: PgConnectOptions) {
-    let role = Role::new(&options, "NOLOGIN").await;
-    let failure = migrate(&role.options(&options)).await.unwrap_err();
+    let role = Role::new(&options, "role", "").await;
+    let failure = migrate(&role.options()).await.unwrap_err();
     assert_eq!(failure.code, ErrorCode::DatabaseError);
     for word in ["42501", "permission denied for schema public", "must own the tables"] {
         assert!(failure.cause.contains(word), "{}", failure.cause);
@@ -119,22 +139,26 @@ async fn a_right_that_is_missing_is_named(_: PgPoolOptions, options: PgConnectOp
     role.goes().await;
 }
 
-#[sqlx::test(migrations = "../infra/migrations")]
+/// As the master user of RDS is: no superuser, but one who may make roles, and what there is in the
+/// database is its own.
+#[sqlx::test(migrations = false)]
 async fn the_functions_role_does_all_their_work_and_cannot_rewrite_a_history(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
-    let role = Role::new(&options, "NOLOGIN").await;
-    role.sql("CREATE TABLE of_the_app (id int)").await;
-    role.sql(&format!("GRANT ALL ON processing_event TO \"{}\"", role.name)).await;
+    let master = Role::new(&options, "master", "CREATEROLE").await;
+    let role = Role { name: master.name.replacen("master", "role", 1), ..Role::of(&master) };
+    role.sql(&format!("DROP ROLE IF EXISTS \"{}\"", role.name)).await;
+    master.sql(&format!("GRANT CREATE ON SCHEMA public TO \"{}\"", master.name)).await;
+    let owner = owner(&master.options());
+    owner.migrate(TIME).await.unwrap();
     let login = Login { role: role.name.clone(), verifier: "a password".to_owned() };
-    // Once, and once more with the next deployment.
-    for _ in 0..2 {
-        assert!(
-            owner(&options).let_in::<Chart>(&login).await.unwrap(),
-            "a superuser gives every right"
-        );
-    }
+    let sees_sessions = owner.let_in::<Chart>(&login).await.unwrap();
+    assert!(!sees_sessions, "nobody has let the owner give that right");
+    role.sql("CREATE TABLE of_the_app (id int)").await;
+    // What a hand has given is taken back with the next deployment.
+    role.sql(&format!("GRANT ALL ON processing_event TO \"{}\"", role.name)).await;
+    owner.let_in::<Chart>(&login).await.unwrap();
     // A table of ours that it was not given would fail a function in the middle of its work.
     let closed: Vec<String> = sqlx::query_scalar(
         "SELECT tablename::text FROM pg_tables
@@ -146,8 +170,7 @@ async fn the_functions_role_does_all_their_work_and_cannot_rewrite_a_history(
     .await
     .unwrap();
     assert_eq!(closed, ["of_the_app"]);
-    let as_role = role.options(&options);
-    let fixture = Fixture::new(as_role.clone()).await;
+    let fixture = Fixture::new(role.options()).await;
     for (number, status) in (1..).zip(Status::ALL) {
         fixture.in_status(number, *status).await;
         let of_another = "UPDATE processing_state
@@ -170,6 +193,7 @@ async fn the_functions_role_does_all_their_work_and_cannot_rewrite_a_history(
     fixture.pool.close().await;
     drop(fixture);
     role.goes().await;
+    master.goes().await;
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
