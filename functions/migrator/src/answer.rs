@@ -51,6 +51,19 @@ impl Done {
     }
 }
 
+/// The answer to an operator. A refusal is an answer, as of all functions; who may ask is told the
+/// cause.
+pub(crate) fn to_operator(outcome: &Result<Done, Failure>) -> Value {
+    match outcome {
+        Ok(done) => json!({"success": true, "data": done}),
+        Err(failure) => json!({"success": false, "error": {
+            "code": failure.code,
+            "message": failure.cause,
+            "retryable": failure.code.retryable(),
+        }}),
+    }
+}
+
 /// The answer to a deployment. `None`: nothing was to be done.
 pub(crate) fn to_deployment(order: &Deployment, outcome: &Result<Option<Done>, Failure>) -> Value {
     let (status, reason) = match outcome {

@@ -55,8 +55,7 @@ impl Migrator {
         let time = invocation.time_left(self.clock.now()).saturating_sub(MARGIN);
         match Order::read(&invocation.payload)? {
             Order::Operator { dry_run } => {
-                let done = self.migrate(dry_run, time).await?;
-                Ok(json!({"success": true, "data": done}))
+                Ok(answer::to_operator(&self.migrate(dry_run, time).await))
             }
             Order::Deployment(order) => {
                 let outcome = if order.is_to_migrate() {
@@ -201,8 +200,11 @@ mod tests {
         let answer = Waiting::new().await.answer(&migrator, "Create").await;
         assert_eq!(answer["Status"], "FAILED");
         assert!(answer["Reason"].as_str().unwrap().contains(cause), "{answer}");
-        let error = migrator.handle(invocation(json!({}))).await.unwrap_err();
-        assert!(error.error_message.contains(cause));
+        let answer = migrator.handle(invocation(json!({}))).await.unwrap();
+        assert_eq!(
+            (&answer["success"], &answer["error"]["message"]),
+            (&json!(false), &json!(cause))
+        );
     }
 
     #[tokio::test]

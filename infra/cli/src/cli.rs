@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -67,11 +67,15 @@ enum Verb {
     /// Measure the functions as they are deployed.
     #[command(subcommand)]
     Bench(bench::Bench),
-    /// Apply infra/migrations to `DATABASE_URL`.
+    /// Apply infra/migrations to `DATABASE_URL`; with --stack, have the deployed stack apply those
+    /// that it was built with.
     Migrate {
         /// Where to; by default the running stack's database.
         #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
         database_url: Option<String>,
+        /// With --stack: only say what would be applied.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Write .sqlx anew: what PostgreSQL says of each compile-time checked query.
     Prepare {
@@ -160,7 +164,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
 async fn run_verb(cli: Cli) -> Result<ExitCode> {
     let instance = cli.instance;
     let reporter = Reporter::to_stderr();
-    if !matches!(cli.verb, Verb::Operate(_)) {
+    if !matches!(cli.verb, Verb::Operate(_) | Verb::Migrate { .. }) {
         cli.place.ensure_unused()?;
     }
     match cli.verb {
@@ -180,7 +184,17 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
         Verb::Operate(verb) => return operate::run(&verb, &cli.place, instance).await,
         Verb::Test(args) => return stack::test(&args, &reporter).await,
         Verb::Bench(bench) => bench::run(&bench, instance, &reporter).await?,
-        Verb::Migrate { database_url } => stack::migrate(instance, database_url, &reporter).await?,
+        Verb::Migrate { database_url, dry_run } => {
+            // A stack that only the shell names gives way to a database that is named.
+            let is_deployed = cli.place.stack.is_some()
+                || (database_url.is_none() && cli.place.names_a_stack()?);
+            if is_deployed {
+                return operate::migrate(&cli.place, instance, dry_run).await;
+            }
+            ensure!(!dry_run, "--dry-run is for a deployed stack: name it with --stack");
+            cli.place.ensure_unused()?;
+            stack::migrate(instance, database_url, &reporter).await?;
+        }
         Verb::Prepare { check } => stack::prepare(instance, check, &reporter).await?,
         Verb::Tools => output::line(stack::tools(&reporter).await?),
         Verb::Completions { shell } => output::line(completions(shell).trim_end()),
@@ -284,8 +298,8 @@ mod tests {
                     let told =
                         operate::for_aws(&format!("cargo aigen {command}"), "aigen", " --stack x");
                     let cli = Cli::try_parse_from(words(&told)).expect(&told);
-                    let is_allowed =
-                        matches!(cli.verb, Verb::Operate(_)) || cli.place.ensure_unused().is_ok();
+                    let knows_places = matches!(cli.verb, Verb::Operate(_) | Verb::Migrate { .. });
+                    let is_allowed = knows_places || cli.place.ensure_unused().is_ok();
                     assert!(is_allowed, "{told}");
                     verbs.insert(command.split(' ').next().unwrap().to_owned());
                 }

@@ -16,6 +16,7 @@ mod capacity;
 mod diagnose;
 mod drain;
 mod export;
+mod migrate;
 mod order;
 mod pages;
 mod partial;
@@ -157,6 +158,19 @@ pub(crate) async fn run(
     };
     print.answer(&reconciler.ask(&order).await?, reconciler.functions());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Has a deployed stack apply its migrations.
+pub(crate) async fn migrate(
+    place: &PlaceArgs,
+    instance: InstanceName,
+    dry_run: bool,
+) -> Result<ExitCode> {
+    let place = Place::find(place, instance).await?;
+    if !dry_run {
+        place.operator().await?;
+    }
+    migrate::run(&place, dry_run).await
 }
 
 async fn drain(

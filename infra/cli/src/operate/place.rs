@@ -42,6 +42,11 @@ impl PlaceArgs {
         Ok(())
     }
 
+    /// Whether a stack on AWS is named, here or in the environment of the shell.
+    pub(crate) fn names_a_stack(&self) -> Result<bool> {
+        Ok(self.named(|name| std::env::var(name).ok())?.is_some())
+    }
+
     /// The stack on AWS that is named, here or in the environment.
     fn named(&self, environment: impl Fn(&str) -> Option<String>) -> Result<Option<String>> {
         let stack = self.stack.clone().or_else(|| environment("AIGEN_STACK"));
@@ -123,15 +128,13 @@ impl Functions for Place {
     }
 }
 
-/// What is told, with its commands for a stack on AWS. Migrating goes by `DATABASE_URL`, and
-/// watching by a user's token of the local stack: `process` tells the same.
+/// What is told, with its commands for a stack on AWS. Watching goes by a user's token of the local
+/// stack: `process` tells the same.
 pub(crate) fn for_aws(told: &str, program: &str, options: &str) -> String {
     let mut commands = told.split(COMMAND);
     let first = commands.next().unwrap_or_default().to_owned();
     commands.fold(first, |before, command| {
-        if command.starts_with("migrate") {
-            format!("{before}{program} {command}")
-        } else if let Some(id) = command.strip_prefix("watch ") {
+        if let Some(id) = command.strip_prefix("watch ") {
             format!("{before}{program}{options} process {id}")
         } else {
             format!("{before}{program}{options} {command}")
@@ -180,7 +183,8 @@ mod tests {
             "see\n  cargo aigen errors --hours 1\nor `cargo aigen watch 7`, cargo aigen migrate";
         assert_eq!(
             for_aws(told, "aigen", " --stack x"),
-            "see\n  aigen --stack x errors --hours 1\nor `aigen --stack x process 7`, aigen migrate"
+            "see\n  aigen --stack x errors --hours 1\nor `aigen --stack x process 7`, \
+             aigen --stack x migrate"
         );
     }
 
