@@ -8,7 +8,7 @@ use shared::process::Failure;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Order {
     /// By a deployment, which waits for an answer at an address.
-    Deployment(Deployment),
+    Deployment(Box<Deployment>),
     /// By an operator.
     Operator {
         /// Only say what would be applied.
@@ -29,6 +29,9 @@ pub(crate) struct Deployment {
     pub(crate) logical_resource_id: String,
     #[serde(default)]
     resource_properties: Properties,
+    /// What the template said before, at an update.
+    #[serde(default)]
+    old_resource_properties: Properties,
     /// Not there when it is created.
     #[serde(default)]
     pub(crate) physical_resource_id: Option<String>,
@@ -40,13 +43,22 @@ pub(crate) struct Deployment {
 struct Properties {
     /// `false`: nobody can log in yet, since the stack's own secret is all there is.
     run: Option<String>,
+    /// The newest migration of the version that is deployed.
+    newest: Option<String>,
 }
 
 impl Deployment {
     /// Whether there is anything to do in the database.
+    ///
+    /// Going back to an older version there is not: it works with the newer schema. A deployment is
+    /// rolled back because something is wrong, perhaps with the database, and a rollback that
+    /// failed for the same reason would leave a stack that takes no deployment at all.
     pub(crate) fn is_to_migrate(&self) -> bool {
-        let is_wanted = self.resource_properties.run.as_deref() != Some("false");
-        is_wanted && self.request_type != RequestType::Delete
+        let (now, before) = (&self.resource_properties, &self.old_resource_properties);
+        let is_wanted = now.run.as_deref() != Some("false");
+        let number = |of: &Properties| of.newest.as_ref()?.parse::<u64>().ok();
+        let goes_back = number(before).zip(number(now)).is_some_and(|(before, now)| now < before);
+        is_wanted && !goes_back && self.request_type != RequestType::Delete
     }
 
     #[cfg(test)]
@@ -58,6 +70,7 @@ impl Deployment {
             request_id: "request".to_owned(),
             logical_resource_id: "Migrations".to_owned(),
             resource_properties: Properties::default(),
+            old_resource_properties: Properties::default(),
             physical_resource_id: physical_resource_id.map(str::to_owned),
         }
     }
@@ -95,7 +108,10 @@ impl Order {
         }
         if payload.get("RequestType").is_some() {
             let deployment = Deployment::deserialize(payload);
-            return deployment.map(Self::Deployment).map_err(|error| invalid(error.to_string()));
+            return deployment
+                .map(Box::new)
+                .map(Self::Deployment)
+                .map_err(|error| invalid(error.to_string()));
         }
         if !payload.is_object() {
             return Err(invalid("this is no JSON object".to_owned()));
@@ -134,6 +150,22 @@ mod tests {
         };
         assert!(migrates("Create", None) && migrates("Update", Some("true")));
         assert!(!migrates("Update", Some("false")) && !migrates("Delete", Some("true")));
+    }
+
+    #[test]
+    fn a_rollback_asks_nothing_of_a_database_that_may_be_what_is_wrong() {
+        let migrates = |before: &str, now: &str| {
+            let payload = json!({
+                "RequestType": "Update", "ResponseURL": "u", "StackId": "s", "RequestId": "r",
+                "LogicalResourceId": "l", "ResourceProperties": {"Newest": now},
+                "OldResourceProperties": {"Newest": before},
+            });
+            let Order::Deployment(order) = Order::read(&payload).unwrap() else { unreachable!() };
+            order.is_to_migrate()
+        };
+        assert!(!migrates("20261201000015", "20261127000014"));
+        assert!(migrates("20261127000014", "20261201000015"));
+        assert!(migrates("20261127000014", "20261127000014"), "another secret, for example");
     }
 
     #[test]
