@@ -15,6 +15,9 @@ use crate::envelope::Refusal;
 /// How long one answer may take. The gateway gives up after 30 s.
 const PATIENCE: Duration = Duration::from_secs(35);
 
+/// The code of a good answer that is none of this API's.
+const NOT_OURS: &str = "NOT_THIS_API";
+
 /// The API that is asked.
 pub(super) struct Api {
     client: Client,
@@ -80,6 +83,8 @@ pub(super) fn outcome(kind: Kind, status: StatusCode, body: &Value) -> Outcome {
     match status {
         StatusCode::NOT_MODIFIED => Outcome::Same,
         StatusCode::TOO_MANY_REQUESTS => Outcome::Limited(code()),
+        // Whatever else answers at that address would look like a quick API.
+        _ if status.is_success() && body["data"].is_null() => Outcome::Error(NOT_OURS.to_owned()),
         _ if status.is_success() => Outcome::Well(body["data"].clone()),
         // A job may end between the decision to cancel it and the cancel.
         _ if kind == Kind::Cancel && code() == "CANCEL_NOT_ALLOWED" => Outcome::Same,

@@ -86,6 +86,8 @@ fn an_answer_is_known_by_its_code_or_else_by_its_number() {
     let refusal = |code: &str| json!({"error": {"code": code}});
     assert_eq!(of(Kind::Status, 200, json!({"data": 1})), Outcome::Well(json!(1)));
     assert_eq!(of(Kind::Status, 304, Value::Null), Outcome::Same);
+    // A page of HTML, as a proxy or a wrong address answers.
+    assert_eq!(of(Kind::History, 200, Value::Null), Outcome::Error("NOT_THIS_API".to_owned()));
     assert_eq!(of(Kind::Generate, 429, Value::Null), Outcome::Limited("HTTP_429".to_owned()));
     assert_eq!(of(Kind::Status, 500, refusal("X")), Outcome::Error("X".to_owned()));
     assert_eq!(
