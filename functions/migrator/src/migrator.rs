@@ -34,20 +34,25 @@ struct Owned {
     owner: SchemaOwner,
     /// Where the functions' own name and password are; `None`: they log in as the owner.
     functions: Option<Credentials>,
+    /// Whether their role is made here.
+    makes_role: bool,
 }
 
 impl Migrator {
     pub(crate) fn new(setup: &Setup) -> Self {
-        let database = setup
-            .schema_owner()
-            .map(|(owner, functions)| Owned { owner: SchemaOwner::new(owner), functions });
+        let makes_role = setup.makes_functions_role();
+        let database = setup.schema_owner().map(|(owner, functions)| Owned {
+            owner: SchemaOwner::new(owner),
+            functions,
+            makes_role,
+        });
         Self { database, clock: SystemClock }
     }
 
     /// One of a database that a test has.
     #[cfg(test)]
     fn of(database: Result<SchemaOwner, Failure>) -> Self {
-        let database = database.map(|owner| Owned { owner, functions: None });
+        let database = database.map(|owner| Owned { owner, functions: None, makes_role: false });
         Self { database, clock: SystemClock }
     }
 
@@ -58,7 +63,14 @@ impl Migrator {
                 Ok(answer::to_operator(&self.migrate(dry_run, time).await))
             }
             Order::Deployment(order) => {
-                let outcome = if order.is_to_migrate() {
+                let outcome = if order.goes_back() {
+                    // Its password may have changed back; but nothing may fail a rollback.
+                    if let Err(failure) = self.let_in().await {
+                        let cause = failure.cause.as_str();
+                        tracing::error!(errorCode = %failure.code, cause, "no role was given");
+                    }
+                    Ok(None)
+                } else if order.is_to_migrate() {
                     self.migrate(false, time).await.map(Some)
                 } else {
                     Ok(None)
@@ -81,19 +93,24 @@ impl Migrator {
     }
 
     async fn attempt(&self, dry_run: bool, time: Duration) -> Result<Done, Failure> {
-        let Owned { owner, functions } = self.database.as_ref().map_err(Clone::clone)?;
+        let Owned { owner, .. } = self.database.as_ref().map_err(Clone::clone)?;
         if dry_run {
             return Ok(Done::new(owner.plan().await?, true, None));
         }
         let migrated = owner.migrate(time).await?;
         tracing::info!(applied = ?migrated.applied, newest = migrated.newest, "migrated");
-        let mut sees_sessions = None;
-        if let Some(functions) = functions {
-            let (role, password) = functions.login().await?;
-            let verifier = scram_sha_256(password.as_bytes());
-            sees_sessions = Some(owner.let_in::<Chart>(&Login { role, verifier }).await?);
-        }
+        let sees_sessions = self.let_in().await?;
         Ok(Done::new(migrated, false, sees_sessions))
+    }
+
+    /// Gives the functions their role, where it is another than the owner.
+    async fn let_in(&self) -> Result<Option<bool>, Failure> {
+        let Owned { owner, functions, makes_role } =
+            self.database.as_ref().map_err(Clone::clone)?;
+        let Some(functions) = functions else { return Ok(None) };
+        let (role, password) = functions.login().await?;
+        let verifier = makes_role.then(|| scram_sha_256(password.as_bytes()));
+        owner.let_in::<Chart>(&Login { role, verifier }).await.map(Some)
     }
 }
 

@@ -54,11 +54,15 @@ impl Deployment {
     /// rolled back because something is wrong, perhaps with the database, and a rollback that
     /// failed for the same reason would leave a stack that takes no deployment at all.
     pub(crate) fn is_to_migrate(&self) -> bool {
+        let is_wanted = self.resource_properties.run.as_deref() != Some("false");
+        is_wanted && !self.goes_back() && self.request_type != RequestType::Delete
+    }
+
+    /// Whether it goes back to an older version.
+    pub(crate) fn goes_back(&self) -> bool {
         let (now, before) = (&self.resource_properties, &self.old_resource_properties);
-        let is_wanted = now.run.as_deref() != Some("false");
         let number = |of: &Properties| of.newest.as_ref()?.parse::<u64>().ok();
-        let goes_back = number(before).zip(number(now)).is_some_and(|(before, now)| now < before);
-        is_wanted && !goes_back && self.request_type != RequestType::Delete
+        number(before).zip(number(now)).is_some_and(|(before, now)| now < before)
     }
 
     #[cfg(test)]

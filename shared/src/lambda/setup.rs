@@ -82,6 +82,13 @@ impl Setup {
         Ok(Database::new(Credentials::Secret { client, config }))
     }
 
+    /// Whether the functions' role is this deployment's to make (`FUNCTIONS_ROLE` is `made`), or
+    /// somebody's who gave its secret.
+    #[must_use]
+    pub fn makes_functions_role(&self) -> bool {
+        self.environment.text("FUNCTIONS_ROLE").as_deref() == Some("made")
+    }
+
     /// Of the function that migrates: how the schema's owner logs in (`DATABASE_SECRET_ARN`, which
     /// for this function is the owner's), and how the other functions do (`FUNCTIONS_SECRET_ARN`;
     /// without it they log in as the owner).

@@ -3,8 +3,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use sqlx::{AssertSqlSafe, PgConnection, Row, migrate::MigrateError};
-use tokio::time::{Instant, sleep};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row, migrate::MigrateError};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     config::Pooling,
@@ -23,6 +23,9 @@ const LOCK_PAUSE: Duration = Duration::from_secs(5);
 const MARGIN: Duration = Duration::from_secs(5);
 /// How long connecting may take: a server that sleeps takes a quarter of a minute to wake up.
 const CONNECT: Duration = Duration::from_secs(30);
+
+/// Of the migrators of one database, one at a time gives rights.
+const LET_IN_LOCK: i64 = 0x6169_6765_6e00_0001;
 
 /// To read and to write.
 const ALL: &str = "SELECT, INSERT, UPDATE, DELETE";
@@ -49,6 +52,7 @@ const RIGHTS: [(&str, &str); 13] = [
 #[derive(Debug)]
 pub struct SchemaOwner {
     opener: Opener,
+    pooling: Pooling,
 }
 
 /// What migrating came to.
@@ -68,15 +72,20 @@ pub struct Migrated {
 pub struct Login {
     /// The name of their role.
     pub role: String,
-    /// What `PostgreSQL` stores of the password: its SCRAM verifier, never the password.
-    pub verifier: String,
+    /// What `PostgreSQL` stores of the password: its SCRAM verifier, never the password. `None`:
+    /// the role is somebody's, who sees to its password.
+    pub verifier: Option<String>,
 }
 
 impl SchemaOwner {
     /// Nothing is read or connected yet.
     #[must_use]
     pub fn new(credentials: Credentials) -> Self {
-        Self { opener: Opener::new(credentials) }
+        let pooling = match &credentials {
+            Credentials::Secret { config, .. } => config.pooling,
+            Credentials::Given(_) => Pooling::Session,
+        };
+        Self { opener: Opener::new(credentials), pooling }
     }
 
     /// What [`Self::migrate`] would apply.
@@ -100,11 +109,19 @@ impl SchemaOwner {
         let until = Instant::now() + time.saturating_sub(MARGIN);
         let mut connection = self.connection(time.saturating_sub(MARGIN)).await?;
         let plan = planned(&applied(&mut connection).await?)?;
+        if plan.applied.is_empty() {
+            // Whoever may not make tables is not asked to.
+            return Ok(plan);
+        }
         let mut ours = sqlx::migrate::Migrator::with_migrations(MIGRATIONS.migrations.to_vec());
         ours.set_ignore_missing(true);
+        // The lock is the session's, and behind such a pooler it would outlive us in another's.
+        ours.set_locking(self.pooling == Pooling::Session);
         loop {
-            match ours.run(&mut connection).await {
+            let run = timeout_at(until, ours.run(&mut connection)).await;
+            match run.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into())) {
                 Ok(()) => return Ok(plan),
+                Err(MigrateError::Execute(sqlx::Error::PoolTimedOut)) => return Err(too_long()),
                 Err(error) if is_locked_out(&error) && Instant::now() + LOCK_PAUSE < until => {
                     tracing::warn!("a table is held by others: the migration is tried again");
                     sleep(LOCK_PAUSE).await;
@@ -114,54 +131,95 @@ impl SchemaOwner {
         }
     }
 
-    /// Makes the role, or gives it its password, and what the functions need of our tables: not
-    /// those of others, and no change of what a history says. Whether `health` can see whose
-    /// sessions block whom is told: the owner may not be allowed to give that right.
+    /// Gives the functions' role what it needs of our tables: not those of others, and no change of
+    /// what a history says. With a verifier the role is made, or gets a new password; but only one
+    /// that was made here for this database, since roles are the whole server's and another may be
+    /// some other stack's. All of it happens or nothing does, and meanwhile nobody is without
+    /// rights. Whether `health` can see whose sessions block whom is told: the owner may not be
+    /// allowed to give that right.
     ///
     /// # Errors
-    /// `DATABASE_ERROR` when the owner may not make roles, or does not own the tables.
+    /// `INTERNAL_ERROR` when the role is another's, or the owner itself; `DATABASE_ERROR` when the
+    /// owner may not make roles, or does not own the tables.
     pub async fn let_in<G: StoredGeneration>(&self, login: &Login) -> Result<bool, Failure> {
         let mut connection = self.connection(CONNECT).await?;
-        let owner: String = value(&mut connection, "SELECT current_user::text", &[]).await?;
-        if owner == login.role {
-            let cause = format!("{owner} owns the schema, and the functions must be another role");
-            return Err(Failure::internal(cause));
-        }
-        let is_there = "SELECT (EXISTS (SELECT FROM pg_roles WHERE rolname = $1))::text";
-        let is_there: String = value(&mut connection, is_there, &[&login.role]).await?;
-        let make = if is_there == "true" { "ALTER" } else { "CREATE" };
-        let role = format!("{make} ROLE %1$I LOGIN PASSWORD %2$L");
-        let mut statements = vec![(role, login.verifier.as_str())];
+        let mut transaction = connection.begin().await?;
+        // One after the other, also where two deployments meet.
+        sqlx::query("SELECT pg_advisory_xact_lock($1)")
+            .bind(LET_IN_LOCK)
+            .execute(&mut *transaction)
+            .await?;
         let database: String =
-            value(&mut connection, "SELECT current_database()::text", &[]).await?;
-        statements.push(("GRANT CONNECT ON DATABASE %2$I TO %1$I".to_owned(), &database));
+            value(&mut transaction, "SELECT current_database()::text", &[]).await?;
+        let mark = format!("made by the migrator of the database {database}");
+        let make = self.make_role(&mut transaction, login, &mark).await?;
+        let mut statements: Vec<_> = make.into_iter().collect();
+        statements.push(("GRANT CONNECT ON DATABASE %2$I TO %1$I".to_owned(), database.as_str()));
         statements.push(("GRANT USAGE ON SCHEMA public TO %1$I".to_owned(), ""));
         // What an older version gave, and what somebody gave by hand, is taken back.
         for (table, rights) in rights::<G>() {
             statements.push((format!("REVOKE ALL ON {table} FROM %1$I"), ""));
             statements.push((format!("GRANT {rights} ON {table} TO %1$I"), ""));
         }
+        if let Some(verifier) = &login.verifier {
+            statements.push(("COMMENT ON ROLE %1$I IS %2$L".to_owned(), &mark));
+            statements.push(("ALTER ROLE %1$I LOGIN PASSWORD %2$L".to_owned(), verifier));
+        }
         for (template, other) in statements {
             let format = "SELECT format($1, $2, $3)";
             let statement: String =
-                value(&mut connection, format, &[&template, &login.role, other]).await?;
+                value(&mut transaction, format, &[&template, &login.role, other]).await?;
             sqlx::raw_sql(AssertSqlSafe(statement))
-                .execute(&mut connection)
+                .execute(&mut *transaction)
                 .await
                 .map_err(|error| refused(&error, "the functions cannot be given their role"))?;
         }
+        transaction.commit().await?;
         let statement = "SELECT format('GRANT pg_read_all_stats TO %I', $1)";
         let statement: String = value(&mut connection, statement, &[&login.role]).await?;
         let sees_all = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await;
         Ok(sees_all.is_ok())
     }
 
+    /// The statement that makes the role, where it is to be made and is not there.
+    async fn make_role(
+        &self,
+        connection: &mut PgConnection,
+        login: &Login,
+        mark: &str,
+    ) -> Result<Option<(String, &'static str)>, Failure> {
+        let owner: String = value(connection, "SELECT current_user::text", &[]).await?;
+        let role = &login.role;
+        if owner == *role {
+            let cause = format!("{owner} owns the schema, and the functions must be another role");
+            return Err(Failure::internal(cause));
+        }
+        let comment = "SELECT COALESCE(
+                           (SELECT COALESCE(shobj_description(oid, 'pg_authid'), 'nothing')
+                            FROM pg_roles WHERE rolname = $1),
+                           '')";
+        let comment: String = value(connection, comment, &[role]).await?;
+        match (comment.as_str(), &login.verifier) {
+            ("", Some(_)) => Ok(Some(("CREATE ROLE %1$I".to_owned(), ""))),
+            ("", None) => Err(Failure::internal(format!("there is no role {role}"))),
+            (_, None) => Ok(None),
+            (comment, Some(_)) if comment == mark => Ok(None),
+            (comment, Some(_)) => Err(Failure::internal(format!(
+                "the role {role} is there and is another's (its comment says {comment:?}): choose \
+                 another DatabaseUser, or give that role's own secret as DatabaseSecretArn"
+            ))),
+        }
+    }
+
     /// A connection whose statements may take so long.
     async fn connection(&self, time: Duration) -> Result<PgConnection, Failure> {
         let limits = Limits::of_call(time + MARGIN);
         let deadline = Instant::now() + CONNECT.min(time);
-        let opened = self.opener.open(limits, Pooling::Session, deadline).await?;
+        let opened = self.opener.open(limits, self.pooling, deadline).await?;
         let mut connection = opened.connection;
+        if self.pooling == Pooling::Transaction {
+            return Ok(connection);
+        }
         let settings = format!(
             "SET lock_timeout = {}; SET idle_session_timeout = 0; SET plan_cache_mode = auto",
             LOCK_WAIT.as_millis()
@@ -223,6 +281,12 @@ fn half_applied(version: i64) -> Failure {
         "migration {version} was begun and did not end: look at what it left, put that right, and \
          delete its row of _sqlx_migrations"
     ))
+}
+
+fn too_long() -> Failure {
+    let cause = "the migrations take longer than a deployment may: apply them by hand, by \
+                 cargo aigen migrate";
+    Failure::new(ErrorCode::DatabaseError, cause)
 }
 
 fn is_locked_out(error: &MigrateError) -> bool {

@@ -152,7 +152,7 @@ async fn the_functions_role_does_all_their_work_and_cannot_rewrite_a_history(
     master.sql(&format!("GRANT CREATE ON SCHEMA public TO \"{}\"", master.name)).await;
     let owner = owner(&master.options());
     owner.migrate(TIME).await.unwrap();
-    let login = Login { role: role.name.clone(), verifier: "a password".to_owned() };
+    let login = Login { role: role.name.clone(), verifier: Some("a password".to_owned()) };
     let sees_sessions = owner.let_in::<Chart>(&login).await.unwrap();
     assert!(!sees_sessions, "nobody has let the owner give that right");
     role.sql("CREATE TABLE of_the_app (id int)").await;
@@ -198,7 +198,52 @@ async fn the_functions_role_does_all_their_work_and_cannot_rewrite_a_history(
 
 #[sqlx::test(migrations = "../infra/migrations")]
 async fn the_owner_itself_is_no_role_for_functions(_: PgPoolOptions, options: PgConnectOptions) {
-    let login = Login { role: options.get_username().to_owned(), verifier: "x".to_owned() };
+    let login = Login { role: options.get_username().to_owned(), verifier: Some("x".to_owned()) };
     let failure = owner(&options).let_in::<Chart>(&login).await.unwrap_err();
     assert!(failure.cause.contains("another role"), "{}", failure.cause);
+}
+
+/// Roles are the whole server's: `aigen` may be production's, in another database.
+#[sqlx::test(migrations = "../infra/migrations")]
+async fn a_role_of_somebody_else_keeps_its_password_and_gets_rights_only_if_its_secret_was_given(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let role = Role::new(&options, "other", "PASSWORD 'of its own'").await;
+    let owner = owner(&role.superuser);
+    let password = async || -> Option<String> {
+        sqlx::query_scalar("SELECT rolpassword FROM pg_authid WHERE rolname = $1")
+            .bind(&role.name)
+            .fetch_one(&role.pool)
+            .await
+            .unwrap()
+    };
+    let before = password().await;
+    let made = Login { role: role.name.clone(), verifier: Some("new".to_owned()) };
+    let failure = owner.let_in::<Chart>(&made).await.unwrap_err();
+    assert!(failure.cause.contains("another DatabaseUser"), "{}", failure.cause);
+    let fixture = Fixture::new(role.options()).await;
+    assert_eq!(refused(&fixture.pool, "SELECT FROM goals").await.as_deref(), Some("42501"));
+    let given = Login { role: role.name.clone(), verifier: None };
+    owner.let_in::<Chart>(&given).await.unwrap();
+    assert_eq!(refused(&fixture.pool, "SELECT FROM goals").await, None);
+    assert_eq!(password().await, before);
+    let nobody = Login { role: "nobody at all".to_owned(), verifier: None };
+    assert!(owner.let_in::<Chart>(&nobody).await.unwrap_err().cause.contains("no role"));
+    fixture.pool.close().await;
+    drop(fixture);
+    role.goes().await;
+}
+
+/// It may use the schema and not make tables in it, as from `PostgreSQL` 15 on.
+#[sqlx::test(migrations = "../infra/migrations")]
+async fn where_nothing_is_to_be_applied_no_right_to_make_tables_is_needed(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let role = Role::new(&options, "role", "").await;
+    let given = Login { role: role.name.clone(), verifier: None };
+    owner(&role.superuser).let_in::<Chart>(&given).await.unwrap();
+    assert_eq!(migrate(&role.options()).await.unwrap().applied, [] as [i64; 0]);
+    role.goes().await;
 }
