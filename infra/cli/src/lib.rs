@@ -13,6 +13,7 @@ compile_error!(
      a container or WSL 2"
 );
 
+mod asked;
 mod bench;
 mod chart;
 mod cli;

@@ -107,15 +107,24 @@ impl Authorizer {
             return Some(Fault::Signature);
         }
         // An access token names its client otherwise than an id token.
-        let audience = if claims["aud"].is_null() { text("client_id") } else { text("aud") };
+        let audience = match &claims["aud"] {
+            Value::Null => text("client_id"),
+            Value::Array(all) if all.iter().any(|one| *one == self.audience) => {
+                self.audience.clone()
+            }
+            Value::Array(all) => Value::from(all.clone()).to_string(),
+            _ => text("aud"),
+        };
         if audience != self.audience {
             return Some(Fault::Audience(audience));
         }
         let time = |name: &str| {
             claims[name].as_i64().and_then(|seconds| DateTime::from_timestamp(seconds, 0))
         };
-        if let Some(at) = time("exp").filter(|at| *at <= now) {
-            return Some(Fault::Expired(at));
+        // One that never ends is refused like one that has.
+        let ends = time("exp").unwrap_or(DateTime::UNIX_EPOCH);
+        if ends <= now {
+            return Some(Fault::Expired(ends));
         }
         let begins = time("nbf").max(time("iat"));
         begins.filter(|at| *at > now).map(Fault::NotYet)
@@ -144,10 +153,15 @@ fn timeless() -> Validation {
     validation
 }
 
+/// How long an issuer may take to say its keys.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// The public keys of an issuer.
 async fn keys(issuer: &str) -> Result<JwkSet> {
     let url = format!("{issuer}/.well-known/jwks.json");
-    let answer = reqwest::get(&url).await.with_context(|| format!("{url} does not answer"))?;
+    let client = reqwest::Client::builder().timeout(PATIENCE).build().context("no HTTP client")?;
+    let answer = client.get(&url).send().await;
+    let answer = answer.with_context(|| format!("{url} does not answer"))?;
     let status = answer.status();
     ensure!(status.is_success(), "{url} answers {status}: is this the issuer?");
     answer.json().await.with_context(|| format!("{url} holds no keys"))

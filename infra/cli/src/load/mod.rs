@@ -40,7 +40,7 @@ use tokio::time::{Instant, sleep};
 use crate::output;
 use crate::stack::{self, InstanceName};
 use api::Api;
-use measure::{Answer, Measured};
+use measure::{Answer, Measured, Outcome};
 use target::Target;
 use user::User;
 
@@ -124,7 +124,8 @@ impl Run {
     /// Waits, but not beyond the end.
     async fn rest(&self, wait: Duration) {
         const LOOK_EVERY: Duration = Duration::from_millis(200);
-        let until = Instant::now() + wait;
+        // Whatever the API says, not beyond the end.
+        let until = Instant::now().checked_add(wait).unwrap_or(self.until).min(self.until);
         while !self.is_over() && Instant::now() < until {
             sleep(LOOK_EVERY.min(until - Instant::now())).await;
         }
@@ -134,9 +135,13 @@ impl Run {
 /// Runs it, against the stack that is named.
 pub(crate) async fn run(args: &LoadArgs, instance: InstanceName) -> Result<ExitCode> {
     let target = Target::find(args, instance).await?;
-    if !target.is_meant(args)? {
+    if !target.is_meant(args).await? {
         output::aside("nothing was asked");
         return Ok(ExitCode::from(2));
+    }
+    if target.tokens.len() < usize::from(args.users) {
+        let users = target.tokens.len();
+        output::aside(format_args!("· {users} users, for there are no more tokens"));
     }
     let api = Api::new(&target.url)?;
     let measured = load(args.bounds(), &api, &target.tokens).await?;
@@ -176,13 +181,28 @@ async fn load(bounds: Bounds, api: &Api, tokens: &[String]) -> Result<Measured> 
     drop(work);
     let lasted = begun.elapsed();
     let open: Vec<_> = users.iter().filter_map(User::open).collect();
-    let cancelled = join_all(open.iter().map(|(token, id)| api.cancel(token, id))).await;
+    let cancelled = join_all(open.iter().map(|(token, id)| cancelled(api, token, id))).await;
     let mut measured = run.measured.into_inner();
     measured.ended(lasted, run.is_stopped.get());
     for ((_, id), answer) in open.into_iter().zip(cancelled) {
         measured.cancelled_at_the_end(id, &answer);
     }
     Ok(measured)
+}
+
+/// Cancels what is paid for, and comes again a few times where it is told to.
+async fn cancelled(api: &Api, token: &str, id: &str) -> Answer {
+    const TRIES: u32 = 5;
+    const LONGEST: Duration = Duration::from_secs(10);
+    let mut answer = api.cancel(token, id).await;
+    for _ in 1..TRIES {
+        if matches!(answer.outcome, Outcome::Well(_) | Outcome::Same) {
+            break;
+        }
+        sleep(answer.retry_after.unwrap_or(Duration::from_secs(1)).min(LONGEST)).await;
+        answer = api.cancel(token, id).await;
+    }
+    answer
 }
 
 /// Says how far it is, where somebody watches.

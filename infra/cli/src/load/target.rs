@@ -1,15 +1,15 @@
 //! Which API is asked, with whose tokens, and whether that is meant.
 
 use std::fs;
-use std::io::{BufRead, IsTerminal};
+use std::io::IsTerminal;
 use std::net::IpAddr;
 
 use anyhow::{Context, Result, ensure};
 use reqwest::Url;
 
 use super::LoadArgs;
-use crate::output;
 use crate::stack::{self, InstanceName};
+use crate::{asked, output};
 
 /// What is asked.
 #[derive(Debug)]
@@ -43,6 +43,11 @@ impl Target {
     pub(super) fn given(url: &str, tokens: &str, users: usize) -> Result<Self> {
         let address = Url::parse(url).with_context(|| format!("--url {url} is no address"))?;
         let host = address.host_str().context("--url names no host")?.to_owned();
+        ensure!(
+            address.query().is_none() && address.fragment().is_none() && address.username() == "",
+            "--url is the API's address alone, as the stack's output ApiUrl says it"
+        );
+        let url = url.trim_end_matches('/').trim_end_matches("/api/ai/async");
         let is_here = is_loopback(&host);
         ensure!(
             address.scheme() == "https" || is_here,
@@ -55,16 +60,14 @@ impl Target {
     }
 
     /// Asks, where it is another machine. The host is typed, and not a y: who types it has read it.
-    pub(super) fn is_meant(&self, args: &LoadArgs) -> Result<bool> {
+    pub(super) async fn is_meant(&self, args: &LoadArgs) -> Result<bool> {
         let Some(host) = self.elsewhere.as_ref().filter(|_| !args.yes) else { return Ok(true) };
         ensure!(
             std::io::stdin().is_terminal(),
             "nobody is there to ask whether {host} is meant, and nothing was asked: add --yes"
         );
         output::aside(self.question(host, args));
-        let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).context("the answer cannot be read")?;
-        Ok(line.trim() == host)
+        Ok(asked::typed().await?.is_some_and(|line| line == *host))
     }
 
     pub(super) fn question(&self, host: &str, args: &LoadArgs) -> String {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::*;
-use measure::{Answer, Kind, Outcome};
+use measure::Kind;
 
 #[derive(Parser)]
 struct Line {
@@ -97,19 +97,25 @@ fn an_answer_is_known_by_its_code_or_else_by_its_number() {
     assert_eq!(of(Kind::Cancel, 400, refusal("CANCEL_NOT_ALLOWED")), Outcome::Same);
 }
 
-#[test]
-fn another_machine_is_asked_only_over_https_and_after_its_name_was_typed() {
+#[tokio::test]
+async fn another_machine_is_asked_only_over_https_and_after_its_name_was_typed() {
     let target = |url| Target::given(url, "a\n\n b \nc", 2);
     let error = target("http://api.example.com").unwrap_err().to_string();
     assert!(error.contains("https"), "{error}");
     assert!(target("no address").is_err() && target("data:x").is_err());
+    for wrong in ["https://a.example/?x=1", "https://a.example/#f", "https://me:pw@a.example"] {
+        assert!(target(wrong).is_err(), "{wrong}");
+    }
+    assert_eq!(target("https://a.example/p/api/ai/async/").unwrap().url, "https://a.example/p");
     let here = args("--url http://127.0.0.1:4566/x --tokens f");
     for url in ["http://127.0.0.1:4566/x", "http://localhost:1", "http://[::1]:1"] {
-        assert!(target(url).unwrap().is_meant(&here).unwrap(), "{url}");
+        assert!(target(url).unwrap().is_meant(&here).await.unwrap(), "{url}");
     }
     let elsewhere = target("https://api.example.com/prod").unwrap();
     assert_eq!(elsewhere.tokens, ["a", "b"]);
-    assert!(elsewhere.is_meant(&args("--url https://api.example.com --tokens f --yes")).unwrap());
+    assert!(
+        elsewhere.is_meant(&args("--url https://api.example.com --tokens f --yes")).await.unwrap()
+    );
     let question = elsewhere.question("api.example.com", &args("--minutes 2 --every 60"));
     assert!(question.contains("for 6 jobs at most"), "{question}");
     let question = elsewhere.question("api.example.com", &args("--minutes 60 --jobs 9"));
@@ -157,4 +163,15 @@ async fn no_more_jobs_are_asked_for_than_may_be_and_what_still_runs_is_cancelled
     let mut asked = asked.lock().unwrap().clone();
     asked.sort();
     assert_eq!(asked, ["cancel p-0", "cancel p-1", "generate", "generate"]);
+}
+
+#[tokio::test]
+async fn a_wait_of_ages_ends_with_the_run() {
+    let run = Run {
+        until: Instant::now(),
+        is_stopped: Cell::new(false),
+        jobs_left: Cell::new(0),
+        measured: RefCell::new(measured()),
+    };
+    run.rest(Duration::from_secs(u64::MAX)).await;
 }

@@ -51,14 +51,41 @@ pub(crate) struct Prices {
     /// What a model costs, in US dollars for a million tokens in and out; for each model once (or
     /// `AIGEN_PRICES`, with spaces between them).
     #[arg(long = "price", value_name = "MODEL=IN,OUT", env = "AIGEN_PRICES")]
-    #[arg(value_delimiter = ' ', hide_env_values = true)]
-    pub prices: Vec<Price>,
+    #[arg(hide_env_values = true)]
+    given: Vec<Several>,
+}
+
+/// Those of one option, or of the environment, where an empty text is none.
+#[derive(Debug, Clone)]
+struct Several(Vec<Price>);
+
+impl FromStr for Several {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        text.split_whitespace().map(str::parse).collect::<Result<_>>().map(Self)
+    }
 }
 
 impl Prices {
-    /// That of a model.
+    /// All of them.
+    pub(super) fn all(&self) -> impl DoubleEndedIterator<Item = &Price> {
+        self.given.iter().flat_map(|several| &several.0)
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.all().next().is_none()
+    }
+
+    /// That of a model: the last that was given.
     pub(super) fn of(&self, model: &str) -> Option<&Price> {
-        self.prices.iter().rfind(|price| price.model == model)
+        self.all().rfind(|price| price.model == model)
+    }
+
+    #[cfg(test)]
+    pub(super) fn example(text: &str) -> Self {
+        Self { given: vec![text.parse().unwrap()] }
     }
 }
 
@@ -70,6 +97,7 @@ impl FromStr for Price {
             text.rsplit_once('=').and_then(|(model, of)| Some((model, of.split_once(',')?)));
         let (model, (input, output)) =
             parts.context("it is written MODEL=IN,OUT, such as my-model=3,15")?;
+        ensure!(!model.is_empty(), "it names no model");
         let price = |text: &str| -> Result<f64> {
             let price: f64 = text.trim().parse().with_context(|| format!("{text} is no price"))?;
             ensure!(price.is_finite() && price >= 0.0, "{text} is no price");
@@ -84,11 +112,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn several_stand_in_one_text_and_an_empty_one_is_none() {
+        let prices = Prices::example(" a=1,2  b=3,4 ");
+        assert_eq!(prices.of("b").unwrap().output.to_string(), "4");
+        assert!(prices.of("c").is_none() && Prices::example("").is_empty());
+    }
+
+    #[test]
     fn a_price_is_a_model_and_two_amounts() {
         let price: Price = "arn:aws:bedrock:eu:1:profile/a=b=3,0.5".parse().unwrap();
         let model = "arn:aws:bedrock:eu:1:profile/a=b".to_owned();
         assert_eq!(price, Price { model, input: 3.0, output: 0.5 });
-        for wrong in ["m", "m=3", "m=3,x", "m=-1,2", "m=NaN,2", "m=1,2,3"] {
+        for wrong in ["=1,2", "m", "m=3", "m=3,x", "m=-1,2", "m=NaN,2", "m=1,2,3"] {
             assert!(wrong.parse::<Price>().is_err(), "{wrong}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -113,6 +113,15 @@ pub(super) fn wanted(deed: &Deed<'_>, now: DateTime<Utc>) -> Result<Wanted> {
     };
     // A fixed end: what comes later is not meant, however long the pages take.
     let until = time("--older-than", older_than)?.unwrap_or(now);
+    if let Some(since) = since {
+        ensure!(
+            since < until,
+            "no process lies after {} and before {}: --older-than and --since leave nothing \
+             (retry looks at the last 24 hours unless --since says otherwise)",
+            since.to_rfc3339_opts(SecondsFormat::Secs, true),
+            until.to_rfc3339_opts(SecondsFormat::Secs, true)
+        );
+    }
     let moment = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
     let mut query = deed.query();
     let fields = [

@@ -23,7 +23,7 @@ mod tests;
 mod told;
 
 use std::cell::Cell;
-use std::io::{BufRead, IsTerminal};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -34,8 +34,7 @@ use serde_json::{Map, Value, json};
 use super::diagnose::Telling;
 use super::place::Place;
 use super::reconciler::Functions;
-use crate::output;
-use crate::stack;
+use crate::{asked, output, stack};
 use carry::{Carried, Pace};
 use choice::Filter;
 
@@ -95,6 +94,9 @@ pub(crate) struct How {
     #[command(flatten)]
     telling: Telling,
 }
+
+/// Characters of a reason that the functions take.
+const REASON_LENGTH: usize = 500;
 
 /// What is done, and to which.
 pub(super) enum Deed<'a> {
@@ -185,6 +187,13 @@ impl Deed<'_> {
     /// What would say nothing is refused, so that nobody believes that it did.
     fn ensure_meant(&self) -> Result<()> {
         let How { reason, dry_run, yes, .. } = self.how();
+        if let Some(reason) = reason {
+            let length = reason.trim().chars().count();
+            ensure!(
+                (1..=REASON_LENGTH).contains(&length),
+                "--reason has {length} characters: 1 to {REASON_LENGTH} can be kept in a history"
+            );
+        }
         if self.id().is_some() {
             ensure!(
                 !dry_run && !yes && self.is_unfiltered(),
@@ -223,7 +232,7 @@ pub(super) async fn run(deed: &Deed<'_>, place: &Place) -> Result<ExitCode> {
     if chosen.processes.is_empty() {
         return Ok(print(how, place, &chosen.data(deed), String::new(), true));
     }
-    if !how.yes && !is_meant(chosen.processes.len(), lang)? {
+    if !how.yes && !is_meant(chosen.processes.len(), lang).await? {
         output::aside(lang.say("何も変更していません", "nothing was changed"));
         return Ok(ExitCode::from(2));
     }
@@ -244,15 +253,13 @@ fn print(how: &How, place: &Place, data: &Value, text: String, is_done: bool) ->
 }
 
 /// The number is typed, and not a y: who types it has read it.
-fn is_meant(count: usize, lang: preview::Lang) -> Result<bool> {
+async fn is_meant(count: usize, lang: preview::Lang) -> Result<bool> {
     ensure!(
         std::io::stdin().is_terminal(),
         "nobody is there to ask whether these are meant, and nothing was changed: add --yes"
     );
     output::aside(preview::question(count, lang));
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).context("the answer cannot be read")?;
-    Ok(line.trim() == count.to_string())
+    Ok(asked::typed().await?.is_some_and(|line| line == count.to_string()))
 }
 
 /// What was begun is waited for, also when it is interrupted; the rest is left as it is.

@@ -76,6 +76,8 @@ fn what_is_not_said_clearly_is_refused() {
     ] {
         assert!(is_refused(words), "{words}");
     }
+    let long = format!("cancel 7 --reason {}", "長".repeat(501));
+    assert!(is_refused(&long) && !is_refused(long.strip_suffix("長").unwrap()));
     for words in
         ["cancel 7", "retry 7 --force", "cancel --all --dry-run", "retry --failed --reason x"]
     {
@@ -104,6 +106,9 @@ fn each_filter_reaches_diagnostics_and_the_end_is_fixed() {
                "status": "TIMEOUT", "userId": "u", "code": "AI_ERROR",
                "since": "2026-11-26T02:00:00.000000Z", "until": "2026-11-26T03:00:00.000000Z"})
     );
+    let nothing = "retry --failed --reason x --older-than 2d";
+    let error = wanted(&asked(nothing).deed(), now).err().unwrap().to_string();
+    assert!(error.contains("last 24 hours"), "{error}");
     let usual = query("retry --failed --reason x");
     assert_eq!(usual["since"], "2026-11-25T04:00:00.000000Z", "a day");
 }

@@ -83,9 +83,7 @@ pub(super) async fn run(
     let place = write(file, &page::page(&figures, &about))?;
     let accepted = counted(figures.counts.accepted, "process", "processes");
     output::aside(format_args!("report of {accepted} {place}"));
-    for price in
-        args.prices.prices.iter().filter(|price| !figures.models.contains_key(&price.model))
-    {
+    for price in args.prices.all().filter(|price| !figures.models.contains_key(&price.model)) {
         output::aside(format_args!("no call of {}: its price was not used", price.model));
     }
     Ok(ExitCode::SUCCESS)

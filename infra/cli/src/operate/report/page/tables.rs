@@ -128,7 +128,7 @@ fn seen<'a>(
 /// Tokens by model, and what they cost where prices were given.
 pub(super) fn models(figures: &Figures, about: &About) -> Markup {
     let lang = about.lang;
-    let priced = !about.prices.prices.is_empty();
+    let priced = !about.prices.is_empty();
     let is_cached = figures.models.values().any(|model| model.cache_read + model.cache_write > 0);
     html! {
         section {
@@ -195,7 +195,7 @@ fn model_row(name: &str, tokens: Tokens, is_cached: bool, about: &About) -> Mark
             }
             td.number { (count(tokens.output)) }
             td.number { (length(mean, about.lang)) }
-            @if !about.prices.prices.is_empty() {
+            @if !about.prices.is_empty() {
                 td.number { (cost.map_or_else(|| "–".to_owned(), dollars)) }
             }
         }

@@ -12,7 +12,7 @@ fn about(lang: Lang) -> About {
         lang,
         made_at: "2026-11-26T04:00:00Z".parse().unwrap(),
         place: "stack <aigen> in ap-northeast-1".to_owned(),
-        prices: Prices { prices: vec!["m=3,15".parse().unwrap()] },
+        prices: Prices::example("m=3,15"),
         commands: Commands {
             errors: "aigen errors --hours 24".to_owned(),
             process: "aigen process".to_owned(),
