@@ -403,6 +403,13 @@ fn a_deployment_runs_the_migrations_whenever_there_is_a_new_one() {
     let template = template();
     let migrations = resources(&template, "Custom::Migrations").next().unwrap();
     assert_eq!(text(&migrations["Newest"]), newest.split('_').next().unwrap());
+    // The role of a secret that is given is somebody's: its password is never made here.
+    let functions = resources(&template, "AWS::Serverless::Function");
+    let variables = functions.map(|function| &function["Environment"]["Variables"]);
+    let roles: Vec<_> =
+        variables.map(|it| &it["FUNCTIONS_ROLE"]).filter(|it| !it.is_badvalue()).collect();
+    assert_eq!(roles.len(), 1);
+    assert_eq!(texts(roles[0]), ["WithGivenSecret", "given", "made"]);
     // Every function that knows the schema waits for them.
     let all = template["Resources"].as_hash().unwrap().iter();
     let functions = all.filter(|(_, it)| text(&it["Type"]) == "AWS::Serverless::Function");

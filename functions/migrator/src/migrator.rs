@@ -58,11 +58,12 @@ impl Migrator {
 
     pub(crate) async fn handle(&self, invocation: Invocation) -> Result<Value, Diagnostic> {
         let time = invocation.time_left(self.clock.now()).saturating_sub(MARGIN);
-        match Order::read(&invocation.payload)? {
-            Order::Operator { dry_run } => {
+        match Order::read(&invocation.payload) {
+            Err(failure) => Ok(answer::to_operator(&Err(failure))),
+            Ok(Order::Operator { dry_run }) => {
                 Ok(answer::to_operator(&self.migrate(dry_run, time).await))
             }
-            Order::Deployment(order) => {
+            Ok(Order::Deployment(order)) => {
                 let outcome = if order.goes_back() {
                     // Its password may have changed back; but nothing may fail a rollback.
                     if let Err(failure) = self.let_in().await {
@@ -222,6 +223,14 @@ mod tests {
             (&answer["success"], &answer["error"]["message"]),
             (&json!(false), &json!(cause))
         );
+    }
+
+    #[tokio::test]
+    async fn a_wrong_order_is_answered_with_what_can_be_asked() {
+        let migrator = Migrator::of(Err(Failure::internal("not asked")));
+        let answer = migrator.handle(invocation(json!({"dryrun": true}))).await.unwrap();
+        assert_eq!(answer["error"]["code"], "VALIDATION_ERROR");
+        assert!(answer["error"]["message"].as_str().unwrap().contains("dryRun"), "{answer}");
     }
 
     #[tokio::test]

@@ -31,10 +31,7 @@ impl Database {
     /// Nothing is read or connected yet.
     #[must_use]
     pub fn new(credentials: Credentials) -> Self {
-        let pooling = match &credentials {
-            Credentials::Secret { config, .. } => config.pooling,
-            Credentials::Given(_) => Pooling::Session,
-        };
+        let pooling = credentials.pooling();
         Self::with(Opener::new(credentials), pooling, Limits::of_call(CALL_LIMIT))
     }
 

@@ -81,10 +81,7 @@ impl SchemaOwner {
     /// Nothing is read or connected yet.
     #[must_use]
     pub fn new(credentials: Credentials) -> Self {
-        let pooling = match &credentials {
-            Credentials::Secret { config, .. } => config.pooling,
-            Credentials::Given(_) => Pooling::Session,
-        };
+        let pooling = credentials.pooling();
         Self { opener: Opener::new(credentials), pooling }
     }
 

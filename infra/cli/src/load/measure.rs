@@ -202,11 +202,15 @@ impl Measured {
         }
     }
 
-    /// Whether nothing happened that somebody should look at.
+    /// Whether something was measured, and nothing happened that somebody should look at.
     pub(super) fn is_well(&self) -> bool {
         let has_no_errors = self.kinds.values().all(|requests| requests.errors.is_empty());
         let are_well = ["FAILED", "TIMEOUT"].iter().all(|bad| !self.jobs.ended.contains_key(*bad));
-        has_no_errors && are_well && self.broken.is_empty() && self.jobs.left.is_empty()
+        self.jobs.accepted > 0
+            && has_no_errors
+            && are_well
+            && self.broken.is_empty()
+            && self.jobs.left.is_empty()
     }
 
     /// In a line.

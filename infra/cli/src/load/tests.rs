@@ -39,6 +39,8 @@ fn a_limit_is_no_error_and_its_quick_answer_is_not_among_the_times() {
     measured.answer(&answer(Kind::Generate, Outcome::Well(json!({}))));
     let requests = &measured.kinds[&Kind::Generate];
     assert_eq!((requests.count(), requests.times.len()), (2, 1));
+    assert!(!measured.is_well(), "no job was accepted: nothing is known of them");
+    measured.accepted();
     assert!(measured.is_well());
     // 7 ms, to a thousandth.
     let told = told::data(&measured, "u");
@@ -58,6 +60,8 @@ fn whatever_goes_wrong_is_told_and_makes_it_bad() {
     let words = ["NO_ANSWER", "HTTP_502", "AI_ERROR", "p-1", "p-2"];
     for (happens, word) in told.iter().zip(words) {
         let mut measured = measured();
+        measured.accepted();
+        assert!(measured.is_well());
         happens(&mut measured);
         assert!(!measured.is_well());
         assert!(told::text(&measured, "u").contains(word), "{word}");

@@ -37,6 +37,14 @@ pub enum Credentials {
 }
 
 impl Credentials {
+    /// What a session of theirs is to the server.
+    pub(in crate::store) const fn pooling(&self) -> Pooling {
+        match self {
+            Self::Secret { config, .. } => config.pooling,
+            Self::Given(_) => Pooling::Session,
+        }
+    }
+
     /// User and password, for whoever makes that user.
     ///
     /// # Errors

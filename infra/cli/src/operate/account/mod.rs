@@ -211,7 +211,9 @@ mod tests {
         let english = allowed("docs/operators.md");
         assert_eq!(english, allowed("docs/operators.ja.md"));
         assert_eq!(english[1], ["diagnostics"]);
-        assert_eq!(english[0], ["retry-handler", "cancel-handler", "reconciler", "diagnostics"]);
+        let changing = ["retry-handler", "cancel-handler", "reconciler", "migrator"];
+        assert_eq!(english[0], [&changing[..], &["diagnostics"]].concat());
+        assert!(template.contains("  NamePrefix:\n    Type: String\n    Default: aigen-\n"));
         for name in &english[0] {
             let deployed = format!("FunctionName: !Sub \"${{NamePrefix}}{name}\"");
             assert!(template.contains(&deployed), "{name}");
@@ -224,7 +226,7 @@ mod tests {
         let resource = &policy["Statement"][1]["Resource"];
         let arns = resource.as_array().map_or(std::slice::from_ref(resource), Vec::as_slice);
         let names = arns.iter().map(|arn| arn.as_str().unwrap().rsplit(':').next().unwrap());
-        names.map(str::to_owned).collect()
+        names.map(|name| name.strip_prefix("aigen-").unwrap().to_owned()).collect()
     }
 
     #[test]
