@@ -16,7 +16,7 @@ pub(super) fn text(measured: &Measured, url: &str) -> String {
     let until = if measured.is_stopped { ", until it was interrupted" } else { "" };
     page.line(format!("{} users, {seconds:.0} s{until}, {url}", measured.users));
     page.line("");
-    let head = ["", "answers", "/s", "p50 ms", "p95 ms", "p99 ms", "max ms", "429", "errors"];
+    let head = ["", "requests", "/s", "p50 ms", "p95 ms", "p99 ms", "max ms", "429", "errors"];
     let rows = measured.kinds.iter().map(|(kind, requests)| row(*kind, requests, seconds));
     page.table(&head, &rows.collect::<Vec<_>>());
     page.line("");
@@ -62,7 +62,7 @@ pub(super) fn data(measured: &Measured, url: &str) -> Value {
     let requests = measured.kinds.iter().map(|(kind, requests)| {
         let mut told = json!({
             "kind": kind.name(),
-            "answers": requests.count(),
+            "count": requests.count(),
             "perSecond": figure(requests.count()) / seconds,
             "limited": requests.limited,
             "errors": requests.errors,
