@@ -127,7 +127,7 @@ async fn a_batch_is_cancelled_as_a_whole() {
     let user = stack.new_user().await;
     let goals = goals("まとめてやめる目標", 12);
     for goal in &goals {
-        stack.fault(goal, json!({"delayMs": 5_000})).await;
+        stack.fault(goal, json!({"delayMs": 60_000})).await;
     }
     let id = send(&user, &batch(&goals)).await;
     // Some run, some wait.
