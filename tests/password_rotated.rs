@@ -69,7 +69,7 @@ impl Secret {
     }
 }
 
-/// As the superuser: the application's own role may make none.
+/// As the superuser, who may end the sessions of whichever role.
 async fn sql(stack: &Stack, statement: String) {
     let mut superuser = PgConnection::connect(&stack.env.superuser_url).await.unwrap();
     sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut superuser).await.unwrap();

@@ -12,10 +12,20 @@ use std::path::Path;
 use std::str::FromStr;
 
 use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::Value;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use system_tests::Stack;
 
+/// All that log in to the database in normal work.
+const FUNCTIONS: [&str; 6] = [
+    "async-processing-handler",
+    "ai-generation-worker",
+    "retry-handler",
+    "cancel-handler",
+    "reconciler",
+    "diagnostics",
+];
 const CREATE: &str = "/2015-03-31/functions";
 
 fn request(stack: &Stack, method: Method, path: &str) -> RequestBuilder {
@@ -196,13 +206,56 @@ async fn the_databases_password_is_no_shell() {
         .unwrap_err();
     let code = error.as_database_error().unwrap().code().unwrap().into_owned();
     assert_eq!(code, "42501", "{error}");
-    for mine in ["rolsuper", "rolcreaterole", "rolreplication", "rolbypassrls"] {
+    for mine in ["rolsuper", "rolreplication", "rolbypassrls"] {
         let query = format!("select {mine} from pg_roles where rolname = current_user");
         let has: bool = sqlx::query_scalar(sqlx::AssertSqlSafe(query))
             .fetch_one(&stack.database)
             .await
             .unwrap();
         assert!(!has, "{mine}");
+    }
+}
+
+/// Each function's role: no table is its own, and what a history says it cannot change.
+#[tokio::test]
+async fn no_function_logs_in_as_the_owner_of_the_schema_or_can_rewrite_a_history() {
+    let stack = Stack::up().await;
+    for function in FUNCTIONS {
+        let of = ["lambda", "get-function-configuration", "--function-name", function];
+        let variables = stack.aws(&of).await.unwrap()["Environment"]["Variables"].clone();
+        let id = variables["DATABASE_SECRET_ARN"].as_str().unwrap();
+        let get = ["secretsmanager", "get-secret-value", "--secret-id", id];
+        let secret = stack.aws(&get).await.unwrap();
+        let secret: Value = serde_json::from_str(secret["SecretString"].as_str().unwrap()).unwrap();
+        let text = |field: &str| secret[field].as_str().unwrap();
+        let mut connection = PgConnectOptions::from_str(&stack.env.database_url)
+            .unwrap()
+            .username(text("username"))
+            .password(text("password"))
+            .connect()
+            .await
+            .unwrap();
+        let owned: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_class
+             WHERE pg_has_role(current_user, relowner, 'USAGE') AND relkind IN ('r', 'S', 'i')",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+        assert_eq!(owned, 0, "{function}");
+        for change in [
+            "UPDATE processing_event SET kind = kind WHERE false",
+            "UPDATE _sqlx_migrations SET success = success WHERE false",
+            "TRUNCATE processing_event",
+            "ALTER TABLE processing_state ADD COLUMN hole text",
+            "CREATE TABLE hole ()",
+            "CREATE ROLE hole",
+        ] {
+            let error = sqlx::query(change).execute(&mut connection).await.unwrap_err();
+            let code = error.as_database_error().unwrap().code().unwrap().into_owned();
+            assert_eq!(code, "42501", "{function}: {change}: {error}");
+        }
+        connection.close().await.unwrap();
     }
 }
 

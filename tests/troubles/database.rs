@@ -60,7 +60,7 @@ impl Secret {
     }
 }
 
-/// A session of the application's role, as an operator or another program has one.
+/// A session of the owner's role, as an operator or another program has one.
 async fn session(night: &Night) -> PgConnection {
     PgConnection::connect(&night.stack.env.database_url).await.unwrap()
 }
@@ -253,7 +253,7 @@ async fn t29_connections_cut_in_the_middle_of_work_cost_no_job() {
     night
         .sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-              WHERE application_name <> '' AND usename = current_user AND pid <> pg_backend_pid()
+              WHERE application_name <> '' AND pid <> pg_backend_pid()
                 AND datname = current_database()",
         )
         .await;

@@ -83,7 +83,7 @@ pub(super) async fn ensure(
     artifacts: &Artifacts,
     reporter: &Reporter,
 ) -> Result<Deployment> {
-    let secret = database_secret(instance)?;
+    let secret = owner_secret(instance)?;
     let frame = Fingerprint::new().text(&artifacts.frame).text(&secret.to_string()).finish();
     let deployed = Deployment::read(instance, gateway);
     match change::needed(deployed, &frame, &artifacts.code) {
@@ -98,8 +98,8 @@ pub(super) async fn ensure(
             stamp::remove(&file(instance))?;
             let whole = async {
                 // Before: the deployment runs the migrations, as it does on AWS.
-                let secret_arn = put_secret(instance, &secret).await?;
-                sam::deploy(instance, tools, &artifacts.template, &secret_arn).await?;
+                let owner_secret = put_secret(instance, &secret).await?;
+                sam::deploy(instance, tools, &artifacts.template, &owner_secret).await?;
                 let (outputs, names) = sam::describe(instance, tools).await?;
                 let mut functions = BTreeMap::new();
                 for (id, code) in &artifacts.code {
@@ -177,8 +177,9 @@ fn begun_file(instance: &Instance) -> PathBuf {
     instance.dir.join("deployment.begun")
 }
 
-/// As RDS writes it.
-fn database_secret(instance: &Instance) -> Result<Value> {
+/// The owner's, as RDS writes it. That of the functions the stack makes itself, and the migrator
+/// makes their role by it.
+fn owner_secret(instance: &Instance) -> Result<Value> {
     Ok(json!({
         "engine": "postgres",
         "host": "127.0.0.1",
@@ -191,7 +192,7 @@ fn database_secret(instance: &Instance) -> Result<Value> {
 
 /// Makes the secret, or gives it its value, as an operator does before a deployment; its ARN.
 async fn put_secret(instance: &Instance, secret: &Value) -> Result<String> {
-    const NAME: &str = "aigen-database";
+    const NAME: &str = "aigen-database-owner";
     let api = AwsApi::new(&instance.gateway_url(), &GatewayKey::read(instance)?)?;
     let call = async |action: &str, name: &str| {
         let request = json!({

@@ -30,17 +30,22 @@ pub(in super::super) struct Outputs {
     pub database_secret_arn: String,
 }
 
-/// Deploys the stack of `template`, whose functions log in to the database with `secret_arn`.
+/// Deploys the stack of `template`, whose schema belongs to the role of the secret `owner_secret`.
 pub(super) async fn deploy(
     instance: &Instance,
     tools: &Tools,
     template: &Path,
-    secret_arn: &str,
+    owner_secret: &str,
 ) -> Result<()> {
     let shared = fs::read_to_string(instance.root.join("samconfig.toml"))
         .context("samconfig.toml cannot be read")?;
     let config = instance.dir.join("samconfig.toml");
-    let of_this_machine = [("Architecture", architecture()), ("DatabaseSecretArn", secret_arn)];
+    let port = instance.ports.postgres.to_string();
+    let of_this_machine = [
+        ("Architecture", architecture()),
+        ("DatabaseOwnerSecretArn", owner_secret),
+        ("DatabasePort", &port),
+    ];
     stamp::write_whole(&config, with_overrides(&shared, &of_this_machine)?)?;
     let mut sam = pointed_at_gateway(command::clean(tools.all_bin().join("sam")), instance)?;
     // Named, for SAM looks for it beside the template.

@@ -14,7 +14,7 @@ pub(super) const SUPERUSER: &str = "postgres";
 
 /// The text of `pg_hba.conf`: what is not named is refused.
 ///
-/// Test databases may be reached in the clear, by the application's role and with its password,
+/// Test databases may be reached in the clear, by the owner's role and with its password,
 /// because a test that cuts the connection at a certain statement has to see the statement pass.
 pub(super) fn host_based(role: &str) -> String {
     format!(

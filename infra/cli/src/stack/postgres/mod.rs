@@ -29,7 +29,7 @@ use super::tools::Tools;
 use access::SUPERUSER;
 use run_as::RunAs;
 
-/// The role and the database that everything uses.
+/// The database, and the role that owns it. The functions log in as another.
 pub(super) const NAME: &str = "aigen";
 const START_PATIENCE: Duration = Duration::from_mins(1);
 
@@ -63,7 +63,7 @@ pub(super) fn superuser_url(instance: &Instance) -> Result<String> {
     Ok(access::url(instance, SUPERUSER, &read_password(&superuser_password_file(instance))?, NAME))
 }
 
-/// The password of the application's role.
+/// The password of the owner's role.
 pub(super) fn password(instance: &Instance) -> Result<String> {
     read_password(&password_file(instance))
 }
@@ -135,11 +135,12 @@ fn fingerprint(instance: &Instance, bin: &Path, pems: &Pems) -> String {
         .text(&pems.authority)
         .text(&pems.certificate)
         .text(&access::host_based(NAME))
+        .text(&roles::shape())
         .finish()
 }
 
 /// A cluster of another version of PostgreSQL cannot be opened, and in one of an older version of
-/// this project the application's role is the superuser for ever: its first role cannot be demoted.
+/// this project the owner's role is the superuser for ever: its first role cannot be demoted.
 async fn refuse_foreign_cluster(instance: &Instance, bin: &Path) -> Result<()> {
     let Ok(theirs) = fs::read_to_string(data(instance).join("PG_VERSION")) else { return Ok(()) };
     let mut ask = command::clean(bin.join("postgres"));

@@ -1,6 +1,7 @@
 //! Who may log in. The cluster's superuser `postgres` sets up and is used for nothing else. The
-//! application's role owns its database and may make others, since tests make one each; it is no
-//! superuser, so that its password is worth one database and not the machine.
+//! owner's role is what the master user of RDS is: it owns its database, runs the migrations, and
+//! makes the roles that the functions log in as; it may make databases too, since tests make one
+//! each. It is no superuser, so that its password is worth one database and not the machine.
 
 use anyhow::{Context, Result};
 use sqlx::postgres::PgConnectOptions;
@@ -8,21 +9,30 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 
 use super::NAME;
 
-/// Makes the application's role and its database what they should be, whatever they are. The
-/// password must be made of letters and digits.
+/// What the owner's role may.
+const ATTRIBUTES: &str = "login nosuperuser createdb createrole noreplication nobypassrls";
+
+/// What the master user of RDS may besides: see and end the sessions of others, and give the first
+/// of it on.
+const OF_A_MASTER_USER: [&str; 2] =
+    ["grant pg_read_all_stats to aigen with admin option", "grant pg_signal_backend to aigen"];
+
+/// All that is made here, as text: a server that runs with other roles is started anew.
+pub(super) fn shape() -> String {
+    [&[ATTRIBUTES], &OF_A_MASTER_USER[..]].concat().join("; ")
+}
+
+/// Makes the owner's role and its database what they should be, whatever they are. The password
+/// must be made of letters and digits.
 pub(super) async fn ensure(superuser: &PgConnectOptions, password: &str) -> Result<()> {
     let mut server: PgConnection =
         superuser.connect().await.context("the new server does not let its superuser in")?;
     let role = "select exists (select from pg_roles where rolname = $1)";
     let verb = if is_there(&mut server, role).await? { "alter" } else { "create" };
-    run(
-        &mut server,
-        format!(
-            "{verb} role {NAME} login nosuperuser createdb nocreaterole noreplication \
-             nobypassrls password '{password}'"
-        ),
-    )
-    .await?;
+    run(&mut server, format!("{verb} role {NAME} {ATTRIBUTES} password '{password}'")).await?;
+    for statement in OF_A_MASTER_USER {
+        run(&mut server, statement.to_owned()).await?;
+    }
     // For the tests alone: they choose which of two sessions a deadlock ends.
     run(&mut server, format!("grant set on parameter deadlock_timeout to {NAME}")).await?;
     let database = "select exists (select from pg_database where datname = $1)";
@@ -44,6 +54,6 @@ async fn run(server: &mut PgConnection, statement: String) -> Result<()> {
     server
         .execute(sqlx::query(AssertSqlSafe(statement)))
         .await
-        .context("the application's role and database cannot be made")?;
+        .context("the owner's role and database cannot be made")?;
     Ok(())
 }
