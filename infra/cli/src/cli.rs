@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::stack::{self, InstanceName, Reporter};
-use crate::{bench, demo, load, model_double, operate, output, submit, token_check};
+use crate::{bench, demo, load, model_double, operate, output, simulate, submit, token_check};
 
 #[derive(Parser)]
 #[command(
@@ -67,6 +67,9 @@ enum Verb {
     /// Measure the functions as they are deployed.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Simulate a crowd before a quota, by the product's own decisions, at any load: nothing is
+    /// called or stored.
+    Simulate(simulate::SimulateArgs),
     /// Apply infra/migrations to `DATABASE_URL`; with --stack, have the deployed stack apply those
     /// that it was built with.
     Migrate {
@@ -184,6 +187,7 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
         Verb::Operate(verb) => return operate::run(&verb, &cli.place, instance).await,
         Verb::Test(args) => return stack::test(&args, &reporter).await,
         Verb::Bench(bench) => bench::run(&bench, instance, &reporter).await?,
+        Verb::Simulate(args) => return simulate::run(&args),
         Verb::Migrate { database_url, dry_run } => {
             // A stack that only the shell names gives way to a database that is named.
             let is_deployed = cli.place.stack.is_some()

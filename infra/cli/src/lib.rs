@@ -24,6 +24,7 @@ mod model_double;
 mod operate;
 mod output;
 mod page;
+mod simulate;
 pub mod stack;
 mod submit;
 pub mod token_check;
