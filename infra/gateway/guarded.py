@@ -28,6 +28,7 @@ from ministack.services import lambda_svc, sts
 KEY = os.environ["AWS_ACCESS_KEY_ID"]
 SECRET = os.environ["AWS_SECRET_ACCESS_KEY"]
 PORT = os.environ["GATEWAY_PORT"]
+CALLS = os.environ["CALLS_FILE"]
 
 HOSTS = frozenset(f"{name}:{PORT}" for name in ("127.0.0.1", "localhost", "[::1]"))
 API = re.compile(r"/_aws/execute-api/[^/]+/[^/]+")
@@ -176,6 +177,8 @@ async def refuse(send, why):
 
 
 _sessions = threading.Lock()
+# The role of each key that a function was given.
+_roles = {}
 
 
 def execution_credentials(config):
@@ -189,6 +192,7 @@ def execution_credentials(config):
     key, name = f"ASIA{secret('key')[:16].upper()}", config.get("FunctionName", "function")[:64]
     role_name = role.rsplit("/", 1)[-1]
     with _sessions:
+        _roles[key] = role_name
         sts.register_session(key, {
             "Arn": f"arn:aws:sts::{account}:assumed-role/{role_name}/{name}",
             "UserId": f"{role_name}:{name}",
@@ -223,6 +227,24 @@ def as_aws_names_resources(extract):
     return resource
 
 
+def recorded(enforce):
+    """Each call that a function makes, once, as a line of CALLS_FILE: tests/policy.rs compares them with the policies."""
+    seen = set()
+
+    def enforced(access_key_id, iam_action, service, region, resource_arn="*", service_context=None):
+        denied = enforce(access_key_id, iam_action, service, region, resource_arn, service_context)
+        role = _roles.get(access_key_id)
+        call = (role, iam_action, resource_arn, denied is None)
+        if role and call not in seen:
+            seen.add(call)
+            line = json.dumps(dict(zip(("role", "action", "resource", "allowed"), call)))
+            with open(CALLS, "a", encoding="utf-8") as calls:
+                calls.write(line + "\n")
+        return denied
+
+    return enforced
+
+
 if __name__ == "__main__":
     assert ministack.AUTH, "the gateway is started with AUTH=true"
     for module in (lambda_runtime, lambda_svc):
@@ -230,5 +252,6 @@ if __name__ == "__main__":
         module.execution_credentials = execution_credentials
     iam_actions.extract_iam_action = as_aws_names_actions(iam_actions.extract_iam_action)
     iam_actions.extract_resource_arn = as_aws_names_resources(iam_actions.extract_resource_arn)
+    iam_evaluator.enforce = recorded(iam_evaluator.enforce)
     ministack.app = guarded(ministack.app)
     ministack.main()

@@ -14,6 +14,7 @@
 mod answer;
 mod goal;
 mod killing;
+pub mod policy;
 
 use std::time::Duration;
 
@@ -65,7 +66,14 @@ impl Stack {
     /// # Panics
     /// Without one, saying what to run.
     pub async fn up() -> Self {
-        let env = StackEnv::from_env().unwrap();
+        Self::of(StackEnv::from_env().unwrap()).await
+    }
+
+    /// The stack that is reached so.
+    ///
+    /// # Panics
+    /// Where its database lets nobody in.
+    pub async fn of(env: StackEnv) -> Self {
         let database =
             PgPoolOptions::new().max_connections(2).connect(&env.database_url).await.unwrap();
         Self { env, database, http: reqwest::Client::new() }

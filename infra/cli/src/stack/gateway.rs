@@ -17,6 +17,7 @@ use super::instance::Instance;
 use super::part::Part;
 use super::ports;
 use super::postgres;
+use super::private;
 use super::process;
 use super::record::Record;
 use super::report::Reporter;
@@ -63,11 +64,14 @@ async fn start(
     config: &str,
 ) -> Result<Record> {
     let state = scratch(instance);
+    // What a gateway remembers of roles ends with it, and so does what they called.
+    private::write(&calls_file(instance), "")?;
     let mut command = command::clean(tools.gateway_python());
     command
         .arg(instance.root.join(PROGRAM))
         .env("AUTH", "true")
         .env("GATEWAY_PORT", instance.ports.gateway.to_string())
+        .env("CALLS_FILE", calls_file(instance))
         .env("BIND_HOST", "127.0.0.1")
         .env("MINISTACK_REGION", REGION)
         .env("AWS_DEFAULT_REGION", REGION)
@@ -94,6 +98,11 @@ async fn start(
     })
     .await?;
     Ok(record)
+}
+
+/// What the functions' roles have called, a line of JSON for each action and resource.
+pub(super) fn calls_file(instance: &Instance) -> PathBuf {
+    instance.dir.join("calls.jsonl")
 }
 
 fn scratch(instance: &Instance) -> PathBuf {

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use super::command;
 use super::deployment::{Deployment, api_url};
-use super::gateway::REGION;
+use super::gateway::{self, REGION};
 use super::gateway_key::GatewayKey;
 use super::instance::Instance;
 use super::postgres;
@@ -35,6 +35,8 @@ pub struct StackEnv {
     pub user_pool_id: String,
     /// The pool's app client.
     pub user_pool_client_id: String,
+    /// What the functions' roles have called at the gateway, a line of JSON each.
+    pub calls_file: String,
     /// The region everything is deployed in.
     pub region: String,
     /// A `PATH` with the stack's `aws` and `psql` in front.
@@ -57,6 +59,7 @@ impl StackEnv {
             model_url: instance.model_url(),
             user_pool_id: outputs.user_pool_id.clone(),
             user_pool_client_id: outputs.user_pool_client_id.clone(),
+            calls_file: gateway::calls_file(instance).to_string_lossy().into_owned(),
             region: REGION.to_owned(),
             path: command::path_with(&Tools::of(instance).bin),
         })
@@ -94,6 +97,7 @@ impl StackEnv {
             model_url: need("MODEL_URL")?,
             user_pool_id: need("USER_POOL_ID")?,
             user_pool_client_id: need("USER_POOL_CLIENT_ID")?,
+            calls_file: need("AIGEN_CALLS_FILE")?,
             region: need("AWS_DEFAULT_REGION")?,
             path: need("PATH")?,
         })
@@ -117,8 +121,9 @@ impl StackEnv {
     }
 
     /// What a test gets besides.
-    pub(super) fn test_variables(&self) -> [(&'static str, &str); 4] {
+    pub(super) fn test_variables(&self) -> [(&'static str, &str); 5] {
         [
+            ("AIGEN_CALLS_FILE", &self.calls_file),
             ("AIGEN_E2E", "1"),
             ("DATABASE_SUPERUSER_URL", &self.superuser_url),
             ("USER_POOL_ID", &self.user_pool_id),
@@ -161,6 +166,7 @@ mod tests {
             model_url: "http://127.0.0.1:4590".to_owned(),
             user_pool_id: "pool".to_owned(),
             user_pool_client_id: "client".to_owned(),
+            calls_file: "/it's here/calls.jsonl".to_owned(),
             region: "us-east-1".to_owned(),
             path: "/it's here/bin:/usr/bin".to_owned(),
         }
