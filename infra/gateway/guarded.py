@@ -19,6 +19,7 @@ import json
 import os
 import re
 import threading
+import time
 from urllib.parse import parse_qs, quote
 
 from ministack import app as ministack
@@ -245,6 +246,43 @@ def recorded(enforce):
     return enforced
 
 
+_updating = threading.local()
+# Longer than any function may run.
+_LONGEST_CALL = 910
+
+
+def updating(update):
+    """Marks what ministack does because a function gets other code or another configuration."""
+
+    def updated(*args, **more):
+        _updating.now = True
+        try:
+            return update(*args, **more)
+        finally:
+            _updating.now = False
+
+    return updated
+
+
+def when_idle(kill_workers):
+    """On AWS, what runs goes on to its end when a function is updated. ministack would kill it in the middle."""
+
+    def kill(workers):
+        workers = [worker for worker in workers if worker is not None]
+        busy = [worker for worker in workers if getattr(_updating, "now", False) and worker.in_use]
+        kill_workers([worker for worker in workers if worker not in busy])
+        if busy:
+            threading.Thread(target=wait_and_kill, args=(busy,), daemon=True).start()
+
+    def wait_and_kill(workers):
+        deadline = time.monotonic() + _LONGEST_CALL
+        while any(worker.in_use for worker in workers) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        kill_workers(workers)
+
+    return kill
+
+
 if __name__ == "__main__":
     assert ministack.AUTH, "the gateway is started with AUTH=true"
     for module in (lambda_runtime, lambda_svc):
@@ -252,6 +290,9 @@ if __name__ == "__main__":
         module.execution_credentials = execution_credentials
     iam_actions.extract_iam_action = as_aws_names_actions(iam_actions.extract_iam_action)
     iam_actions.extract_resource_arn = as_aws_names_resources(iam_actions.extract_resource_arn)
+    for name in ("_update_code", "_update_config"):
+        setattr(lambda_svc, name, updating(getattr(lambda_svc, name)))
+    lambda_runtime.kill_workers = when_idle(lambda_runtime.kill_workers)
     iam_evaluator.enforce = recorded(iam_evaluator.enforce)
     ministack.app = guarded(ministack.app)
     ministack.main()

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use super::artifacts::Build;
+use super::artifacts::{self, Build};
 use super::command;
 use super::instance::{Instance, InstanceName};
 use super::interrupt::interruptible;
@@ -77,6 +77,7 @@ async fn cargo_test(
         .envs(env.variables())
         .envs(env.test_variables())
         .env("AIGEN_INSTANCE", "test")
+        .env("AIGEN_TEMPLATE", artifacts::shipped_template(instance))
         // Queries are checked against the committed descriptions, as in every build that is
         // deployed.
         .env("SQLX_OFFLINE", "true")

@@ -41,6 +41,9 @@ const SOURCES: [&str; 8] = [
     "infra/migrations",
 ];
 
+/// The template, as a build leaves it beside the code.
+const TEMPLATE: &str = "template.yaml";
+
 /// The file that makes a custom runtime a function, by Lambda's rule.
 const BOOTSTRAP: &str = "bootstrap";
 
@@ -103,6 +106,11 @@ impl Artifacts {
     }
 }
 
+/// The template of what is shipped, where it was built.
+pub(super) fn shipped_template(instance: &Instance) -> PathBuf {
+    shipped::dir(instance).join(TEMPLATE)
+}
+
 /// Builds, unless nothing that goes into the functions has changed.
 pub(super) async fn ensure(
     instance: &Instance,
@@ -117,7 +125,7 @@ pub(super) async fn ensure(
         Build::Shipped => (shipped::dir(instance), "sam-build.json"),
     };
     let stamp = instance.shared_dir().join(stamp);
-    let template = dir.join("template.yaml");
+    let template = dir.join(TEMPLATE);
     if let Some(code) = still_good(build, &dir, read_stamp(&stamp), &sources) {
         return Ok(Artifacts { template, frame, code, build });
     }
@@ -165,7 +173,7 @@ fn still_good(
     sources: &str,
 ) -> Option<BTreeMap<String, String>> {
     let stamp = stamp.filter(|stamp| stamp.sources == sources)?;
-    let whole = dir.join("template.yaml").is_file()
+    let whole = dir.join(TEMPLATE).is_file()
         && stamp.code.keys().all(|id| code_file(build, dir, id).is_file());
     whole.then_some(stamp.code)
 }
