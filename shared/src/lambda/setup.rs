@@ -16,7 +16,7 @@ use crate::{
     },
     environment::{Environment, EnvironmentError},
     process::{Failure, Terms},
-    store::{Credentials, Database, DatabaseConfig, Store},
+    store::{Credentials, Database, DatabaseConfig, DatabaseLogin, Store},
 };
 
 /// Requests a minute of one user, where the environment does not say.
@@ -78,8 +78,7 @@ impl Setup {
 
     fn database(&self) -> Result<Database, Failure> {
         let config = DatabaseConfig::read(self.environment)?;
-        let client = aws_sdk_secretsmanager::Client::new(&self.aws);
-        Ok(Database::new(Credentials::Secret { client, config }))
+        Ok(Database::new(Credentials::new(config, &self.aws)))
     }
 
     /// Whether the functions' role is this deployment's to make (`FUNCTIONS_ROLE` is `made`), or
@@ -96,15 +95,13 @@ impl Setup {
     /// # Errors
     /// When a variable is missing or wrong.
     pub fn schema_owner(&self) -> Result<(Credentials, Option<Credentials>), Failure> {
-        let client = aws_sdk_secretsmanager::Client::new(&self.aws);
         let config = DatabaseConfig::read(self.environment)?;
         let functions = self.environment.text("FUNCTIONS_SECRET_ARN");
-        let functions = functions.filter(|secret_arn| *secret_arn != config.secret_arn);
-        let functions = functions.map(|secret_arn| Credentials::Secret {
-            client: client.clone(),
-            config: DatabaseConfig { secret_arn, ..config.clone() },
-        });
-        Ok((Credentials::Secret { client, config }, functions))
+        let functions = functions.map(|secret_arn| DatabaseLogin::Password { secret_arn });
+        let functions = functions.filter(|login| *login != config.login);
+        let functions = functions.map(|login| DatabaseConfig { login, ..config.clone() });
+        let functions = functions.map(|config| Credentials::new(config, &self.aws));
+        Ok((Credentials::new(config, &self.aws), functions))
     }
 
     /// `RATE_LIMIT_PER_MINUTE`: requests a minute of one user that may start something; 20 by

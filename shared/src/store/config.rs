@@ -27,13 +27,26 @@ pub enum Pooling {
     Transaction,
 }
 
+/// How a function logs in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseLogin {
+    /// With the user and the password of a secret.
+    Password {
+        /// `DATABASE_SECRET_ARN`: the secret, which perhaps names host, port and database too.
+        secret_arn: String,
+    },
+    /// With a token of IAM, made from the function's own credentials for each connection.
+    Iam {
+        /// `DATABASE_USER`: the role of the database.
+        user: String,
+    },
+}
+
 /// Where the database is and how to reach it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DatabaseConfig {
-    /// `DATABASE_SECRET_ARN`: the secret with user and password, and perhaps with host, port and
-    /// name.
-    pub secret_arn: String,
-    /// `DATABASE_HOST`: for a secret that names no host, such as those that RDS manages.
+pub struct DatabaseServer {
+    /// `DATABASE_HOST`: for a secret that names no host, such as those that RDS manages. A token
+    /// holds for this name, so that it must be the server's own.
     pub host: Option<String>,
     /// `DATABASE_PORT`: for a secret that names no port; 5432 by default.
     pub port: u16,
@@ -47,12 +60,49 @@ pub struct DatabaseConfig {
     pub pooling: Pooling,
 }
 
+/// How to log in, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseConfig {
+    /// `DATABASE_LOGIN`: `password` (default) or `iam`.
+    pub login: DatabaseLogin,
+    /// Where.
+    pub server: DatabaseServer,
+}
+
 impl DatabaseConfig {
     /// Reads it.
     ///
     /// # Errors
     /// Names the variable that is missing or wrong.
     pub fn read(environment: Environment<'_>) -> Result<Self, EnvironmentError> {
+        let by_iam =
+            environment.parsed("DATABASE_LOGIN", false, "password or iam", |text| match text {
+                "password" => Some(false),
+                "iam" => Some(true),
+                _ => None,
+            })?;
+        let server = DatabaseServer::read(environment)?;
+        if !by_iam {
+            let secret_arn = environment.required("DATABASE_SECRET_ARN")?;
+            return Ok(Self { login: DatabaseLogin::Password { secret_arn }, server });
+        }
+        // No secret says where it is.
+        environment.required("DATABASE_HOST")?;
+        environment.required("DATABASE_NAME")?;
+        if server.tls != DatabaseTls::VerifyFull {
+            return Err(EnvironmentError(
+                "DATABASE_TLS must be verify-full with DATABASE_LOGIN=iam: a token is sent as it \
+                 is, and whoever gets it can log in"
+                    .to_owned(),
+            ));
+        }
+        let user = environment.required("DATABASE_USER")?;
+        Ok(Self { login: DatabaseLogin::Iam { user }, server })
+    }
+}
+
+impl DatabaseServer {
+    fn read(environment: Environment<'_>) -> Result<Self, EnvironmentError> {
         let tls = environment.parsed(
             "DATABASE_TLS",
             DatabaseTls::VerifyFull,
@@ -77,7 +127,6 @@ impl DatabaseConfig {
         let port =
             environment.parsed("DATABASE_PORT", 5432, "a port number", |text| text.parse().ok())?;
         Ok(Self {
-            secret_arn: environment.required("DATABASE_SECRET_ARN")?,
             host: environment.text("DATABASE_HOST"),
             port,
             name: environment.text("DATABASE_NAME"),
@@ -102,14 +151,14 @@ mod tests {
 
     #[test]
     fn the_database_is_checked_unless_told_otherwise() {
-        assert_eq!(read("DATABASE_TLS", None).unwrap().tls, DatabaseTls::VerifyFull);
-        assert_eq!(read("DATABASE_TLS", Some("require")).unwrap().tls, DatabaseTls::Require);
+        assert_eq!(read("DATABASE_TLS", None).unwrap().server.tls, DatabaseTls::VerifyFull);
+        assert_eq!(read("DATABASE_TLS", Some("require")).unwrap().server.tls, DatabaseTls::Require);
         assert!(read("DATABASE_TLS", Some("maybe")).unwrap_err().0.contains("DATABASE_TLS"));
     }
 
     #[test]
     fn a_pooler_in_between_is_named() {
-        let pooling = |value| read("DATABASE_POOLING", value).map(|config| config.pooling);
+        let pooling = |value| read("DATABASE_POOLING", value).map(|config| config.server.pooling);
         assert_eq!(pooling(None), Ok(Pooling::Session));
         assert_eq!(pooling(Some("transaction")), Ok(Pooling::Transaction));
         assert!(pooling(Some("statement")).unwrap_err().0.contains("DATABASE_POOLING"));
@@ -119,5 +168,40 @@ mod tests {
     fn a_missing_secret_is_named() {
         let error = DatabaseConfig::read(Environment::new(&|_| None)).unwrap_err();
         assert!(error.0.contains("DATABASE_SECRET_ARN"));
+    }
+
+    const IAM: [(&str, &str); 4] = [
+        ("DATABASE_LOGIN", "iam"),
+        ("DATABASE_HOST", "db"),
+        ("DATABASE_NAME", "aigen"),
+        ("DATABASE_USER", "aigen_work"),
+    ];
+
+    fn read_all(variables: &[(&str, &str)]) -> Result<DatabaseConfig, EnvironmentError> {
+        DatabaseConfig::read(Environment::new(&|asked| {
+            let found = variables.iter().find(|(name, _)| *name == asked);
+            found.map(|(_, value)| (*value).to_owned())
+        }))
+    }
+
+    #[test]
+    fn a_login_by_iam_needs_a_user_and_a_place_and_no_secret() {
+        let config = read_all(&IAM).unwrap();
+        assert_eq!(config.login, DatabaseLogin::Iam { user: "aigen_work".to_owned() });
+        for missing in 1..IAM.len() {
+            let (name, _) = IAM[missing];
+            let others: Vec<_> = IAM.into_iter().filter(|(other, _)| *other != name).collect();
+            assert!(read_all(&others).unwrap_err().0.contains(name), "{name}");
+        }
+        let wrong = read_all(&[("DATABASE_LOGIN", "token")]).unwrap_err();
+        assert_eq!(wrong.0, "DATABASE_LOGIN must be password or iam");
+    }
+
+    #[test]
+    fn a_token_is_sent_to_nobody_whose_certificate_was_not_checked() {
+        for tls in ["disable", "require"] {
+            let refused = read_all(&[&IAM[..], &[("DATABASE_TLS", tls)]].concat()).unwrap_err();
+            assert!(refused.0.contains("DATABASE_TLS must be verify-full"), "{}", refused.0);
+        }
     }
 }

@@ -60,7 +60,7 @@ impl Drop for Encrypted {
 }
 
 /// A new authority's certificate, and a server with one by it.
-fn certify(name: &str) -> (String, ServerConfig) {
+pub fn certify(name: &str) -> (String, ServerConfig) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];

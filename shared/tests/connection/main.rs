@@ -14,3 +14,4 @@ mod logging_in;
 mod lost;
 mod repeated;
 mod secrets;
+mod tokens;

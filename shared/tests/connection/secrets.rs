@@ -8,9 +8,8 @@ use std::{
     },
 };
 
-use aws_sdk_secretsmanager::config::{
-    BehaviorVersion, Credentials as AwsCredentials, Region, retry::RetryConfig,
-};
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
+use aws_credential_types::{Credentials as AwsCredentials, provider::SharedCredentialsProvider};
 use aws_smithy_http_client::Builder;
 use serde_json::json;
 use shared::{
@@ -96,16 +95,14 @@ pub fn credentials(endpoint: SocketAddr, variables: &[(&str, &str)]) -> Credenti
         "DATABASE_SECRET_ARN" => Some("arn".to_owned()),
         name => read(name),
     }));
-    let client = aws_sdk_secretsmanager::Config::builder()
+    let identity = AwsCredentials::new("a", "b", None, None, "test");
+    let aws = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))
-        .credentials_provider(AwsCredentials::new("a", "b", None, None, "test"))
+        .credentials_provider(SharedCredentialsProvider::new(identity))
         .endpoint_url(format!("http://{endpoint}"))
         .http_client(Builder::new().build_http())
         .retry_config(RetryConfig::disabled())
         .build();
-    Credentials::Secret {
-        client: aws_sdk_secretsmanager::Client::from_conf(client),
-        config: config.unwrap(),
-    }
+    Credentials::new(config.unwrap(), &aws)
 }

@@ -119,8 +119,12 @@ const fn told(trouble: DatabaseTrouble) -> [(&'static str, &'static str); 2] {
         DatabaseTrouble::LoginRefused => [
             ("データベースがログインを認めません", "the database does not let this user in"),
             (
-                "ユーザー名、pg_hba.conf、暗号化の要求（rds.force_ssl）を確認してください",
-                "check the user's name, pg_hba.conf, and whether it asks for TLS (rds.force_ssl)",
+                "ユーザー名、pg_hba.conf、暗号化の要求（rds.force_ssl）を確認してください。\
+                 DatabaseLogin=iam なら、DB ロールの rds_iam、関数のロールの rds-db:connect、\
+                 DatabaseHost がサーバー自身の名前であることも確認してください",
+                "check the user's name, pg_hba.conf, and whether it asks for TLS \
+                 (rds.force_ssl); with DatabaseLogin=iam also the database role's rds_iam, the \
+                 function's rds-db:connect, and that DatabaseHost is the server's own name",
             ),
         ],
         DatabaseTrouble::NoSuchDatabase => [

@@ -7,7 +7,9 @@
 //! | `held` | the connection in the hands of one store call |
 //! | `age` | when a connection is trusted, asked first, or replaced |
 //! | `open` | connecting: waits out a rotation of the password, a server that starts or is full |
-//! | `secret`, `roots` | the database's address and password; whose certificates it may have |
+//! | `secret` | the database's address and password |
+//! | `token` | a token of IAM instead of a password |
+//! | `account`, `roots` | what both make of it; whose certificates a server may have |
 //! | `socket` | how the kernel is to treat the connection |
 //! | `fault` | what an error means: for the caller, the connection and the statement |
 //! | `trouble` | what a failure means to an operator |
@@ -16,6 +18,7 @@
 //! come later, and a statement whose future was dropped is still on its way. Then the connection is
 //! dropped without a word, since even the word could hang, and the next call makes a new one.
 
+mod account;
 mod age;
 mod fault;
 mod held;
@@ -24,6 +27,7 @@ mod roots;
 mod secret;
 mod socket;
 mod statement;
+mod token;
 mod trouble;
 
 use std::{fmt, io, time::Duration};
@@ -39,7 +43,6 @@ use sqlx::{
 };
 use tokio::time::{Instant, sleep, timeout_at};
 
-pub use self::open::Credentials;
 use self::open::Opened;
 pub use self::trouble::DatabaseTrouble;
 use self::{
@@ -47,6 +50,7 @@ use self::{
     statement::Statement,
 };
 pub(super) use self::{fault::state, held::Held, open::Opener};
+pub use self::{open::Credentials, token::Tokens};
 use super::config::Pooling;
 use crate::process::Failure;
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use sqlx::{AssertSqlSafe, PgConnection, Row, postgres::PgConnectOptions};
 use tokio::{
     sync::Mutex,
@@ -12,10 +13,11 @@ use super::{
     Limits, fault, no_answer,
     secret::{self, Stage},
     socket,
+    token::Tokens,
 };
 use crate::{
     process::Failure,
-    store::config::{DatabaseConfig, Pooling},
+    store::config::{DatabaseConfig, DatabaseLogin, DatabaseServer, Pooling},
 };
 
 /// The first and the longest wait between two attempts to connect, and to read the secret again.
@@ -29,18 +31,40 @@ pub enum Credentials {
     Secret {
         /// The client.
         client: aws_sdk_secretsmanager::Client,
-        /// Which secret, and how to connect.
-        config: DatabaseConfig,
+        /// Which secret.
+        secret_arn: String,
+        /// Where the database is, as far as the secret does not say.
+        server: DatabaseServer,
+    },
+    /// Tokens of IAM, a new one for each connection.
+    Iam {
+        /// Who makes them.
+        tokens: Tokens,
+        /// Where the database is.
+        server: DatabaseServer,
     },
     /// Given, as in tests and in the command line.
     Given(Box<PgConnectOptions>),
 }
 
 impl Credentials {
+    /// Those of a function that is configured so, by the clients' common configuration.
+    #[must_use]
+    pub fn new(config: DatabaseConfig, aws: &SdkConfig) -> Self {
+        let DatabaseConfig { login, server } = config;
+        match login {
+            DatabaseLogin::Password { secret_arn } => {
+                let client = aws_sdk_secretsmanager::Client::new(aws);
+                Self::Secret { client, secret_arn, server }
+            }
+            DatabaseLogin::Iam { user } => Self::Iam { tokens: Tokens::new(aws, user), server },
+        }
+    }
+
     /// What a session of theirs is to the server.
     pub(in crate::store) const fn pooling(&self) -> Pooling {
         match self {
-            Self::Secret { config, .. } => config.pooling,
+            Self::Secret { server, .. } | Self::Iam { server, .. } => server.pooling,
             Self::Given(_) => Pooling::Session,
         }
     }
@@ -52,20 +76,33 @@ impl Credentials {
     /// no secret.
     pub async fn login(&self) -> Result<(String, String), Failure> {
         match self {
-            Self::Secret { client, config } => secret::login(client, config).await,
-            Self::Given(_) => Err(Failure::internal("these credentials are no secret's")),
+            Self::Secret { client, secret_arn, .. } => secret::login(client, secret_arn).await,
+            Self::Iam { .. } | Self::Given(_) => {
+                Err(Failure::internal("these credentials are no secret's"))
+            }
         }
     }
 
     async fn read(&self, stage: Stage) -> Result<Option<PgConnectOptions>, Failure> {
         match self {
-            Self::Secret { client, config } => secret::connect_options(client, config, stage).await,
-            Self::Given(options) => Ok((stage == Stage::Current).then(|| options.as_ref().clone())),
+            Self::Secret { client, secret_arn, server } => {
+                secret::connect_options(client, secret_arn, server, stage).await
+            }
+            // There is one user and no second version of anything.
+            Self::Iam { .. } | Self::Given(_) if stage == Stage::Pending => Ok(None),
+            Self::Iam { tokens, server } => tokens.connect_options(server).await.map(Some),
+            Self::Given(options) => Ok(Some(options.as_ref().clone())),
         }
+    }
+
+    /// Whether what opened one connection opens others. A token is over after a while.
+    const fn can_be_kept(&self) -> bool {
+        !matches!(self, Self::Iam { .. })
     }
 }
 
-/// Makes connections. The secret is read once, and again whenever its password is refused.
+/// Makes connections. A secret is read once, and again whenever its password is refused; a token is
+/// made for each.
 #[derive(Debug)]
 pub(in crate::store) struct Opener {
     credentials: Credentials,
@@ -121,7 +158,7 @@ impl Opener {
         let Ok(mut known) = timeout_at(deadline, self.known.lock()).await else {
             return Ok(Err(Refused::late(limits)));
         };
-        let mut candidate = known.take();
+        let mut candidate = known.take().filter(|_| self.credentials.can_be_kept());
         // What is known may be out of date: the password, and where the database is.
         let mut remembered = candidate.is_some();
         let mut unread = [Stage::Current, Stage::Pending].into_iter();

@@ -4,13 +4,13 @@ use std::fmt;
 
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use serde_json::{Map, Value};
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::postgres::PgConnectOptions;
 
-use super::roots;
+use super::account::Account;
 use crate::{
     aws,
     process::{ErrorCode, Failure},
-    store::config::{DatabaseConfig, DatabaseTls},
+    store::config::DatabaseServer,
 };
 
 /// Which of a secret's versions is meant. While a password is rotated, the database may know the
@@ -42,11 +42,12 @@ struct DatabaseSecret {
 /// `DATABASE_CA_FILE` cannot.
 pub(super) async fn connect_options(
     client: &aws_sdk_secretsmanager::Client,
-    config: &DatabaseConfig,
+    secret_arn: &str,
+    server: &DatabaseServer,
     stage: Stage,
 ) -> Result<Option<PgConnectOptions>, Failure> {
-    let secret = read(client, config, stage).await?;
-    secret.map(|secret| options(&secret, config)).transpose()
+    let secret = read(client, secret_arn, stage).await?;
+    secret.map(|secret| options(&secret, server)).transpose()
 }
 
 /// User and password of the secret as it is now.
@@ -55,9 +56,9 @@ pub(super) async fn connect_options(
 /// `DATABASE_CONNECTION_ERROR` when the secret cannot be read.
 pub(super) async fn login(
     client: &aws_sdk_secretsmanager::Client,
-    config: &DatabaseConfig,
+    secret_arn: &str,
 ) -> Result<(String, String), Failure> {
-    let secret = read(client, config, Stage::Current).await?;
+    let secret = read(client, secret_arn, Stage::Current).await?;
     let secret = secret.ok_or_else(|| unreadable(&"it has no version in force"))?;
     Ok((secret.username, secret.password))
 }
@@ -65,10 +66,10 @@ pub(super) async fn login(
 /// The secret as it is now. `None`: it has no version of that stage.
 async fn read(
     client: &aws_sdk_secretsmanager::Client,
-    config: &DatabaseConfig,
+    secret_arn: &str,
     stage: Stage,
 ) -> Result<Option<DatabaseSecret>, Failure> {
-    let mut request = client.get_secret_value().secret_id(&config.secret_arn);
+    let mut request = client.get_secret_value().secret_id(secret_arn);
     if stage == Stage::Pending {
         request = request.version_stage("AWSPENDING");
     }
@@ -131,33 +132,21 @@ fn port(fields: &Map<String, Value>) -> Result<Option<u16>, String> {
 }
 
 /// What the secret says, and for what it leaves out the configuration.
-fn options(secret: &DatabaseSecret, config: &DatabaseConfig) -> Result<PgConnectOptions, Failure> {
+fn options(secret: &DatabaseSecret, server: &DatabaseServer) -> Result<PgConnectOptions, Failure> {
     let named = |of_secret: &Option<String>, configured: &Option<String>, what, variable| {
         of_secret
             .clone()
             .or_else(|| configured.clone())
             .ok_or_else(|| unreadable(&format!("it names no {what}, and neither does {variable}")))
     };
-    let host = named(&secret.host, &config.host, "host", "DATABASE_HOST")?;
-    let database = named(&secret.dbname, &config.name, "dbname", "DATABASE_NAME")?;
-    let mut options = PgConnectOptions::new_without_pgpass()
-        .host(&host)
-        .port(secret.port.unwrap_or(config.port))
-        .database(&database)
-        .username(&secret.username)
-        .password(&secret.password)
-        .application_name("aigen")
-        .ssl_mode(match config.tls {
-            DatabaseTls::Disable => PgSslMode::Disable,
-            DatabaseTls::Require => PgSslMode::Require,
-            DatabaseTls::VerifyFull => PgSslMode::VerifyFull,
-        });
-    if config.tls == DatabaseTls::VerifyFull
-        && let Some(pem) = roots::authorities(&host, config.ca_file.as_deref())?
-    {
-        options = options.ssl_root_cert_from_pem(pem);
-    }
-    Ok(options)
+    let account = Account {
+        host: &named(&secret.host, &server.host, "host", "DATABASE_HOST")?,
+        port: secret.port.unwrap_or(server.port),
+        database: &named(&secret.dbname, &server.name, "dbname", "DATABASE_NAME")?,
+        user: &secret.username,
+        password: &secret.password,
+    };
+    account.options(server)
 }
 
 #[cfg(test)]
@@ -165,16 +154,15 @@ mod tests {
     use super::*;
 
     fn address(secret: &str) -> Result<(String, u16, Option<String>), String> {
-        let config = DatabaseConfig {
-            secret_arn: "arn".into(),
+        let server = DatabaseServer {
             host: Some("configured".into()),
             port: 6432,
             name: None,
-            tls: DatabaseTls::VerifyFull,
+            tls: crate::store::DatabaseTls::VerifyFull,
             ca_file: None,
             pooling: crate::store::Pooling::Session,
         };
-        let options = options(&parse(secret)?, &config).map_err(|failure| failure.cause)?;
+        let options = options(&parse(secret)?, &server).map_err(|failure| failure.cause)?;
         Ok((
             options.get_host().to_owned(),
             options.get_port(),
