@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use shared::{
     chart::Chart,
     clock::{Clock, SystemClock},
-    lambda::{Invocation, Setup},
+    lambda::{Invocation, Setup, ToLetIn, Who},
     process::Failure,
-    store::{Credentials, Login, SchemaOwner},
+    store::{Login, Proof, SchemaOwner},
 };
 
 use crate::{
@@ -32,27 +32,21 @@ pub(crate) struct Migrator {
 /// The database, and who else is to be let in.
 struct Owned {
     owner: SchemaOwner,
-    /// Where the functions' own name and password are; `None`: they log in as the owner.
-    functions: Option<Credentials>,
-    /// Whether their role is made here.
-    makes_role: bool,
+    others: Vec<ToLetIn>,
 }
 
 impl Migrator {
     pub(crate) fn new(setup: &Setup) -> Self {
-        let makes_role = setup.makes_functions_role();
-        let database = setup.schema_owner().map(|(owner, functions)| Owned {
-            owner: SchemaOwner::new(owner),
-            functions,
-            makes_role,
-        });
+        let database = setup
+            .schema_owner()
+            .map(|(owner, others)| Owned { owner: SchemaOwner::new(owner), others });
         Self { database, clock: SystemClock }
     }
 
     /// One of a database that a test has.
     #[cfg(test)]
     fn of(database: Result<SchemaOwner, Failure>) -> Self {
-        let database = database.map(|owner| Owned { owner, functions: None, makes_role: false });
+        let database = database.map(|owner| Owned { owner, others: Vec::new() });
         Self { database, clock: SystemClock }
     }
 
@@ -104,14 +98,29 @@ impl Migrator {
         Ok(Done::new(migrated, false, sees_sessions))
     }
 
-    /// Gives the functions their role, where it is another than the owner.
+    /// Gives each function its role, where it is another than the owner. Whether health sees the
+    /// sessions of others then; `None`: there is no other role.
     async fn let_in(&self) -> Result<Option<bool>, Failure> {
-        let Owned { owner, functions, makes_role } =
-            self.database.as_ref().map_err(Clone::clone)?;
-        let Some(functions) = functions else { return Ok(None) };
-        let (role, password) = functions.login().await?;
-        let verifier = makes_role.then(|| scram_sha_256(password.as_bytes()));
-        owner.let_in::<Chart>(&Login { role, verifier }).await.map(Some)
+        let Owned { owner, others } = self.database.as_ref().map_err(Clone::clone)?;
+        let mut sees_sessions = None;
+        for ToLetIn { access, who } in others {
+            let access = *access;
+            let login = match who {
+                Who::ByToken { user } => Login { role: user.clone(), proof: Proof::Token, access },
+                Who::OfSecret { credentials, is_made } => {
+                    let (role, password) = credentials.login().await?;
+                    let proof = if *is_made {
+                        Proof::Password(scram_sha_256(password.as_bytes()))
+                    } else {
+                        Proof::Given
+                    };
+                    Login { role, proof, access }
+                }
+            };
+            let sees = owner.let_in::<Chart>(&login).await?;
+            sees_sessions = Some(sees || sees_sessions == Some(true));
+        }
+        Ok(sees_sessions)
     }
 }
 
@@ -120,7 +129,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use axum::{Router, routing::put};
-    use shared::process::ErrorCode;
+    use shared::{process::ErrorCode, store::Credentials};
     use sqlx::{PgPool, postgres::PgConnectOptions, postgres::PgPoolOptions};
     use tokio::net::TcpListener;
 

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 
-use super::{metrics::Metrics, telemetry};
+use super::{
+    let_in::{self, ToLetIn},
+    metrics::Metrics,
+    telemetry,
+};
 use crate::{
     aws::{
         self,
@@ -16,7 +20,7 @@ use crate::{
     },
     environment::{Environment, EnvironmentError},
     process::{Failure, Terms},
-    store::{Credentials, Database, DatabaseConfig, DatabaseLogin, Store},
+    store::{Credentials, Database, DatabaseConfig, Store},
 };
 
 /// Requests a minute of one user, where the environment does not say.
@@ -81,27 +85,14 @@ impl Setup {
         Ok(Database::new(Credentials::new(config, &self.aws)))
     }
 
-    /// Whether the functions' role is this deployment's to make (`FUNCTIONS_ROLE` is `made`), or
-    /// somebody's who gave its secret.
-    #[must_use]
-    pub fn makes_functions_role(&self) -> bool {
-        self.environment.text("FUNCTIONS_ROLE").as_deref() == Some("made")
-    }
-
-    /// Of the function that migrates: how the schema's owner logs in (`DATABASE_SECRET_ARN`, which
-    /// for this function is the owner's), and how the other functions do (`FUNCTIONS_SECRET_ARN`;
-    /// without it they log in as the owner).
+    /// Of the function that migrates: how the schema's owner logs in, and who else is to be let in.
     ///
     /// # Errors
     /// When a variable is missing or wrong.
-    pub fn schema_owner(&self) -> Result<(Credentials, Option<Credentials>), Failure> {
+    pub fn schema_owner(&self) -> Result<(Credentials, Vec<ToLetIn>), Failure> {
         let config = DatabaseConfig::read(self.environment)?;
-        let functions = self.environment.text("FUNCTIONS_SECRET_ARN");
-        let functions = functions.map(|secret_arn| DatabaseLogin::Password { secret_arn });
-        let functions = functions.filter(|login| *login != config.login);
-        let functions = functions.map(|login| DatabaseConfig { login, ..config.clone() });
-        let functions = functions.map(|config| Credentials::new(config, &self.aws));
-        Ok((Credentials::new(config, &self.aws), functions))
+        let others = let_in::read(self.environment, &config, &self.aws)?;
+        Ok((Credentials::new(config, &self.aws), others))
     }
 
     /// `RATE_LIMIT_PER_MINUTE`: requests a minute of one user that may start something; 20 by

@@ -1,15 +1,14 @@
-//! Applying the migrations, and giving the functions' role what it needs of them: as the owner of
-//! the schema, who is nobody that a function logs in as in normal work.
+//! Applying the migrations: as the owner of the schema, who is nobody that a function logs in as in
+//! normal work.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row, migrate::MigrateError};
+use sqlx::{AssertSqlSafe, PgConnection, migrate::MigrateError};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     config::Pooling,
     connection::{Credentials, Limits, Opener, state},
-    generation::StoredGeneration,
     schema::{self, MIGRATIONS, Schema},
 };
 use crate::process::{ErrorCode, Failure};
@@ -22,31 +21,7 @@ const LOCK_PAUSE: Duration = Duration::from_secs(5);
 /// What the server has to end a statement, before the caller's own time is over.
 const MARGIN: Duration = Duration::from_secs(5);
 /// How long connecting may take: a server that sleeps takes a quarter of a minute to wake up.
-const CONNECT: Duration = Duration::from_secs(30);
-
-/// Of the migrators of one database, one at a time gives rights.
-const LET_IN_LOCK: i64 = 0x6169_6765_6e00_0001;
-
-/// To read and to write.
-const ALL: &str = "SELECT, INSERT, UPDATE, DELETE";
-
-/// What the functions do to each table, besides those of what is generated. A history is written
-/// once: nobody but the owner can change it afterwards. (That it can be deleted is retention's.)
-const RIGHTS: [(&str, &str); 13] = [
-    ("_sqlx_migrations", "SELECT"),
-    ("processing_batch", ALL),
-    ("processing_capacity", ALL),
-    ("processing_event", "SELECT, INSERT, DELETE"),
-    ("processing_model", ALL),
-    ("processing_output", ALL),
-    ("processing_queue", ALL),
-    ("processing_start", ALL),
-    ("processing_state", ALL),
-    ("rate_limit", ALL),
-    ("reconciler_sweep", ALL),
-    ("request_batch", ALL),
-    ("token_use", ALL),
-];
+pub(super) const CONNECT: Duration = Duration::from_secs(30);
 
 /// The database, as the owner of its schema.
 #[derive(Debug)]
@@ -65,16 +40,6 @@ pub struct Migrated {
     /// Those in the database that this code does not know: a newer version has been here. They are
     /// left as they are, and this code works with them by the rules of `infra/migrations`.
     pub ahead: Vec<i64>,
-}
-
-/// How the functions log in.
-#[derive(Clone)]
-pub struct Login {
-    /// The name of their role.
-    pub role: String,
-    /// What `PostgreSQL` stores of the password: its SCRAM verifier, never the password. `None`:
-    /// the role is somebody's, who sees to its password.
-    pub verifier: Option<String>,
 }
 
 impl SchemaOwner {
@@ -128,88 +93,8 @@ impl SchemaOwner {
         }
     }
 
-    /// Gives the functions' role what it needs of our tables: not those of others, and no change of
-    /// what a history says. With a verifier the role is made, or gets a new password; but only one
-    /// that was made here for this database, since roles are the whole server's and another may be
-    /// some other stack's. All of it happens or nothing does, and meanwhile nobody is without
-    /// rights. Whether `health` can see whose sessions block whom is told: the owner may not be
-    /// allowed to give that right.
-    ///
-    /// # Errors
-    /// `INTERNAL_ERROR` when the role is another's, or the owner itself; `DATABASE_ERROR` when the
-    /// owner may not make roles, or does not own the tables.
-    pub async fn let_in<G: StoredGeneration>(&self, login: &Login) -> Result<bool, Failure> {
-        let mut connection = self.connection(CONNECT).await?;
-        let mut transaction = connection.begin().await?;
-        // One after the other, also where two deployments meet.
-        sqlx::query("SELECT pg_advisory_xact_lock($1)")
-            .bind(LET_IN_LOCK)
-            .execute(&mut *transaction)
-            .await?;
-        let database: String =
-            value(&mut transaction, "SELECT current_database()::text", &[]).await?;
-        let mark = format!("made by the migrator of the database {database}");
-        let make = self.make_role(&mut transaction, login, &mark).await?;
-        let mut statements: Vec<_> = make.into_iter().collect();
-        statements.push(("GRANT CONNECT ON DATABASE %2$I TO %1$I".to_owned(), database.as_str()));
-        statements.push(("GRANT USAGE ON SCHEMA public TO %1$I".to_owned(), ""));
-        // What an older version gave, and what somebody gave by hand, is taken back.
-        for (table, rights) in rights::<G>() {
-            statements.push((format!("REVOKE ALL ON {table} FROM %1$I"), ""));
-            statements.push((format!("GRANT {rights} ON {table} TO %1$I"), ""));
-        }
-        if let Some(verifier) = &login.verifier {
-            statements.push(("COMMENT ON ROLE %1$I IS %2$L".to_owned(), &mark));
-            statements.push(("ALTER ROLE %1$I LOGIN PASSWORD %2$L".to_owned(), verifier));
-        }
-        for (template, other) in statements {
-            let format = "SELECT format($1, $2, $3)";
-            let statement: String =
-                value(&mut transaction, format, &[&template, &login.role, other]).await?;
-            sqlx::raw_sql(AssertSqlSafe(statement))
-                .execute(&mut *transaction)
-                .await
-                .map_err(|error| refused(&error, "the functions cannot be given their role"))?;
-        }
-        transaction.commit().await?;
-        let statement = "SELECT format('GRANT pg_read_all_stats TO %I', $1)";
-        let statement: String = value(&mut connection, statement, &[&login.role]).await?;
-        let sees_all = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await;
-        Ok(sees_all.is_ok())
-    }
-
-    /// The statement that makes the role, where it is to be made and is not there.
-    async fn make_role(
-        &self,
-        connection: &mut PgConnection,
-        login: &Login,
-        mark: &str,
-    ) -> Result<Option<(String, &'static str)>, Failure> {
-        let owner: String = value(connection, "SELECT current_user::text", &[]).await?;
-        let role = &login.role;
-        if owner == *role {
-            let cause = format!("{owner} owns the schema, and the functions must be another role");
-            return Err(Failure::internal(cause));
-        }
-        let comment = "SELECT COALESCE(
-                           (SELECT COALESCE(shobj_description(oid, 'pg_authid'), 'nothing')
-                            FROM pg_roles WHERE rolname = $1),
-                           '')";
-        let comment: String = value(connection, comment, &[role]).await?;
-        match (comment.as_str(), &login.verifier) {
-            ("", Some(_)) => Ok(Some(("CREATE ROLE %1$I".to_owned(), ""))),
-            ("", None) => Err(Failure::internal(format!("there is no role {role}"))),
-            (_, None) => Ok(None),
-            (comment, Some(_)) if comment == mark => Ok(None),
-            (comment, Some(_)) => Err(Failure::internal(format!(
-                "the role {role} is there and is another's (its comment says {comment:?}): choose \
-                 another DatabaseUser, or give that role's own secret as DatabaseSecretArn"
-            ))),
-        }
-    }
-
     /// A connection whose statements may take so long.
-    async fn connection(&self, time: Duration) -> Result<PgConnection, Failure> {
+    pub(super) async fn connection(&self, time: Duration) -> Result<PgConnection, Failure> {
         let limits = Limits::of_call(time + MARGIN);
         let deadline = Instant::now() + CONNECT.min(time);
         let opened = self.opener.open(limits, self.pooling, deadline).await?;
@@ -224,22 +109,6 @@ impl SchemaOwner {
         sqlx::raw_sql(AssertSqlSafe(settings)).execute(&mut connection).await?;
         Ok(connection)
     }
-}
-
-fn rights<G: StoredGeneration>() -> impl Iterator<Item = (&'static str, &'static str)> {
-    RIGHTS.into_iter().chain(G::TABLES.iter().map(|table| (*table, ALL)))
-}
-
-async fn value(
-    connection: &mut PgConnection,
-    select: &'static str,
-    values: &[&str],
-) -> Result<String, Failure> {
-    let mut query = sqlx::query(select);
-    for value in values {
-        query = query.bind(*value);
-    }
-    Ok(query.fetch_one(connection).await?.try_get(0)?)
 }
 
 /// The migrations beside ours; a database that has none yet is empty.
@@ -307,7 +176,7 @@ fn explained(error: MigrateError) -> Failure {
     }
 }
 
-fn refused(error: &sqlx::Error, what: &str) -> Failure {
+pub(super) fn refused(error: &sqlx::Error, what: &str) -> Failure {
     let Some(database) = error.as_database_error() else {
         let cause = format!("{what}: {error}");
         return Failure::new(ErrorCode::DatabaseConnectionError, cause);

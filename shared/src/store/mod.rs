@@ -20,7 +20,8 @@
 //! | `timeline`, `survey`, `export` | for operators: one process's history; many processes |
 //! | `candidates` | for operators: what is cancelled or retried together |
 //! | `flow`, `sessions`, `schema` | for operators: whether work flows, who blocks, migrations |
-//! | `migrate` | the schema's owner: applying migrations, letting the functions' role in |
+//! | `migrate` | the schema's owner: applying migrations |
+//! | `roles`, `rights` | the same: letting roles in; what each may do |
 //! | `statements` | for operators: what the database spends its time on |
 //!
 //! # How to add a query
@@ -65,6 +66,8 @@ mod progress;
 mod rate_limit;
 mod reconcile;
 mod request_batch;
+mod rights;
+mod roles;
 mod schema;
 mod sessions;
 mod stage;
@@ -91,7 +94,7 @@ pub use self::{
     flow::{ActiveOfType, Budgets, FailuresOfCode, Flow, LastSweep, Unstarted},
     generation::{Completion, FoundTarget, NewRows, StoredGeneration},
     history::{CURSOR_LENGTH, Cursor, Filter, HISTORY_SQL, Page, Window},
-    migrate::{Login, Migrated, SchemaOwner},
+    migrate::{Migrated, SchemaOwner},
     poll::Polled,
     rate_limit::{Counted, Quota},
     reconcile::{
@@ -101,6 +104,8 @@ pub use self::{
     request_batch::{
         BatchCancelling, BatchLook, KnownBatch, NewBatch, NewProcess, RequestBatch, Sender,
     },
+    rights::Access,
+    roles::{Login, Proof},
     schema::{Schema, statement_of_index},
     sessions::{Server, Session},
     stage::{StageOutcome, Staging, StagingProgress},

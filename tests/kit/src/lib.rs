@@ -7,6 +7,7 @@
 //! | `chart` | a goal, params, and rows of each level |
 //! | `engine` | Step Functions as far as starting and stopping goes |
 //! | `fixture` | a store, processes in any status, and a dump of all tables |
+//! | `role` | the roles that functions have in production |
 //!
 //! It is a crate of its own, so that the tests of `shared` and those of the functions use the same
 //! one. Unit tests inside `shared/src` cannot: for them `shared` is another crate than the one that
@@ -22,6 +23,7 @@ mod chart;
 mod engine;
 mod fixed;
 mod fixture;
+mod role;
 
 pub use self::{
     chart::{
@@ -31,4 +33,5 @@ pub use self::{
     engine::Engine,
     fixed::{at, id, user, uuid},
     fixture::Fixture,
+    role::{as_role, superuser},
 };

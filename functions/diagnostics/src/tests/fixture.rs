@@ -28,9 +28,10 @@ use shared::{
     http::{Request, respond},
     process::{ProcessId, Retention, Terms},
     reconcile::Limits,
-    store::{Credentials, Database, Session, Store},
+    store::{Access, Credentials, Database, Session, Store},
 };
 use sqlx::{PgPool, postgres::PgConnectOptions};
+use test_kit::as_role;
 
 use crate::diagnostics::{Diagnostics, LOGGING};
 
@@ -123,10 +124,11 @@ pub(super) struct Fixture {
 }
 
 impl Fixture {
-    /// On the database of `options`, which `sqlx::test` has made; a sweep has just looked at it.
+    /// On the database of `options`, which `sqlx::test` has made, as the role that only reads; a
+    /// sweep has just looked at it.
     pub(super) async fn new(options: PgConnectOptions) -> Self {
         let pool = PgPool::connect_with(options.clone()).await.unwrap();
-        let fixture = Self::on(options, pool);
+        let fixture = Self::on(as_role(&options, Access::Reading).await, pool);
         fixture
             .sql(
                 "UPDATE reconciler_sweep

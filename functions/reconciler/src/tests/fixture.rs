@@ -12,9 +12,10 @@ use shared::{
     lambda::{Invocation, Metric, Metrics},
     process::{ProcessId, Terms},
     reconcile::Rule,
-    store::{Credentials, Database, Store},
+    store::{Access, Credentials, Database, Store},
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, postgres::PgConnectOptions};
+use test_kit::as_role;
 use uuid::Uuid;
 
 use super::double::{Double, MACHINE};
@@ -34,6 +35,8 @@ pub(super) struct Fixture {
     pub(super) double: Double,
     pub(super) pool: PgPool,
     options: PgConnectOptions,
+    /// The same database as the reconciler's role.
+    as_reconciler: PgConnectOptions,
     /// The lines of metrics that its reconcilers have emitted.
     emitted: Arc<Mutex<Vec<Value>>>,
 }
@@ -96,7 +99,8 @@ impl Fixture {
     pub(super) async fn new(options: PgConnectOptions) -> Self {
         let pool = PgPool::connect_with(options.clone()).await.unwrap();
         let double = Double::new(pool.clone(), began());
-        Self { double, pool, options, emitted: Arc::default() }
+        let as_reconciler = as_role(&options, Access::Reconciling).await;
+        Self { double, pool, options, as_reconciler, emitted: Arc::default() }
     }
 
     fn metrics(&self) -> Metrics {
@@ -130,8 +134,9 @@ impl Fixture {
         let logs = Logs::new(&aws, "/aws/lambda/ai-generation-worker".to_owned());
         let engine = Engine::new(Workflow::new(&aws, MACHINE.to_owned()), Some(logs), &config);
         let metrics = self.metrics();
-        let store = Store::new(Database::new(Credentials::Given(Box::new(self.options.clone()))))
-            .observed_by(move |fact| metrics.committed(fact));
+        let credentials = Credentials::Given(Box::new(self.as_reconciler.clone()));
+        let store =
+            Store::new(Database::new(credentials)).observed_by(move |fact| metrics.committed(fact));
         Reconciler {
             store,
             engine,

@@ -21,15 +21,15 @@ use shared::{
     lambda::{Invocation, Metrics},
     process::{PlannedTarget, Status},
     store::{
-        BatchClaim, Claim, Credentials, Database, Fence, PlannedBatch, Staging, Store, Submission,
-        Submitted,
+        Access, BatchClaim, Claim, Credentials, Database, Fence, PlannedBatch, Staging, Store,
+        Submission, Submitted,
     },
 };
 use sqlx::{
     AssertSqlSafe,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use test_kit::{Fixture, actions, at, goal, id, plenty, submission, tasks, usage, uuid};
+use test_kit::{Fixture, actions, as_role, at, goal, id, plenty, submission, tasks, usage, uuid};
 use uuid::Uuid;
 
 use crate::{
@@ -56,7 +56,9 @@ impl Clock for FixedClock {
     }
 }
 
-fn worker(options: &PgConnectOptions) -> Worker<Chart> {
+/// As the role of the functions.
+async fn worker(options: &PgConnectOptions) -> Worker<Chart> {
+    let options = as_role(options, Access::Work).await;
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
@@ -64,7 +66,7 @@ fn worker(options: &PgConnectOptions) -> Worker<Chart> {
     let models = ModelConfig { ids: vec!["none".into()], timeout: Duration::from_secs(1) };
     let nothing = |_: &str| None;
     Worker {
-        store: Store::new(Database::new(Credentials::Given(Box::new(options.clone())))),
+        store: Store::new(Database::new(Credentials::Given(Box::new(options)))),
         models: Models::new(&config, &models),
         workflow: Workflow::new(&config, "arn:aws:states:us-east-1:0:stateMachine:none".into()),
         terms: plenty(),
@@ -151,7 +153,7 @@ fn failed_codes(result: &Value) -> Vec<(Value, Value)> {
 /// A2: an operator's direct invocation is the same.
 #[sqlx::test(migrations = "../../infra/migrations")]
 async fn generate_once_more_answers_the_plan_there_is(_: PgPoolOptions, options: PgConnectOptions) {
-    let worker = worker(&options);
+    let worker = worker(&options).await;
     let batches = [(1, vec![ACTIONS]), (1, vec![ACTIONS + 1])];
     let (fixture, _) = begun(options, batches).await;
     let before = fixture.everything().await;
@@ -168,7 +170,7 @@ async fn a_target_that_has_gone_settles_itself_and_no_other(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
-    let worker = worker(&options);
+    let worker = worker(&options).await;
     let (eight, ninth) = ((ACTIONS..ACTIONS + 8).collect(), ACTIONS + 10);
     let (fixture, fences) = begun(options, [(1, eight), (1, vec![ninth])]).await;
     delete(&fixture, "actions", ninth).await;
@@ -192,7 +194,7 @@ async fn what_is_open_below_a_target_that_has_gone_is_settled(
     options: PgConnectOptions,
 ) {
     for ask in [batch, give_up] {
-        let worker = worker(&options);
+        let worker = worker(&options).await;
         let batches = [(9, vec![SUB_GOALS]), (9, vec![SUB_GOALS + 1])];
         let (fixture, fences) = begun(options.clone(), batches).await;
         for (n, fence) in (0..).zip(fences) {
@@ -218,7 +220,7 @@ async fn giving_up_claims_the_batch_again_when_a_late_message_has_overtaken_it(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
-    let worker = worker(&options);
+    let worker = worker(&options).await;
     let batches = [(1, vec![ACTIONS]), (1, vec![ACTIONS + 1])];
     let (fixture, fences) = begun(options, batches).await;
     stage(&fixture, fences[1], ACTIONS + 1, &tasks(5_000)).await;
@@ -242,7 +244,7 @@ async fn an_overtaken_worker_that_settles_a_target_says_so(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
-    let worker = worker(&options);
+    let worker = worker(&options).await;
     let batches = [(1, vec![ACTIONS]), (1, vec![ACTIONS + 1])];
     let (fixture, _) = begun(options, batches).await;
     delete(&fixture, "actions", ACTIONS).await;
@@ -261,7 +263,7 @@ async fn an_overtaken_worker_that_settles_a_target_says_so(
 /// A10: a retry of what was left open writes what is open still. Nothing is asked before.
 #[sqlx::test(migrations = "../../infra/migrations")]
 async fn a_retry_plans_only_what_is_open_still(_: PgPoolOptions, options: PgConnectOptions) {
-    let worker = worker(&options);
+    let worker = worker(&options).await;
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Completed).await;
     let only = Some((0..3).map(|n| uuid(SUB_GOALS + n)).collect());
