@@ -354,6 +354,14 @@ fn every_alarm_is_on_a_metric_that_there_is_and_says_its_trouble_and_what_comes_
     }
 }
 
+/// A statement, or the two of which a condition chooses one: `!If` is a list.
+fn either(statement: &Yaml) -> Vec<&Yaml> {
+    match statement {
+        Yaml::Array(parts) => parts[1..].iter().filter(|part| part.as_str().is_none()).collect(),
+        statement => vec![statement],
+    }
+}
+
 /// The statements of a role, with whether the whole policy stands under a condition.
 fn statements(role: &Yaml) -> Vec<(bool, &Yaml)> {
     let mut found = Vec::new();
@@ -362,7 +370,8 @@ fn statements(role: &Yaml) -> Vec<(bool, &Yaml)> {
         let (is_conditional, policy) =
             policy.as_vec().map_or((false, policy), |parts| (true, &parts[1]));
         let statements = policy["PolicyDocument"]["Statement"].as_vec().unwrap();
-        found.extend(statements.iter().map(|statement| (is_conditional, statement)));
+        let statements = statements.iter().flat_map(either);
+        found.extend(statements.map(|statement| (is_conditional, statement)));
     }
     found
 }
@@ -373,7 +382,7 @@ fn statements(role: &Yaml) -> Vec<(bool, &Yaml)> {
 fn a_role_names_what_it_may_use_and_has_nothing_outside_a_vpc_that_is_for_one() {
     let template = template();
     let roles: Vec<_> = resources(&template, "AWS::IAM::Role").collect();
-    assert_eq!(roles.len(), 8, "seven functions and the state machine");
+    assert_eq!(roles.len(), 9, "seven functions, the state machine and the proxy");
     for (is_conditional, statement) in roles.iter().flat_map(|role| statements(role)) {
         let sid = text(&statement["Sid"]);
         let resource = &statement["Resource"];
@@ -393,6 +402,38 @@ fn a_role_names_what_it_may_use_and_has_nothing_outside_a_vpc_that_is_for_one() 
     assert!(functions.into_iter().all(|function| !function["Role"].is_badvalue()));
 }
 
+/// By a token each function logs in as its own role of the database and as nobody else, and reads
+/// no secret; by a password it reads its own secret.
+#[test]
+fn a_function_logs_in_to_the_database_as_one_role_by_token_or_by_secret() {
+    let template = template();
+    let mut users = Vec::new();
+    for (name, role) in template["Resources"].as_hash().unwrap() {
+        let name = text(name);
+        let is_functions = role["Type"].as_str() == Some("AWS::IAM::Role")
+            && !["AIGenerationStateMachineRole", "DatabaseProxyRole"].contains(&name);
+        if !is_functions || name == "MigratorRole" {
+            continue;
+        }
+        let own = &role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"];
+        let logs_in = own.as_vec().unwrap().iter().filter_map(Yaml::as_vec).collect::<Vec<_>>();
+        let [choice] = logs_in.as_slice() else { panic!("{name}: {logs_in:?}") };
+        let [condition, token, secret] = choice.as_slice() else { panic!("{name}") };
+        assert_eq!(text(condition), "ByToken", "{name}");
+        assert_eq!(text(&token["Action"]), "rds-db:connect", "{name}");
+        assert_eq!(text(&secret["Action"]), "secretsmanager:GetSecretValue", "{name}");
+        let resource = text(&token["Resource"][0]);
+        assert!(!resource.contains('*'), "{name}: {resource}");
+        users.push(resource.rsplit_once("/${DatabaseUser}").unwrap().1);
+        let others = statements(&role["Properties"]).into_iter().filter(|(_, statement)| {
+            let actions = format!("{:?}", statement["Action"]);
+            actions.contains("secretsmanager:") || actions.contains("rds-db:")
+        });
+        assert_eq!(others.count(), 2, "{name}");
+    }
+    assert_eq!(users, ["", "", "", "", "_reconciler", "_diagnostics"]);
+}
+
 /// Else a deployment would not run it, and its functions meet a schema that they do not know.
 #[test]
 fn a_deployment_runs_the_migrations_whenever_there_is_a_new_one() {
@@ -409,7 +450,7 @@ fn a_deployment_runs_the_migrations_whenever_there_is_a_new_one() {
     let roles: Vec<_> =
         variables.map(|it| &it["FUNCTIONS_ROLE"]).filter(|it| !it.is_badvalue()).collect();
     assert_eq!(roles.len(), 1);
-    assert_eq!(texts(roles[0]), ["WithGivenSecret", "given", "made"]);
+    assert_eq!(texts(roles[0]), ["MakesRoles", "made", "given"]);
     // Every function that knows the schema waits for them.
     let all = template["Resources"].as_hash().unwrap().iter();
     let functions = all.filter(|(_, it)| text(&it["Type"]) == "AWS::Serverless::Function");

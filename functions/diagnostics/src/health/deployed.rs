@@ -23,7 +23,7 @@ const SET_UP_SINCE: TimeDelta = TimeDelta::minutes(15);
 
 /// The variables that all functions have, and have alike.
 const COMMON: [&str; 14] = [
-    "DATABASE_SECRET_ARN",
+    "DATABASE_LOGIN",
     "DATABASE_HOST",
     "DATABASE_PORT",
     "DATABASE_NAME",
@@ -37,6 +37,13 @@ const COMMON: [&str; 14] = [
     "TOKENS_PER_DAY",
     "NAME_PREFIX",
     "STATE_MACHINE_ARN",
+];
+
+/// By what a function logs in, which the role decides that it has: what this function says of the
+/// reconciler, and of the others.
+const LOGIN: [(&str, &str, &str); 2] = [
+    ("DATABASE_SECRET_ARN", "RECONCILER_SECRET_ARN", "FUNCTIONS_SECRET_ARN"),
+    ("DATABASE_USER", "RECONCILER_USER", "FUNCTIONS_USER"),
 ];
 
 /// The rules' names, as the template has them.
@@ -88,7 +95,7 @@ impl Diagnostics {
         set_up: Look<Option<(DateTime<Utc>, String)>>,
     ) -> CheckedFunction {
         let found = deployed.seen().and_then(Option::as_ref);
-        let unlike = found.map_or_else(Vec::new, |found| unlike(found, self.environment));
+        let unlike = found.map_or_else(Vec::new, |found| unlike(name, found, self.environment));
         let set_up = match set_up {
             // It was mended since.
             Look::Seen(Some((at, _))) if found.is_some_and(|it| it.changed_at > Some(at)) => {
@@ -116,10 +123,16 @@ fn cause(line: &str) -> Option<String> {
     line["cause"].as_str().filter(|_| is_it).map(str::to_owned)
 }
 
-/// The common variables that `found` has not as `own` has them. An empty one counts as not set.
-fn unlike(found: &Deployed, own: Environment<'_>) -> Vec<&'static str> {
+/// The variables that `found`, the function of that name, has not as `own` says. An empty one counts
+/// as not set; how it logs in is compared where `own` knows it.
+fn unlike(name: &str, found: &Deployed, own: Environment<'_>) -> Vec<&'static str> {
     let its = |name: &str| found.variables.get(name).filter(|value| !value.is_empty()).cloned();
-    COMMON.into_iter().filter(|name| its(name) != own.text(name)).collect()
+    let login = LOGIN.into_iter().filter(|(variable, of_reconciler, of_others)| {
+        let said = own.text(if name == "reconciler" { of_reconciler } else { of_others });
+        said.is_some() && its(variable) != said
+    });
+    let common = COMMON.into_iter().filter(|variable| its(variable) != own.text(variable));
+    login.map(|(variable, ..)| variable).chain(common).collect()
 }
 
 /// Reads what every function reads, as they do.
@@ -162,9 +175,29 @@ mod tests {
         let own = HashMap::from([("DATABASE_HOST", "db"), ("NAME_PREFIX", "")]);
         let lookup = |name: &str| own.get(name).map(|value| (*value).to_owned());
         let own = Environment::new(&lookup);
-        assert_eq!(unlike(&deployed(&[("DATABASE_HOST", "db")]), own), Vec::<&str>::new());
+        let same = deployed(&[("DATABASE_HOST", "db")]);
+        assert_eq!(unlike("cancel-handler", &same, own), Vec::<&str>::new());
         let other = deployed(&[("DATABASE_HOST", "old"), ("TOKENS_PER_DAY", "5"), ("X", "y")]);
-        assert_eq!(unlike(&other, own), ["DATABASE_HOST", "TOKENS_PER_DAY"]);
+        assert_eq!(unlike("cancel-handler", &other, own), ["DATABASE_HOST", "TOKENS_PER_DAY"]);
+    }
+
+    #[test]
+    fn a_function_that_logs_in_as_another_than_it_should_is_named() {
+        let own = HashMap::from([
+            ("DATABASE_SECRET_ARN", "of diagnostics"),
+            ("RECONCILER_SECRET_ARN", "of the reconciler"),
+            ("FUNCTIONS_SECRET_ARN", "of all others"),
+        ]);
+        let lookup = |name: &str| own.get(name).map(|value| (*value).to_owned());
+        let own = Environment::new(&lookup);
+        let names = |name: &str, secret: &str| {
+            let found = deployed(&[("DATABASE_SECRET_ARN", secret), ("DATABASE_USER", "x")]);
+            unlike(name, &found, own)
+        };
+        assert_eq!(names("reconciler", "of the reconciler"), Vec::<&str>::new());
+        assert_eq!(names("cancel-handler", "of all others"), Vec::<&str>::new());
+        assert_eq!(names("reconciler", "of all others"), ["DATABASE_SECRET_ARN"]);
+        assert_eq!(names("cancel-handler", "of staging"), ["DATABASE_SECRET_ARN"]);
     }
 
     #[test]
