@@ -1,10 +1,14 @@
 //! Whom the function that migrates lets in to the database, by its variables.
 //!
-//! | `FUNCTIONS_ROLE` | who | by |
-//! |---|---|---|
-//! | `made` | the functions, the reconciler and diagnostics, each a role of its own | with `FUNCTIONS_LOGIN=password` (default) `FUNCTIONS_SECRET_ARN`, `RECONCILER_SECRET_ARN`, `DIAGNOSTICS_SECRET_ARN`; with `iam` `FUNCTIONS_USER`, `RECONCILER_USER`, `DIAGNOSTICS_USER` |
-//! | `given` (default) | all of them as one role, which is somebody's | `FUNCTIONS_SECRET_ARN` |
+//! With `FUNCTIONS_ROLE=made` it makes three roles: for the functions, the reconciler and
+//! diagnostics. `FUNCTIONS_LOGIN` says by what they log in:
 //!
+//! | `FUNCTIONS_LOGIN` | the variables |
+//! |---|---|
+//! | `password` (default) | `FUNCTIONS_`, `RECONCILER_` and `DIAGNOSTICS_SECRET_ARN` |
+//! | `iam` | `FUNCTIONS_`, `RECONCILER_` and `DIAGNOSTICS_USER` |
+//!
+//! With `given` (default) all of them have one role, somebody's, by `FUNCTIONS_SECRET_ARN`.
 //! Whoever has the owner's own secret needs nothing.
 
 use aws_config::SdkConfig;

@@ -188,9 +188,8 @@ mod tests {
     fn a_login_by_iam_needs_a_user_and_a_place_and_no_secret() {
         let config = read_all(&IAM).unwrap();
         assert_eq!(config.login, DatabaseLogin::Iam { user: "aigen_work".to_owned() });
-        for missing in 1..IAM.len() {
-            let (name, _) = IAM[missing];
-            let others: Vec<_> = IAM.into_iter().filter(|(other, _)| *other != name).collect();
+        for (name, _) in &IAM[1..] {
+            let others: Vec<_> = IAM.into_iter().filter(|(other, _)| other != name).collect();
             assert!(read_all(&others).unwrap_err().0.contains(name), "{name}");
         }
         let wrong = read_all(&[("DATABASE_LOGIN", "token")]).unwrap_err();

@@ -1,5 +1,5 @@
-//! What each role of the database may do to each table of ours: what the statements of those who log
-//! in as it do, and no more.
+//! What each role of the database may do to each table of ours: what the statements of those who
+//! log in as it do, and no more.
 
 use super::generation::StoredGeneration;
 
@@ -37,8 +37,7 @@ impl Access {
         match (self, kind) {
             (Self::Reading, _) | (_, Table::Migrations) => "SELECT",
             (_, Table::History) => "SELECT, INSERT",
-            (_, Table::Row) => "SELECT, INSERT, UPDATE",
-            (Self::Work, Table::Process) => "SELECT, INSERT, UPDATE",
+            (_, Table::Row) | (Self::Work, Table::Process) => "SELECT, INSERT, UPDATE",
             (Self::Shared | Self::Reconciling, Table::Process) | (_, Table::Data) => {
                 "SELECT, INSERT, UPDATE, DELETE"
             }

@@ -22,7 +22,7 @@ pub async fn as_role(options: &PgConnectOptions, access: Access) -> PgConnectOpt
     pool.close().await;
     let owner = SchemaOwner::new(Credentials::Given(Box::new(superuser.clone())));
     let login = Login { role: role.clone(), proof: Proof::Given, access };
-    owner.let_in::<Chart>(&login).await.unwrap();
+    Box::pin(owner.let_in::<Chart>(&login)).await.unwrap();
     superuser.options([("role", role.as_str())])
 }
 

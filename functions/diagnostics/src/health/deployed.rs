@@ -123,8 +123,8 @@ fn cause(line: &str) -> Option<String> {
     line["cause"].as_str().filter(|_| is_it).map(str::to_owned)
 }
 
-/// The variables that `found`, the function of that name, has not as `own` says. An empty one counts
-/// as not set; how it logs in is compared where `own` knows it.
+/// The variables that `found`, the function of that name, has not as `own` says. An empty one
+/// counts as not set; how it logs in is compared where `own` knows it.
 fn unlike(name: &str, found: &Deployed, own: Environment<'_>) -> Vec<&'static str> {
     let its = |name: &str| found.variables.get(name).filter(|value| !value.is_empty()).cloned();
     let login = LOGIN.into_iter().filter(|(variable, of_reconciler, of_others)| {

@@ -36,7 +36,7 @@ pub(super) struct Fixture {
     pub(super) pool: PgPool,
     options: PgConnectOptions,
     /// The same database as the reconciler's role.
-    as_reconciler: PgConnectOptions,
+    as_reconciler: Box<PgConnectOptions>,
     /// The lines of metrics that its reconcilers have emitted.
     emitted: Arc<Mutex<Vec<Value>>>,
 }
@@ -99,7 +99,7 @@ impl Fixture {
     pub(super) async fn new(options: PgConnectOptions) -> Self {
         let pool = PgPool::connect_with(options.clone()).await.unwrap();
         let double = Double::new(pool.clone(), began());
-        let as_reconciler = as_role(&options, Access::Reconciling).await;
+        let as_reconciler = Box::new(as_role(&options, Access::Reconciling).await);
         Self { double, pool, options, as_reconciler, emitted: Arc::default() }
     }
 
@@ -134,7 +134,7 @@ impl Fixture {
         let logs = Logs::new(&aws, "/aws/lambda/ai-generation-worker".to_owned());
         let engine = Engine::new(Workflow::new(&aws, MACHINE.to_owned()), Some(logs), &config);
         let metrics = self.metrics();
-        let credentials = Credentials::Given(Box::new(self.as_reconciler.clone()));
+        let credentials = Credentials::Given(self.as_reconciler.clone());
         let store =
             Store::new(Database::new(credentials)).observed_by(move |fact| metrics.committed(fact));
         Reconciler {
