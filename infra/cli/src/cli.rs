@@ -88,7 +88,11 @@ enum Verb {
     },
     /// Make the pinned tools only (sam, cfn-lint, aws, psql) and print the PATH that has them in
     /// front.
-    Tools,
+    Tools {
+        /// Install the linters of CI as well.
+        #[arg(long)]
+        linters: bool,
+    },
     /// Print the completions of a shell, for it to read when it starts.
     Completions {
         /// The shell.
@@ -200,7 +204,7 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
             stack::migrate(instance, database_url, &reporter).await?;
         }
         Verb::Prepare { check } => stack::prepare(instance, check, &reporter).await?,
-        Verb::Tools => output::line(stack::tools(&reporter).await?),
+        Verb::Tools { linters } => output::line(stack::tools(linters, &reporter).await?),
         Verb::Completions { shell } => output::line(completions(shell).trim_end()),
         Verb::ModelDouble { port, upstream } => model_double::serve(port, upstream).await?,
     }

@@ -198,13 +198,19 @@ pub(crate) async fn prepare(name: InstanceName, check: bool, reporter: &Reporter
     queries::prepare(&instance, check, reporter).await
 }
 
-/// `tools`: the `PATH` that has them in front.
-pub(crate) async fn tools(reporter: &Reporter) -> Result<String> {
+/// `tools`: the `PATH` that has them in front, the linters too where they are asked for.
+pub(crate) async fn tools(with_linters: bool, reporter: &Reporter) -> Result<String> {
     let instance = Instance::find(InstanceName::Dev)?;
     let _lock = Lock::take(&instance.shared_dir().join("lock"), reporter).await?;
     let tools = Tools::of(&instance);
     tools.ensure(&instance, reporter).await?;
-    Ok(command::path_with(&tools.bin))
+    let path = command::path_with(&tools.bin);
+    if !with_linters {
+        return Ok(path);
+    }
+    let linters = tools.ensure_linters(&instance, reporter).await?;
+    // Behind: of what both have, the tools' own is meant.
+    Ok(format!("{path}:{}", linters.display()))
 }
 
 /// The Python with the second interpreter of state machines, which the first call installs. It

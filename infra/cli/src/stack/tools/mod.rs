@@ -1,6 +1,6 @@
 //! The pinned tools: Python environments below `.local/`, made once and remade when their pins
-//! change. Two are for every stack; the third only for those tests that run the state machine on
-//! another interpreter, which ask for it.
+//! change. Two are for every stack; the others are made when they are asked for: an interpreter of
+//! state machines by tests that run ours on another than the gateway's, linters by CI.
 //!
 //! `bin/` holds links to the few commands that a person or a script wants on the PATH; the
 //! environments' own `bin` folders stay out of it, so that nobody's `python3` or `pip` changes.
@@ -55,6 +55,7 @@ pub(super) struct Tools {
     gateway_home: PathBuf,
     home: PathBuf,
     interpreter_home: PathBuf,
+    linters_home: PathBuf,
     /// Links to the commands a person uses.
     pub bin: PathBuf,
 }
@@ -66,6 +67,7 @@ impl Tools {
             gateway_home: shared.join("venv-gateway"),
             home: shared.join("venv-tools"),
             interpreter_home: shared.join("venv-interpreter"),
+            linters_home: shared.join("venv-linters"),
             bin: shared.join("bin"),
         }
     }
@@ -94,12 +96,20 @@ impl Tools {
         reporter: &Reporter,
     ) -> Result<PathBuf> {
         let interpreter = Environment::new(instance, &self.interpreter_home, "interpreter")?;
-        if !interpreter.is_current() {
-            let python = find_python().await?;
-            let made = interpreter.make(&python);
-            reporter.step("Installing the second interpreter into .local/", made).await?;
-        }
+        interpreter.ensure("Installing the second interpreter into .local/", reporter).await?;
         Ok(self.interpreter_home.join("bin/python"))
+    }
+
+    /// Makes the environment of the linters that CI alone runs, unless it is as pinned. Gives the
+    /// folder of their commands.
+    pub(super) async fn ensure_linters(
+        &self,
+        instance: &Instance,
+        reporter: &Reporter,
+    ) -> Result<PathBuf> {
+        let linters = Environment::new(instance, &self.linters_home, "linters")?;
+        linters.ensure("Installing the linters into .local/", reporter).await?;
+        Ok(self.linters_home.join("bin"))
     }
 
     /// The Python that has the gateway's packages.
@@ -175,6 +185,15 @@ impl Environment {
 
     fn is_current(&self) -> bool {
         stamp::matches(&self.stamp(), &self.fingerprint)
+    }
+
+    /// Makes it, unless it is as pinned, and says so.
+    async fn ensure(&self, what: &str, reporter: &Reporter) -> Result<()> {
+        if !self.is_current() {
+            let python = find_python().await?;
+            reporter.step(what, self.make(&python)).await?;
+        }
+        Ok(())
     }
 
     async fn make(&self, python: &Path) -> Result<()> {
