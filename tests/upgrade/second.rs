@@ -74,7 +74,7 @@ impl Second {
             ("DatabaseName", self.database.clone()),
             ("DatabaseOwnerSecretArn", owner.to_owned()),
             ("DatabasePort", url.port().unwrap().to_string()),
-            ("DatabaseUser", format!("functions_of_{}", self.database)),
+            ("DatabaseUser", self.role()),
             ("LogRetentionDays", "1".to_owned()),
             ("NamePrefix", PREFIX.to_owned()),
             ("SavedQueries", "false".to_owned()),
@@ -139,7 +139,16 @@ impl Second {
         }
         let database = &self.database;
         superuser(&self.first, format!("DROP DATABASE {database} WITH (FORCE)")).await;
-        superuser(&self.first, format!("DROP ROLE IF EXISTS functions_of_{database}")).await;
+        // Those that a version's migrator has made: an older one makes the first alone.
+        for whose in ["", "_reconciler", "_diagnostics"] {
+            let role = format!("{}{whose}", self.role());
+            superuser(&self.first, format!("DROP ROLE IF EXISTS {role}")).await;
+        }
+    }
+
+    /// The role of the functions. A name has 63 characters at the most, and others end with more.
+    fn role(&self) -> String {
+        format!("of_{}", self.database)
     }
 }
 
