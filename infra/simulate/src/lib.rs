@@ -3,7 +3,7 @@
 //!
 //! Taken from `shared` as they are: who is next (`next_in_line`), how many calls may be in flight
 //! (`in_force`, `lowered`), who comes again when (`MODEL_BUSY`), what a sweep mends
-//! (`reconcile::plan`). Simulated: the clock, the quota, Step Functions and the workers as durations.
+//! (`reconcile::plan`). Simulated: the clock, the quota, Step Functions and workers as durations.
 //!
 //! Simpler than the product: a job's calls follow each other (a chart's batches widen while nobody
 //! waits, which is decided in the database), and admission itself takes no time (the lock of the
