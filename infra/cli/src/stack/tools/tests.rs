@@ -1,7 +1,7 @@
 use super::*;
 
 /// The locked files and, with the other ending, what they were made from.
-const LOCKS: [&str; 5] = ["gateway", "interpreter", "linters", "lock", "tools"];
+const LOCKS: [&str; 6] = ["clients", "gateway", "interpreter", "linters", "lock", "tools"];
 
 #[test]
 fn versions_are_compared_as_numbers() {
