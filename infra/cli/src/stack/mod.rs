@@ -198,6 +198,12 @@ pub(crate) async fn prepare(name: InstanceName, check: bool, reporter: &Reporter
     queries::prepare(&instance, check, reporter).await
 }
 
+/// The zip of a function's program, as `sam deploy` makes it.
+pub(crate) fn packed(program: &[u8]) -> Result<Vec<u8>> {
+    const ZIP_S_OWN: i64 = 6;
+    artifacts::packed(program, ZIP_S_OWN)
+}
+
 /// `tools`: the `PATH` that has them in front, the linters too where they are asked for.
 pub(crate) async fn tools(with_linters: bool, reporter: &Reporter) -> Result<String> {
     let instance = Instance::find(InstanceName::Dev)?;

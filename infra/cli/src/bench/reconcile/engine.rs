@@ -19,7 +19,8 @@ use axum::{
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::{ReconcileArgs, table::id};
+use super::super::table::id;
+use super::ReconcileArgs;
 
 pub(super) const MACHINE: &str =
     "arn:aws:states:us-east-1:000000000000:stateMachine:AIGenerationStateMachine";

@@ -1,18 +1,19 @@
 //! One sweep of the deployed reconciler, over tables that differ in nothing but their size.
 
 mod engine;
-mod table;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use self::{engine::Engine, table::Table};
+use self::engine::Engine;
+use super::Server;
 use super::lambda::{Function, Invoked};
+use super::table::Table;
 use crate::{
     output,
-    stack::{self, InstanceName, Reporter},
+    stack::{InstanceName, Reporter},
 };
 
 /// What can be chosen.
@@ -55,15 +56,7 @@ pub(super) async fn run(
         "{} is not there: run `cargo aigen up --release`, or say --function",
         args.function.display()
     );
-    let server = match &args.database_url {
-        Some(url) => url.clone(),
-        None => stack::current(instance).context("no DATABASE_URL is given")?.database_url,
-    };
-    // Without one, the server has a certificate by a public authority.
-    let ca_file = std::env::var("DATABASE_CA_FILE")
-        .ok()
-        .or_else(|| Some(stack::current(instance).ok()?.database_ca_file))
-        .unwrap_or_default();
+    let Server { url: server, ca_file } = Server::of(args.database_url.as_deref(), instance)?;
     output::line(
         "|  | List | Describe | other calls | wall (s) | own time (s) | CPU (s) | peak RSS (MB) \
          | repaired |",
@@ -71,7 +64,10 @@ pub(super) async fn run(
     output::line("|---|---|---|---|---|---|---|---|---|");
     for rows in [args.small, args.rows] {
         let table = reporter
-            .step(&format!("Filling a table of {rows} rows"), Table::make(&server, rows, args))
+            .step(
+                &format!("Filling a table of {rows} rows"),
+                Table::make(&server, rows, args.active),
+            )
             .await?;
         let measured = measure(args, &table, &ca_file).await;
         table.drop().await?;

@@ -189,11 +189,16 @@ fn trees(instance: &Instance, start: Fingerprint, paths: &[&str]) -> Result<Fing
 /// A zip with `program` as its one file. The same program always gives the same zip. It is
 /// compressed a little: the gateway takes seconds for what is large.
 fn zip_of(program: &[u8]) -> Result<Vec<u8>> {
+    packed(program, 1)
+}
+
+/// The same, compressed as much as `level` says, of 1 to 9.
+pub(super) fn packed(program: &[u8], level: i64) -> Result<Vec<u8>> {
     use std::io::Write;
 
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
-        .compression_level(Some(1))
+        .compression_level(Some(level))
         .last_modified_time(DateTime::default())
         .unix_permissions(0o755);
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));

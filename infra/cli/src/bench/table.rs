@@ -5,7 +5,6 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 
-use super::ReconcileArgs;
 use crate::stack;
 
 /// The id of row `n`: its number, so that the engine can tell what it is.
@@ -22,20 +21,21 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) async fn make(server: &str, rows: u32, args: &ReconcileArgs) -> Result<Self> {
+    /// Makes it on `server`: so many rows, of which the first `active` have not ended.
+    pub(super) async fn make(server: &str, rows: u32, active: u32) -> Result<Self> {
         let password = reqwest::Url::parse(server)
             .ok()
             .and_then(|url| url.password().map(str::to_owned))
             .unwrap_or_default();
         let server: PgConnectOptions = server.parse().context("that is no database URL")?;
-        let name = format!("bench_reconcile_{rows}_{}", std::process::id());
+        let name = format!("bench_{rows}_{}", std::process::id());
         let options = server.clone().database(&name);
         let mut connection =
             server.connect().await.context("the database server does not let the benchmark in")?;
         execute(&mut connection, format!("CREATE DATABASE {name}")).await?;
         connection.close().await.context("closing")?;
         let table = Self { server, options, password, name };
-        match table.fill(rows, args).await {
+        match table.fill(rows, active).await {
             Ok(()) => Ok(table),
             Err(error) => {
                 table.drop().await?;
@@ -44,7 +44,7 @@ impl Table {
         }
     }
 
-    async fn fill(&self, rows: u32, args: &ReconcileArgs) -> Result<()> {
+    async fn fill(&self, rows: u32, active: u32) -> Result<()> {
         let mut connection = self
             .options
             .connect()
@@ -76,7 +76,6 @@ impl Table {
                               CASE WHEN n < {active} THEN now() - interval '10 minutes'
                                    ELSE now() - make_interval(secs => n) END AS at
                        FROM generate_series(0, {rows} - 1) n) numbers",
-                active = args.active,
             ),
         )
         .await?;
@@ -84,6 +83,11 @@ impl Table {
         // visible.
         execute(&mut connection, "VACUUM (ANALYZE) processing_state".to_owned()).await?;
         connection.close().await.context("closing")
+    }
+
+    /// The port of its server.
+    pub(super) fn port(&self) -> u16 {
+        self.options.get_port()
     }
 
     /// What the function finds in its secret.
