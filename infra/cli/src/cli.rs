@@ -129,10 +129,7 @@ pub async fn run() -> ExitCode {
     match dispatch(cli).await {
         Ok(code) => code,
         Err(error) => {
-            output::aside(format_args!("error: {error}"));
-            for cause in error.chain().skip(1) {
-                output::aside(format_args!("  because: {cause}"));
-            }
+            output::trouble(&error);
             trouble
         }
     }

@@ -20,6 +20,14 @@ pub(crate) fn aside(text: impl Display) {
     let _ = writeln!(stderr().lock(), "{text}");
 }
 
+/// What went wrong beside the answer: one sentence, then why.
+pub(crate) fn trouble(error: &anyhow::Error) {
+    aside(format_args!("error: {error}"));
+    for cause in error.chain().skip(1) {
+        aside(format_args!("  because: {cause}"));
+    }
+}
+
 /// How this program is called: by itself once it is installed, through cargo in its own folder.
 pub(crate) fn program() -> &'static str {
     // Cargo tells it to all that it runs.

@@ -35,6 +35,8 @@ pub struct Double {
 struct Told {
     stacks: Answer,
     lambda: Answer,
+    /// Functions that answer otherwise.
+    others: Vec<(&'static str, Answer)>,
     portal: Answer,
     asked: Mutex<Vec<Asked>>,
 }
@@ -83,6 +85,12 @@ impl Double {
         Self::start(stack("aigen-diagnostics"), lambda, portal()).await
     }
 
+    /// One whose functions answer each in its own way.
+    pub async fn with_functions(others: Vec<(&'static str, Answer)>) -> Self {
+        let nobody = Answer(500, "", String::new());
+        Self::telling(stack("aigen-diagnostics"), nobody, others, portal()).await
+    }
+
     pub async fn with_stack(stacks: Answer) -> Self {
         Self::start(stacks, Answer(500, "", String::new()), portal()).await
     }
@@ -93,7 +101,16 @@ impl Double {
     }
 
     async fn start(stacks: Answer, lambda: Answer, portal: Answer) -> Self {
-        let told = Arc::new(Told { stacks, lambda, portal, asked: Mutex::default() });
+        Self::telling(stacks, lambda, Vec::new(), portal).await
+    }
+
+    async fn telling(
+        stacks: Answer,
+        lambda: Answer,
+        others: Vec<(&'static str, Answer)>,
+        portal: Answer,
+    ) -> Self {
+        let told = Arc::new(Told { stacks, lambda, others, portal, asked: Mutex::default() });
         let routes = Router::new().fallback(answer).with_state(Arc::clone(&told));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -137,7 +154,9 @@ async fn answer(
         (_, "/federation/credentials") => ("GetRoleCredentials", told.portal.clone()),
         (None, _) => {
             let function = path.strip_prefix("/2015-03-31/functions/").unwrap();
-            (function.strip_suffix("/invocations").unwrap(), told.lambda.clone())
+            let function = function.strip_suffix("/invocations").unwrap();
+            let other = told.others.iter().find(|(name, _)| *name == function);
+            (function, other.map_or(&told.lambda, |(_, answer)| answer).clone())
         }
         (Some(other), _) => panic!("nobody should ask for {other}"),
     };

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::double::{Answer, BROKE, Double, HANGS_UP, json_error, stack, xml_error};
+use crate::double::{Answer, BROKE, Double, HANGS_UP, answers, json_error, stack, xml_error};
 use crate::person::{Person, Run};
 
 async fn of_stack(answer: Answer) -> Run {
@@ -47,6 +47,34 @@ async fn what_is_not_allowed_is_told_with_the_action_and_the_resource() {
     let double = Double::with_function(denied).await;
     let run = Person::with_keys(&double).types(&["resume", "--stack", "s"]).await;
     run.fails_with(&["you may not lambda:InvokeFunction on aigen-reconciler in eu-west-1"]);
+}
+
+#[tokio::test]
+async fn what_may_not_be_done_to_one_process_is_not_tried_with_each() {
+    let candidates: Vec<_> = (0..40)
+        .map(|number| {
+            json!({"processId": number.to_string(), "type": "TASK_GENERATION", "userId": "hanako",
+                   "status": "PENDING", "at": "2026-11-26T04:00:00Z"})
+        })
+        .collect();
+    let double = Double::with_functions(vec![
+        ("aigen-diagnostics", answers(&json!({"processes": candidates, "leftOut": {}}))),
+        ("aigen-cancel-handler", json_error(403, "AccessDeniedException", "no")),
+    ])
+    .await;
+    let words = "cancel --all --reason x --yes --per-second 5 --stack s";
+    let words: Vec<_> = words.split(' ').collect();
+    let run = Person::with_keys(&double).types(&words).await;
+    assert_eq!(run.code, 1, "{}", run.aside);
+    assert!(run.answer.starts_with("cancelled 0 of 40\n40 were not touched\n"), "{}", run.answer);
+    let told = "error: you may not lambda:InvokeFunction on aigen-cancel-handler in eu-west-1";
+    assert!(run.aside.contains(told) && run.aside.contains("AccessDenied"), "{}", run.aside);
+    assert!(!run.answer.contains("NO_ANSWER"), "{}", run.answer);
+    let invoked = double.names().into_iter().filter(|name| name == "aigen-cancel-handler");
+    assert!(invoked.count() <= 8);
+    let run = Person::with_keys(&double).types(&["cancel", "7", "--stack", "s"]).await;
+    assert_eq!((run.code, run.answer.as_str()), (1, ""));
+    assert!(run.aside.contains(told), "{}", run.aside);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use aws_sdk_lambda::config::http::HttpResponse;
 use aws_sdk_lambda::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::RequestId;
 
+use super::super::lasting::Lasting;
 use super::super::words::quoted;
 use super::access::Access;
 
@@ -49,6 +50,22 @@ enum Trouble {
     Other,
 }
 
+impl Trouble {
+    /// Whether it is the same until somebody has done something about it.
+    const fn lasts(self) -> bool {
+        match self {
+            Self::NoCredentials
+            | Self::SignIn
+            | Self::Profile
+            | Self::Expired
+            | Self::Unknown
+            | Self::Denied
+            | Self::Missing => true,
+            Self::Throttled | Self::TimedOut | Self::Unreachable | Self::Other => false,
+        }
+    }
+}
+
 impl Attempt<'_> {
     /// The error for people: what it is and what to do, and beneath it what AWS says.
     pub(super) fn failed<E>(&self, error: &SdkError<E, HttpResponse>) -> anyhow::Error
@@ -65,7 +82,8 @@ impl Attempt<'_> {
         } else {
             said
         };
-        said.context(self.sentence(trouble))
+        let sentence = self.sentence(trouble);
+        if trouble.lasts() { said.context(Lasting(sentence)) } else { said.context(sentence) }
     }
 
     fn sentence(&self, trouble: Trouble) -> String {

@@ -5,14 +5,15 @@ use std::cell::Cell;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::Deed;
-use super::outcome::{Answered, Outcome};
+use super::outcome::{Answered, Outcome, chain};
+use crate::operate::lasting;
 
 /// Invocations at the same time.
 const AT_ONCE: usize = 8;
@@ -41,6 +42,8 @@ pub(super) struct Carried {
     pub(super) outcomes: Vec<(String, Outcome)>,
     /// Whether it was ended before all were asked for.
     pub(super) is_stopped: bool,
+    /// What ended it and is the same for each of them, until somebody does something about it.
+    pub(super) trouble: Option<Error>,
 }
 
 impl Carried {
@@ -55,13 +58,17 @@ impl Carried {
             value["processId"] = id.as_str().into();
             value
         };
-        json!({
+        let mut data = json!({
             "action": deed.name(),
             "previewed": previewed,
             "done": self.count(|outcome| matches!(outcome, Outcome::Done { .. })),
             "stopped": self.is_stopped,
             "outcomes": self.outcomes.iter().map(of).collect::<Vec<_>>(),
-        })
+        });
+        if let Some(trouble) = &self.trouble {
+            data["trouble"] = chain(trouble).into();
+        }
+        data
     }
 }
 
@@ -75,6 +82,7 @@ pub(super) async fn carry(
 ) -> Carried {
     let mut outcomes: Vec<_> = ids.into_iter().map(|id| (id, Outcome::Left)).collect();
     let mut silences = 0;
+    let mut trouble = None;
     for round in 1..=ROUNDS {
         let mut ticks = interval(pace.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -86,16 +94,25 @@ pub(super) async fn carry(
         let mut begun = FuturesUnordered::new();
         let mut wait = None;
         loop {
-            let goes_on = !stopped.get() && silences < SILENCES;
+            let goes_on = !stopped.get() && silences < SILENCES && trouble.is_none();
             tokio::select! {
                 _ = ticks.tick(), if goes_on && begun.len() < AT_ONCE && !open.is_empty() => {
                     // It may have been interrupted while the tick was waited for.
                     if let Some((index, id)) = open.pop().filter(|_| !stopped.get()) {
                         let act = &act;
-                        begun.push(async move { (index, Answered::of(act(&id).await)) });
+                        begun.push(async move { (index, act(&id).await) });
                     }
                 }
-                Some((index, answered)) = begun.next(), if !begun.is_empty() => {
+                Some((index, answer)) = begun.next(), if !begun.is_empty() => {
+                    let answer = match answer {
+                        // Nothing was done, and nothing would be to the others.
+                        Err(error) if lasting::is(&error) => {
+                            trouble.get_or_insert(error);
+                            continue;
+                        }
+                        answer => answer,
+                    };
+                    let answered = Answered::of(answer);
                     let is_silent = matches!(
                         &answered.outcome, Outcome::Later { code, .. } if code == "NO_ANSWER"
                     );
@@ -110,14 +127,15 @@ pub(super) async fn carry(
                 else => break,
             }
         }
-        let Some(wait) = wait.filter(|_| round < ROUNDS && silences < SILENCES) else { break };
+        let goes_on = round < ROUNDS && silences < SILENCES && trouble.is_none();
+        let Some(wait) = wait.filter(|_| goes_on) else { break };
         if is_stopped_within(wait.min(LONGEST), stopped).await {
             break;
         }
     }
     pace.bar.finish_and_clear();
-    let is_stopped = stopped.get() || silences >= SILENCES;
-    Carried { outcomes, is_stopped }
+    let is_stopped = stopped.get() || silences >= SILENCES || trouble.is_some();
+    Carried { outcomes, is_stopped, trouble }
 }
 
 /// Waits, unless it is stopped meanwhile.

@@ -220,7 +220,9 @@ pub(super) async fn run(deed: &Deed<'_>, place: &Place) -> Result<ExitCode> {
         let ids = vec![id.clone()];
         let carried = carry_on(deed, place, ids, &by).await?;
         let (text, is_done) = told::one(deed, id, &carried, lang);
-        return Ok(print(how, place, &carried.data(deed, 1), text, is_done));
+        let code = print(how, place, &carried.data(deed, 1), text, is_done);
+        carried.trouble.iter().for_each(output::trouble);
+        return Ok(code);
     }
     let chosen = stack::unless_interrupted(choice::choose(deed, place)).await?;
     let chosen = chosen.context("interrupted: nothing was changed")??;
@@ -240,7 +242,9 @@ pub(super) async fn run(deed: &Deed<'_>, place: &Place) -> Result<ExitCode> {
     let ids = chosen.processes.iter().map(|process| process.id.clone()).collect();
     let carried = carry_on(deed, place, ids, &by).await?;
     let (text, is_done) = told::many(deed, &chosen, &carried, lang);
-    Ok(print(how, place, &carried.data(deed, chosen.processes.len()), text, is_done))
+    let code = print(how, place, &carried.data(deed, chosen.processes.len()), text, is_done);
+    carried.trouble.iter().for_each(output::trouble);
+    Ok(code)
 }
 
 fn print(how: &How, place: &Place, data: &Value, text: String, is_done: bool) -> ExitCode {

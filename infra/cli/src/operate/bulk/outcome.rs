@@ -69,7 +69,8 @@ impl Answered {
     }
 }
 
-fn chain(error: &anyhow::Error) -> String {
+/// An error and what it came from, in one line.
+pub(super) fn chain(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 

@@ -8,6 +8,7 @@ use super::choice::{Chosen, choose, wanted};
 use super::outcome::Outcome;
 use super::preview::Lang;
 use super::*;
+use crate::operate::lasting::Lasting;
 
 #[derive(Parser)]
 enum Asked {
@@ -247,6 +248,34 @@ async fn a_function_that_does_not_answer_is_not_asked_for_ever() {
     let ids: Vec<_> = ids.iter().map(String::as_str).collect();
     let carried = carried(&ids, act, &Cell::new(false)).await;
     assert!(carried.is_stopped && calls.get() < 30, "{}", calls.get());
+}
+
+#[tokio::test]
+async fn what_repeating_does_not_mend_ends_it_and_what_was_done_stays_told() {
+    let calls = RefCell::new(Vec::new());
+    let act = async |id: &str| {
+        calls.borrow_mut().push(id.to_owned());
+        match id {
+            "1" => Ok(done()),
+            _ => Err(anyhow::anyhow!("AWS says so").context(Lasting("you may not".to_owned()))),
+        }
+    };
+    let ids: Vec<_> = (1..=50).map(|id| id.to_string()).collect();
+    let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+    let carried = carried(&ids, act, &Cell::new(false)).await;
+    // What had begun meanwhile has ended too.
+    assert!(calls.borrow().len() <= 1 + 8, "{calls:?}");
+    let asked = asked("cancel --all --reason x");
+    let data = carried.data(&asked.deed(), 50);
+    assert_eq!(data["trouble"], "you may not: AWS says so");
+    assert_eq!((&data["done"], &data["stopped"]), (&json!(1), &json!(true)));
+    assert_eq!(data["outcomes"][1]["outcome"], "left");
+    let processes = (0..50).map(|_| candidate("1", "A"));
+    let processes = processes.map(|it| serde_json::from_value(it).unwrap()).collect();
+    let chosen = Chosen { processes, ..Chosen::default() };
+    let (text, is_done) = told::many(&asked.deed(), &chosen, &carried, Lang::En);
+    assert!(text.starts_with("cancelled 1 of 50\n49 were not touched"), "{text}");
+    assert!(!is_done);
 }
 
 #[tokio::test]

@@ -29,6 +29,8 @@ pub(super) fn one(deed: &Deed<'_>, id: &str, carried: &Carried, lang: Lang) -> (
             };
             (format!("{code}: {message}\n  → {next}"), false)
         }
+        // What has ended it is told beside it.
+        (Outcome::Left, _) if carried.trouble.is_some() => (String::new(), false),
         (Outcome::Left, _) => (lang.say("中断しました", "interrupted").to_owned(), false),
     }
 }
