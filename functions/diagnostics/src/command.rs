@@ -5,9 +5,10 @@ use std::{ops::RangeInclusive, sync::LazyLock};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use shared::{
+    chart::Chart,
     http::{Refusal, read_language},
     language::Language,
-    process::{ErrorCode, ProcessId, Status},
+    process::{ErrorCode, Generation, ProcessId, Status},
     store::{CURSOR_LENGTH, Cursor, ExportFilter, ListFilter},
     validation::{Reader, Rule, Text, Violation, parse_time},
 };
@@ -162,7 +163,7 @@ pub(crate) struct CandidateFilter {
 fn export_query(reader: &mut Reader<'_>) -> ExportQuery {
     ExportQuery {
         filter: ExportFilter {
-            process_type: reader.optional_text("type", Text::Line, 1..=64),
+            process_type: process_type(reader),
             status: status(reader),
             user_id: reader.optional_text("userId", Text::Line, 1..=255),
             since: time(reader, "since"),
@@ -191,13 +192,21 @@ fn candidates_query(reader: &mut Reader<'_>) -> Option<CandidatesQuery> {
         reader.violate("cursor", Rule::Cursor);
     }
     let filter = CandidateFilter {
-        process_type: reader.optional_text("type", Text::Line, 1..=64),
+        process_type: process_type(reader),
         status: status(reader),
         user_id: reader.optional_text("userId", Text::Line, 1..=255),
         code: code(reader),
     };
     let (since, until) = (time(reader, "since"), time(reader, "until"));
     Some(CandidatesQuery { action: action?, filter, since, until, cursor: after })
+}
+
+fn process_type(reader: &mut Reader<'_>) -> Option<String> {
+    let named = reader.optional_text("type", Text::Line, 1..=64);
+    if named.as_deref().is_some_and(|name| !Chart::TYPE_NAMES.contains(&name)) {
+        reader.violate("type", Rule::OneOf { allowed: Chart::TYPE_NAMES });
+    }
+    named
 }
 
 fn code(reader: &mut Reader<'_>) -> Option<String> {
@@ -230,7 +239,7 @@ fn list_query(reader: &mut Reader<'_>) -> ListQuery {
     let since = time(reader, "since");
     ListQuery {
         filter: ListFilter {
-            process_type: reader.optional_text("type", Text::Line, 1..=64),
+            process_type: process_type(reader),
             status,
             user_id: reader.optional_text("userId", Text::Line, 1..=255),
             code,
@@ -295,9 +304,9 @@ mod tests {
         assert_eq!(list(json!({"check": "list"})), Ok(Check::List(all)));
         let wrong = list(json!({
             "check": "list", "status": "LOST", "code": "AI_ERR", "since": "noon",
-            "cursor": "x", "limit": 101, "user": "hanako",
+            "type": "TASKS", "cursor": "x", "limit": 101, "user": "hanako",
         }));
-        let fields = ["status", "code", "since", "cursor", "limit", "user"];
+        let fields = ["status", "code", "since", "type", "cursor", "limit", "user"];
         assert_eq!(wrong, Err(fields.map(str::to_owned).into()));
     }
 
@@ -307,10 +316,11 @@ mod tests {
         let all = ExportQuery { filter: ExportFilter::default(), limit: 100 };
         assert_eq!(export(json!({"check": "export"})), Ok(Check::Export(all)));
         let wrong = export(json!({
-            "check": "export", "status": "LOST", "since": "noon", "until": 7, "cursor": "x",
-            "withoutTexts": "yes", "limit": 501, "code": "AI_ERROR",
+            "check": "export", "type": "TASKS", "status": "LOST", "since": "noon", "until": 7,
+            "cursor": "x", "withoutTexts": "yes", "limit": 501, "code": "AI_ERROR",
         }));
-        let fields = ["status", "since", "until", "cursor", "withoutTexts", "limit", "code"];
+        let fields =
+            ["type", "status", "since", "until", "cursor", "withoutTexts", "limit", "code"];
         assert_eq!(wrong, Err(fields.map(str::to_owned).into()));
     }
 
@@ -328,14 +338,35 @@ mod tests {
         assert_eq!(query.action, Action::Retry { force: true });
         assert_eq!(query.filter.code.as_deref(), Some("AI_ERROR"));
         let wrong = read(json!({
-            "check": "candidates", "action": "delete", "cursor": "x", "status": "LOST",
-            "code": "AI_ERR", "since": "noon", "limit": 7,
+            "check": "candidates", "action": "delete", "cursor": "x", "type": "TASKS",
+            "status": "LOST", "code": "AI_ERR", "since": "noon", "limit": 7,
         }));
-        let fields = ["action", "cursor", "status", "code", "since", "limit"];
+        let fields = ["action", "cursor", "type", "status", "code", "since", "limit"];
         assert_eq!(wrong, Err(fields.map(str::to_owned).into()));
         // A cancel cannot be forced.
         let wrong = read(json!({"check": "candidates", "action": "cancel", "force": true}));
         assert_eq!(wrong, Err(vec!["force".to_owned()]));
+    }
+
+    /// Nothing of such a type would look as if there was nothing to do.
+    #[test]
+    fn a_type_that_there_is_not_is_refused_with_those_that_there_are() {
+        let read = |payload: &Value| Command::read(payload.as_object().unwrap());
+        for asked in [
+            json!({"check": "list"}),
+            json!({"check": "export"}),
+            json!({"check": "candidates", "action": "cancel"}),
+        ] {
+            let mut asked = asked;
+            for name in Chart::TYPE_NAMES {
+                asked["type"] = json!(name);
+                assert!(read(&asked).is_ok(), "{asked}");
+            }
+            asked["type"] = json!("task_generation");
+            let refusal = read(&asked).unwrap_err();
+            let rule = Rule::OneOf { allowed: Chart::TYPE_NAMES };
+            assert_eq!(refusal.details, [Violation::new("type", rule)], "{asked}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod capacity;
 mod diagnose;
 mod drain;
 mod export;
+mod kind;
 mod lasting;
 mod migrate;
 mod order;

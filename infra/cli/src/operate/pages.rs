@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::diagnose::ask;
+use super::diagnose::{Lang, ask};
 use super::reconciler::Functions;
 
 /// A page, as diagnostics answers it.
@@ -31,8 +31,9 @@ pub(super) struct Pages<'a, F> {
 }
 
 impl<'a, F: Functions> Pages<'a, F> {
-    /// Those that `query` asks for: fields of the check `export`.
-    pub(super) fn of(functions: &'a F, mut query: Map<String, Value>) -> Self {
+    /// Those that `query` asks for: fields of the check `export`. `lang`: in which a refusal is.
+    pub(super) fn of(functions: &'a F, mut query: Map<String, Value>, lang: Lang) -> Self {
+        query.insert("lang".to_owned(), lang.tag().into());
         query.insert("check".to_owned(), "export".into());
         Self { functions, query, is_over: false }
     }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::Deed;
 use crate::operate::diagnose::{ask, moment};
+use crate::operate::kind::Kind;
 use crate::operate::reconciler::Functions;
 
 /// How far back a retry looks where nothing is said.
@@ -19,7 +20,7 @@ const USUAL_PAST: TimeDelta = TimeDelta::hours(24);
 pub(crate) struct Filter {
     /// Only this type, such as `SUBGOAL_GENERATION`.
     #[arg(long = "type", value_name = "TYPE")]
-    pub(super) kind: Option<String>,
+    pub(super) kind: Option<Kind>,
     /// Only this status.
     #[arg(long)]
     pub(super) status: Option<String>,
@@ -125,7 +126,7 @@ pub(super) fn wanted(deed: &Deed<'_>, now: DateTime<Utc>) -> Result<Wanted> {
     let moment = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
     let mut query = deed.query();
     let fields = [
-        ("type", kind.as_ref().map(|kind| kind.to_uppercase())),
+        ("type", kind.clone().map(String::from)),
         ("status", status.as_ref().map(|status| status.to_uppercase())),
         ("userId", user.clone()),
         ("since", since.map(moment)),

@@ -37,6 +37,7 @@ use super::reconciler::Functions;
 use crate::{asked, output, stack};
 use carry::{Carried, Pace};
 use choice::Filter;
+use preview::Lang;
 
 /// What `cancel` can be told.
 #[derive(Debug, clap::Args)]
@@ -154,6 +155,7 @@ impl Deed<'_> {
         let mut query = Map::new();
         query.insert("check".to_owned(), "candidates".into());
         query.insert("action".to_owned(), self.name().into());
+        query.insert("lang".to_owned(), self.how().telling.lang().tag().into());
         if let Self::Retry(args) = self {
             if args.force {
                 query.insert("force".to_owned(), true.into());
@@ -186,24 +188,41 @@ impl Deed<'_> {
 
     /// What would say nothing is refused, so that nobody believes that it did.
     fn ensure_meant(&self) -> Result<()> {
-        let How { reason, dry_run, yes, .. } = self.how();
+        let How { reason, dry_run, yes, telling, .. } = self.how();
+        let lang = telling.lang();
         if let Some(reason) = reason {
             let length = reason.trim().chars().count();
             ensure!(
                 (1..=REASON_LENGTH).contains(&length),
-                "--reason has {length} characters: 1 to {REASON_LENGTH} can be kept in a history"
+                match lang {
+                    Lang::Ja =>
+                        format!("--reason は 1〜{REASON_LENGTH} 文字です（{length} 文字あります）"),
+                    Lang::En => format!(
+                        "--reason has {length} characters: 1 to {REASON_LENGTH} can be kept in a \
+                         history"
+                    ),
+                }
             );
         }
         if self.id().is_some() {
             ensure!(
                 !dry_run && !yes && self.is_unfiltered(),
-                "filters, --dry-run and --yes are for many processes, and one is named by its id"
+                lang.say(
+                    "絞り込み、--dry-run、--yes は複数の処理のためのものです。ID で指定した 1 件には\
+                     使えません",
+                    "filters, --dry-run and --yes are for many processes, and one is named by its \
+                     id",
+                )
             );
         } else {
             ensure!(
                 reason.is_some() || *dry_run,
-                "--reason is missing: say why, for the history of each process (or look first, \
-                 with --dry-run)"
+                lang.say(
+                    "--reason がありません。各処理の履歴に残る理由を書いてください\
+                     （先に対象だけを見るには --dry-run）",
+                    "--reason is missing: say why, for the history of each process (or look first, \
+                     with --dry-run)",
+                )
             );
         }
         Ok(())
@@ -225,7 +244,9 @@ pub(super) async fn run(deed: &Deed<'_>, place: &Place) -> Result<ExitCode> {
         return Ok(code);
     }
     let chosen = stack::unless_interrupted(choice::choose(deed, place)).await?;
-    let chosen = chosen.context("interrupted: nothing was changed")??;
+    let chosen = chosen.context(
+        lang.say("中断しました。何も変更していません", "interrupted: nothing was changed"),
+    )??;
     let shown = place.as_typed(preview::of(deed, &chosen, lang));
     if how.dry_run {
         return Ok(print(how, place, &chosen.data(deed), shown, true));
@@ -257,10 +278,13 @@ fn print(how: &How, place: &Place, data: &Value, text: String, is_done: bool) ->
 }
 
 /// The number is typed, and not a y: who types it has read it.
-async fn is_meant(count: usize, lang: preview::Lang) -> Result<bool> {
+async fn is_meant(count: usize, lang: Lang) -> Result<bool> {
     ensure!(
         std::io::stdin().is_terminal(),
-        "nobody is there to ask whether these are meant, and nothing was changed: add --yes"
+        lang.say(
+            "確認する人がいないため、何も変更していません。--yes を付けてください",
+            "nobody is there to ask whether these are meant, and nothing was changed: add --yes",
+        )
     );
     output::aside(preview::question(count, lang));
     Ok(asked::typed().await?.is_some_and(|line| line == count.to_string()))

@@ -6,7 +6,6 @@ use indicatif::ProgressBar;
 
 use super::choice::{Chosen, choose, wanted};
 use super::outcome::Outcome;
-use super::preview::Lang;
 use super::*;
 use crate::operate::lasting::Lasting;
 
@@ -87,24 +86,32 @@ fn what_is_not_said_clearly_is_refused() {
 }
 
 #[test]
+fn what_is_missing_is_said_in_the_language_of_the_answers() {
+    let told = |words| asked(words).deed().ensure_meant().unwrap_err().to_string();
+    assert!(told("cancel --all --lang ja").starts_with("--reason がありません"));
+    assert!(told("cancel --all --lang en").starts_with("--reason is missing"));
+}
+
+#[test]
 fn each_filter_reaches_diagnostics_and_the_end_is_fixed() {
     let now = "2026-11-26T04:00:00Z".parse().unwrap();
     let query = |words: &str| Value::Object(wanted(&asked(words).deed(), now).unwrap().query);
     assert_eq!(
-        query("cancel --all --reason x"),
-        json!({"check": "candidates", "action": "cancel", "until": "2026-11-26T04:00:00.000000Z"})
+        query("cancel --all --reason x --lang en"),
+        json!({"check": "candidates", "action": "cancel", "lang": "en",
+               "until": "2026-11-26T04:00:00.000000Z"})
     );
     assert_eq!(
         query(
             "retry --failed --reason x --type a --status timeout --user u --code ai_error \
-               --older-than 1h --since 2h --force"
+               --older-than 1h --since 2h --force --lang ja"
                 .split_whitespace()
                 .collect::<Vec<_>>()
                 .join(" ")
                 .as_str()
         ),
-        json!({"check": "candidates", "action": "retry", "force": true, "type": "A",
-               "status": "TIMEOUT", "userId": "u", "code": "AI_ERROR",
+        json!({"check": "candidates", "action": "retry", "lang": "ja", "force": true,
+               "type": "A", "status": "TIMEOUT", "userId": "u", "code": "AI_ERROR",
                "since": "2026-11-26T02:00:00.000000Z", "until": "2026-11-26T03:00:00.000000Z"})
     );
     let nothing = "retry --failed --reason x --older-than 2d";

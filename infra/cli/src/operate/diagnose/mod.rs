@@ -24,6 +24,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Subcommand, value_parser};
 use serde_json::{Map, Value, json};
 
+use super::kind::Kind;
 use super::prices::Prices;
 use super::reconciler::Functions;
 use crate::envelope::Refusal;
@@ -132,7 +133,7 @@ pub(crate) struct Hours {
 pub(crate) struct Filter {
     /// Only this type, such as `SUBGOAL_GENERATION`.
     #[arg(long = "type", value_name = "TYPE")]
-    kind: Option<String>,
+    kind: Option<Kind>,
     /// Only this status, such as FAILED.
     #[arg(long)]
     status: Option<String>,
@@ -261,41 +262,78 @@ pub(super) fn moment(name: &str, text: &str, now: DateTime<Utc>) -> Result<Value
 /// Asks, and tells the answer.
 pub(super) async fn run(question: &Question, functions: &impl Functions) -> Result<ExitCode> {
     let telling = question.telling();
-    let lang = telling.lang();
     let is_watched = matches!(question, Question::Health { watch: true, .. });
     ensure!(
         !is_watched || telling.json || std::io::stdout().is_terminal(),
         "--watch draws over itself, which takes a terminal; --watch --json prints line by line"
     );
-    let mut needed = false;
-    let mut asking = async || -> Result<()> {
-        loop {
-            let data = ask(functions, &question.payload(lang, super::now())?).await?;
-            question.understand(&data)?;
-            let (text, is_needed) = question.told(&data, lang, super::now());
-            needed = is_needed;
-            if is_watched && !telling.json {
-                let _ = console::Term::stdout().clear_screen();
-            }
-            let is_read = if telling.json {
-                output::line_is_read(&data)
-            } else {
-                output::line_is_read(functions.as_typed(text))
-            };
-            if !is_watched || !is_read {
-                return Ok(());
-            }
-            tokio::time::sleep(EVERY).await;
-        }
+    let every = is_watched.then_some(EVERY);
+    let mut is_needed = false;
+    let show = |told: Told| {
+        is_needed = told.is_needed;
+        show(told, functions, telling.json, is_watched)
     };
-    let outcome = stack::unless_interrupted(Box::pin(asking())).await?;
-    match outcome {
+    match stack::unless_interrupted(Box::pin(asking(question, functions, every, show))).await? {
         Some(outcome) => outcome?,
         // Whoever watches ends the watching.
         None if is_watched => {}
         None => bail!("interrupted"),
     }
-    Ok(if needed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if is_needed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What an ask has come to.
+struct Told {
+    /// The answer, and as it is told.
+    answer: Result<(Value, String)>,
+    /// Whether a person is needed.
+    is_needed: bool,
+}
+
+/// Asks, and again after `every` of it until `show` says that nobody looks. What goes wrong may be
+/// what is watched for: it is shown too, and ends what is asked only once.
+async fn asking(
+    question: &Question,
+    functions: &impl Functions,
+    every: Option<Duration>,
+    mut show: impl FnMut(Told) -> bool,
+) -> Result<()> {
+    let lang = question.telling().lang();
+    let answer = async || -> Result<_> {
+        let data = ask(functions, &question.payload(lang, super::now())?).await?;
+        question.understand(&data)?;
+        let (text, is_needed) = question.told(&data, lang, super::now());
+        Ok(((data, text), is_needed))
+    };
+    loop {
+        let told = match (answer().await, every) {
+            (Ok((answer, is_needed)), _) => Told { answer: Ok(answer), is_needed },
+            (Err(error), Some(_)) => Told { answer: Err(error), is_needed: true },
+            (Err(error), None) => return Err(error),
+        };
+        let is_read = show(told);
+        match every {
+            Some(every) if is_read => tokio::time::sleep(every).await,
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// Shows it; whether somebody reads it.
+fn show(told: Told, functions: &impl Functions, is_json: bool, is_watched: bool) -> bool {
+    if is_watched && !is_json {
+        let _ = console::Term::stdout().clear_screen();
+    }
+    match told.answer {
+        Ok((data, _)) if is_json => output::line_is_read(data),
+        Ok((_, text)) => output::line_is_read(functions.as_typed(text)),
+        Err(error) => {
+            output::trouble(&error);
+            let at = super::now().format("%H:%M:%S");
+            output::aside(format_args!("· {at} UTC, and it is asked again"));
+            true
+        }
+    }
 }
 
 /// The data of a good answer; a refusal is an error.

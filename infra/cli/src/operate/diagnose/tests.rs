@@ -56,10 +56,11 @@ fn each_verb_asks_its_check_and_says_only_what_was_said() {
     );
     assert_eq!(payload(&["list"]), json!({"check": "list", "lang": "en"}));
     let filters = ["list", "--status", "failed", "--user", "u", "--since", "30m", "--limit", "5"];
+    let filters = [&filters[..], &["--type", "task_generation"]].concat();
     assert_eq!(
         payload(&filters),
         json!({"check": "list", "lang": "en", "status": "FAILED", "userId": "u",
-               "since": "2026-11-26T03:30:30Z", "limit": 5})
+               "type": "TASK_GENERATION", "since": "2026-11-26T03:30:30Z", "limit": 5})
     );
 }
 
@@ -223,6 +224,36 @@ async fn the_exit_code_says_whether_a_person_is_needed() {
         let ended = run(&question(&["health", "--json"]), &saying(verdict)).await.unwrap();
         assert_eq!(format!("{ended:?}"), format!("{:?}", ExitCode::from(code)), "{verdict}");
     }
+}
+
+/// Answers one after the other; `None` is a call that fails.
+struct Breaking(RefCell<Vec<Option<&'static str>>>);
+
+impl Functions for Breaking {
+    async fn invoke(&self, _: &str, _: &Value) -> Result<Value> {
+        let verdict = self.0.borrow_mut().pop().unwrap();
+        let verdict = verdict.context("no answer in time")?;
+        Ok(json!({"success": true, "data": {"verdict": verdict}}))
+    }
+}
+
+#[tokio::test]
+async fn a_watch_shows_a_failure_and_goes_on_asking() {
+    let functions = || Breaking(RefCell::new(vec![Some("down"), None, Some("well"), None]));
+    let mut shown = Vec::new();
+    let show = |told: Told| {
+        let data = told.answer.map(|(data, _)| data["verdict"].clone());
+        shown.push((data.map_err(|error| format!("{error:#}")), told.is_needed));
+        shown.len() < 4
+    };
+    let watched = question(&["health", "--watch"]);
+    asking(&watched, &functions(), Some(Duration::ZERO), show).await.unwrap();
+    let failure = || (Err("diagnostics cannot be asked: no answer in time".to_owned()), true);
+    let answer = |verdict: &str, is_needed| (Ok(json!(verdict)), is_needed);
+    assert_eq!(shown, [failure(), answer("well", false), failure(), answer("down", true)]);
+    // What is asked once ends there.
+    let once = asking(&question(&["health"]), &functions(), None, |_| unreachable!()).await;
+    assert!(once.unwrap_err().to_string().contains("cannot be asked"));
 }
 
 #[test]

@@ -14,7 +14,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use indicatif::ProgressBar;
 use serde_json::{Map, Value};
 
-use super::diagnose::moment;
+use super::diagnose::{Lang, moment};
+use super::kind::Kind;
 use super::pages::{Pages, bar};
 use super::reconciler::Functions;
 use super::words::{counted, quoted};
@@ -32,7 +33,7 @@ pub(crate) struct ExportArgs {
     until: Option<String>,
     /// Only this type, such as `SUBGOAL_GENERATION`.
     #[arg(long = "type", value_name = "TYPE")]
-    kind: Option<String>,
+    kind: Option<Kind>,
     /// Only those of this user.
     #[arg(long, value_name = "ID")]
     user: Option<String>,
@@ -118,7 +119,8 @@ pub(super) async fn run(args: &ExportArgs, functions: &impl Functions) -> Result
     let mut sink = Sink::open(args.out.as_deref(), args.after.as_deref())?;
     let mut so_far = SoFar { after: args.after.clone(), ..SoFar::default() };
     let bar = bar("exporting");
-    let fetching = fetch(Pages::of(functions, query), &mut sink, &mut so_far, &bar);
+    let pages = Pages::of(functions, query, Lang::chosen(None));
+    let fetching = fetch(pages, &mut sink, &mut so_far, &bar);
     let outcome = stack::unless_interrupted(fetching).await;
     bar.finish_and_clear();
     let ended = match outcome? {

@@ -75,13 +75,14 @@ fn what_is_asked_is_what_was_said_and_ends_now() {
     let (query, until) = args(&[]).query(now()).unwrap();
     assert_eq!(Value::Object(query), json!({"until": "2026-11-26T04:00:30.000Z"}));
     assert_eq!(until, "2026-11-26T04:00:30.000Z");
-    let all = ["--since", "1h", "--until", "2026-11-26T04:00:00Z", "--type", "T", "--user", "u"];
-    let more = ["--status", "failed", "--no-params"];
+    let all = ["--since", "1h", "--until", "2026-11-26T04:00:00Z", "--type", "task_generation"];
+    let more = ["--user", "u", "--status", "failed", "--no-params"];
     let (query, _) = args(&[&all[..], &more].concat()).query(now()).unwrap();
     assert_eq!(
         Value::Object(query),
         json!({"since": "2026-11-26T03:00:30Z", "until": "2026-11-26T04:00:00Z",
-               "type": "T", "userId": "u", "status": "FAILED", "withoutTexts": true})
+               "type": "TASK_GENERATION", "userId": "u", "status": "FAILED",
+               "withoutTexts": true})
     );
     let error = args(&["--until", "noon"]).query(now()).unwrap_err().to_string();
     assert!(error.starts_with("--until is neither"), "{error}");

@@ -66,7 +66,7 @@ pub(super) async fn run(
     let now = super::now();
     let window = Window::ending(now, args.hours.hours, args.utc_offset);
     let file = Partial::open(&args.html, |_| Ok(0))?;
-    let gathering = gather(Pages::of(functions, query(&window)), window);
+    let gathering = gather(Pages::of(functions, query(&window), Lang::chosen(args.lang)), window);
     let figures = match stack::unless_interrupted(gathering).await {
         Ok(Some(Ok(figures))) => figures,
         Ok(Some(Err(error))) | Err(error) => {

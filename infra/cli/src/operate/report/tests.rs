@@ -84,6 +84,7 @@ async fn all_pages_are_asked_for_without_texts_and_the_file_is_whole() {
     let cursors: Vec<_> = asked.iter().map(|asked| asked["cursor"].clone()).collect();
     assert_eq!(cursors, [Value::Null, json!("cursor 2"), json!("cursor 1")]);
     assert!(asked.iter().all(|asked| asked["withoutTexts"] == true && asked["check"] == "export"));
+    assert!(asked.iter().all(|asked| asked["lang"] == "ja"), "a refusal is to be read too");
     let time = |name: &str| asked[0][name].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
     assert_eq!(time("until") - time("since"), TimeDelta::hours(2 + LEAD));
 }
