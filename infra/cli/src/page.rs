@@ -48,8 +48,23 @@ impl Page {
         }
     }
 
-    /// A table: a head and its rows.
+    /// A table: a head and its rows, each cut where the terminal ends.
     pub(crate) fn table(&mut self, head: &[&str], rows: &[Vec<String>]) {
+        for row in self.columns(head, rows) {
+            let row = self.cut(&row);
+            self.lines.push(row);
+        }
+    }
+
+    /// A table whose last column holds sentences: they go on in the lines below, and are never
+    /// cut.
+    pub(crate) fn table_of_sentences(&mut self, head: &[&str], rows: &[Vec<String>]) {
+        let rows = self.columns(head, rows);
+        self.lines.extend(rows);
+    }
+
+    /// Adds the head of a table, and gives its rows.
+    fn columns(&mut self, head: &[&str], rows: &[Vec<String>]) -> Vec<String> {
         let width = |column: usize| {
             let cells = rows.iter().filter_map(|row| row.get(column));
             let cells = cells.map(|cell| measure_text_width(cell));
@@ -62,10 +77,7 @@ impl Page {
         };
         let names = self.cut(&line(&mut head.iter().copied()));
         self.lines.push(dim(&names));
-        for row in rows {
-            let row = self.cut(&line(&mut row.iter().map(String::as_str)));
-            self.lines.push(row);
-        }
+        rows.iter().map(|row| line(&mut row.iter().map(String::as_str))).collect()
     }
 
     /// All of it.
@@ -116,6 +128,15 @@ mod tests {
         page.line("$ a long command");
         let text = console::strip_ansi_codes(&page.text()).into_owned();
         assert_eq!(text, "head\n目標…\n$ a long command");
+    }
+
+    #[test]
+    fn a_sentence_in_a_table_is_not_cut() {
+        let mut page = Page::of_width(Some(12));
+        let sentence = "it has ended already";
+        page.table_of_sentences(&["not done", "why"], &[vec!["7".to_owned(), sentence.to_owned()]]);
+        let text = console::strip_ansi_codes(&page.text()).into_owned();
+        assert_eq!(text, "not done  w…\n7         it has ended already");
     }
 
     #[test]

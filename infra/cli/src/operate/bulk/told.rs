@@ -58,7 +58,7 @@ pub(super) fn many(
             Lang::En => ["not done", "code", "why"],
         };
         let shown = rows.len().min(MOST_ROWS);
-        page.table(&head, &rows[..shown]);
+        page.table_of_sentences(&head, &rows[..shown]);
         if rows.len() > shown {
             let more = rows.len() - shown;
             page.aside(&match lang {
