@@ -9,14 +9,27 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::measure::{Answer, Kind, Outcome};
+use super::measure::{Answer, Kind, NOT_OURS, Outcome};
 use crate::envelope::Refusal;
 
 /// How long one answer may take. The gateway gives up after 30 s.
 const PATIENCE: Duration = Duration::from_secs(35);
 
-/// The code of a good answer that is none of this API's.
-const NOT_OURS: &str = "NOT_THIS_API";
+/// A job that is asked for. Asked for again, it is the same job.
+#[derive(Debug, Clone)]
+pub(super) struct Wish {
+    /// Its `Idempotency-Key`.
+    pub(super) key: String,
+    body: Value,
+}
+
+impl Wish {
+    /// For the sub-goals of a goal that nobody else has.
+    pub(super) fn new() -> Self {
+        let body = json!({"type": "SUBGOAL_GENERATION", "params": goal(), "priority": "low"});
+        Self { key: format!("load-{}", uuid::Uuid::new_v4()), body }
+    }
+}
 
 /// The API that is asked.
 pub(super) struct Api {
@@ -30,10 +43,10 @@ impl Api {
         Ok(Self { client, base: format!("{}/api/ai/async", url.trim_end_matches('/')) })
     }
 
-    /// Asks for the sub-goals of a goal that nobody else has.
-    pub(super) async fn generate(&self, token: &str) -> Answer {
-        let body = json!({"type": "SUBGOAL_GENERATION", "params": goal(), "priority": "low"});
-        let request = self.request(Method::POST, "generate").json(&body);
+    /// Asks for a job.
+    pub(super) async fn generate(&self, token: &str, wish: &Wish) -> Answer {
+        let request = self.request(Method::POST, "generate").json(&wish.body);
+        let request = request.header("Idempotency-Key", &wish.key);
         answered(Kind::Generate, request.bearer_auth(token)).await
     }
 
@@ -63,12 +76,13 @@ impl Api {
 
 async fn answered(kind: Kind, request: RequestBuilder) -> Answer {
     let begun = Instant::now();
-    let Ok(response) = request.send().await else { return Answer::none(kind) };
+    let none = || Answer::none(kind, begun.elapsed());
+    let Ok(response) = request.send().await else { return none() };
     let status = response.status();
     let header = |name| Some(response.headers().get(name)?.to_str().ok()?.trim().to_owned());
     let retry_after = header(RETRY_AFTER).and_then(|it| it.parse().ok()).map(Duration::from_secs);
     let etag = header(ETAG);
-    let Ok(text) = response.text().await else { return Answer::none(kind) };
+    let Ok(text) = response.text().await else { return none() };
     let body: Value = serde_json::from_str(&text).unwrap_or_default();
     let outcome = outcome(kind, status, &body);
     Answer { kind, outcome, took: begun.elapsed(), retry_after, etag }

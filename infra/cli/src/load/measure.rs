@@ -13,6 +13,11 @@ const DIGITS: u8 = 3;
 /// The longest time that is told apart: 2 hours in microseconds. A run lasts one at the most.
 const LONGEST: u64 = 7_200_000_000;
 
+/// The code of an answer that did not come.
+const NO_ANSWER: &str = "NO_ANSWER";
+/// The code of a good answer that is none of this API's.
+pub(super) const NOT_OURS: &str = "NOT_THIS_API";
+
 /// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
@@ -60,10 +65,22 @@ pub(super) enum Outcome {
 }
 
 impl Answer {
-    /// Nothing was answered.
-    pub(super) fn none(kind: Kind) -> Self {
-        let outcome = Outcome::Error("NO_ANSWER".to_owned());
-        Self { kind, outcome, took: Duration::ZERO, retry_after: None, etag: None }
+    /// Nothing was answered; so long was waited.
+    pub(super) fn none(kind: Kind, took: Duration) -> Self {
+        let outcome = Outcome::Error(NO_ANSWER.to_owned());
+        Self { kind, outcome, took, retry_after: None, etag: None }
+    }
+
+    /// Whether what was asked may have been done, though nobody says so: there was no answer, or
+    /// one that is none of the functions' own, such as the gateway's when its time is over.
+    pub(super) fn is_lost(&self) -> bool {
+        let is_other = |code: &str| code.starts_with("HTTP_5") || code == NOT_OURS;
+        matches!(&self.outcome, Outcome::Error(code) if code == NO_ANSWER || is_other(code))
+    }
+
+    /// Whether anything at all was answered.
+    pub(super) fn is_heard(&self) -> bool {
+        !matches!(&self.outcome, Outcome::Error(code) if code == NO_ANSWER)
     }
 
     /// What it brought, where it went well.
@@ -84,6 +101,8 @@ pub(super) struct Requests {
     /// Microseconds until the answer, of those that went well: a refusal is quick, and would
     /// make the others look so.
     pub(super) times: Histogram<u64>,
+    /// The same of the errors; of what was not answered, how long that was waited for.
+    pub(super) times_of_errors: Histogram<u64>,
     pub(super) limited: Counts,
     pub(super) errors: Counts,
 }
@@ -91,7 +110,7 @@ pub(super) struct Requests {
 impl Requests {
     fn new() -> Result<Self> {
         let (limited, errors) = (Counts::new(), Counts::new());
-        Ok(Self { times: histogram()?, limited, errors })
+        Ok(Self { times: histogram()?, times_of_errors: histogram()?, limited, errors })
     }
 
     /// All that were answered, or should have been.
@@ -110,11 +129,13 @@ pub(super) struct Jobs {
     pub(super) codes: Counts,
     /// Milliseconds from the answer 202 until COMPLETED was seen.
     pub(super) times: Histogram<u64>,
+    /// What was made though its answer was lost, as its `Idempotency-Key` said at the end.
+    pub(super) found: u64,
     /// What had ended by itself when it was to be cancelled at the end.
     pub(super) ended_unseen: u64,
     /// What still ran at the end, and was cancelled.
     pub(super) cancelled_at_the_end: u64,
-    /// What still ran at the end, and could not be cancelled.
+    /// What may still run: it could not be cancelled, or whether it was made is not known.
     pub(super) left: Vec<String>,
 }
 
@@ -138,6 +159,7 @@ impl Measured {
             ended: Counts::new(),
             codes: Counts::new(),
             times: histogram()?,
+            found: 0,
             ended_unseen: 0,
             cancelled_at_the_end: 0,
             left: Vec::new(),
@@ -160,7 +182,10 @@ impl Measured {
                 record(&mut requests.times, answer.took.as_micros());
             }
             Outcome::Limited(code) => count(&mut requests.limited, code),
-            Outcome::Error(code) => count(&mut requests.errors, code),
+            Outcome::Error(code) => {
+                record(&mut requests.times_of_errors, answer.took.as_micros());
+                count(&mut requests.errors, code);
+            }
         }
     }
 
@@ -193,13 +218,24 @@ impl Measured {
         self.is_stopped = is_stopped;
     }
 
-    /// Counts a job that was cancelled after the time was over.
-    pub(super) fn cancelled_at_the_end(&mut self, id: String, answer: &Answer) {
+    /// Counts a job that was to be cancelled after the time was over; whether it no longer runs.
+    pub(super) const fn cancelled_at_the_end(&mut self, answer: &Answer) -> bool {
         match &answer.outcome {
             Outcome::Well(_) => self.jobs.cancelled_at_the_end += 1,
             Outcome::Same => self.jobs.ended_unseen += 1,
-            Outcome::Limited(_) | Outcome::Error(_) => self.jobs.left.push(id),
+            Outcome::Limited(_) | Outcome::Error(_) => return false,
         }
+        true
+    }
+
+    /// Counts a job whose answer had been lost, and that was made.
+    pub(super) const fn found(&mut self) {
+        self.jobs.found += 1;
+    }
+
+    /// Names what may still run.
+    pub(super) fn left(&mut self, names: impl IntoIterator<Item = String>) {
+        self.jobs.left.extend(names);
     }
 
     /// Whether something was measured, and nothing happened that somebody should look at.

@@ -11,6 +11,7 @@
 //! | `target` | which API, with whose tokens, and whether that is meant |
 //! | `api` | one request, and what its answer is |
 //! | `user` | what one user does |
+//! | `end` | cancelling what the users have left behind |
 //! | `measure` | what is counted: pure |
 //! | `told` | what is printed |
 //!
@@ -18,6 +19,7 @@
 //! on AWS costs money. Exit code 0: all was answered and every job came to its end. 1: not so.
 
 mod api;
+mod end;
 mod measure;
 mod target;
 #[cfg(test)]
@@ -35,14 +37,17 @@ use anyhow::Result;
 use clap::value_parser;
 use futures_util::future::join_all;
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::output;
 use crate::stack::{self, InstanceName};
 use api::Api;
-use measure::{Answer, Measured, Outcome};
+use measure::{Answer, Measured};
 use target::Target;
 use user::User;
+
+/// How long who interrupts a run waits for what is under way.
+const QUICK: Duration = Duration::from_millis(300);
 
 /// What `load` can be told.
 #[derive(Debug, Clone, clap::Args)]
@@ -102,6 +107,8 @@ struct Run {
     /// Jobs that may still be asked for.
     jobs_left: Cell<u32>,
     measured: RefCell<Measured>,
+    /// When the API last answered anything.
+    last_heard: Cell<Instant>,
 }
 
 impl Run {
@@ -118,7 +125,18 @@ impl Run {
 
     fn counted(&self, answer: Answer) -> Answer {
         self.measured.borrow_mut().answer(&answer);
+        self.heard(answer)
+    }
+
+    fn heard(&self, answer: Answer) -> Answer {
+        if answer.is_heard() {
+            self.hears();
+        }
         answer
+    }
+
+    fn hears(&self) {
+        self.last_heard.set(Instant::now());
     }
 
     /// Waits, but not beyond the end.
@@ -161,6 +179,7 @@ async fn load(bounds: Bounds, api: &Api, tokens: &[String]) -> Result<Measured> 
         is_stopped: Cell::new(false),
         jobs_left: Cell::new(bounds.jobs),
         measured: RefCell::new(Measured::new(tokens.len())?),
+        last_heard: Cell::new(begun),
     };
     let users: Vec<_> = (0_u32..).zip(tokens).map(|(n, token)| User::new(n, token)).collect();
     let mut work = Box::pin(join_all(users.iter().map(|user| {
@@ -174,35 +193,17 @@ async fn load(bounds: Bounds, api: &Api, tokens: &[String]) -> Result<Measured> 
         interrupted = stack::unless_interrupted(pending::<()>()) => {
             interrupted?;
             run.is_stopped.set(true);
-            // What is under way is answered first: else nobody knew of the job that comes of it.
-            work.as_mut().await;
+            output::aside("· ending it; to interrupt again leaves what runs");
+            // What is quickly answered need not be asked for again.
+            let _ = timeout(QUICK, work.as_mut()).await;
         }
     }
     drop(work);
     let lasted = begun.elapsed();
-    let open: Vec<_> = users.iter().filter_map(User::open).collect();
-    let cancelled = join_all(open.iter().map(|(token, id)| cancelled(api, token, id))).await;
+    end::end(&users, api, &run).await?;
     let mut measured = run.measured.into_inner();
     measured.ended(lasted, run.is_stopped.get());
-    for ((_, id), answer) in open.into_iter().zip(cancelled) {
-        measured.cancelled_at_the_end(id, &answer);
-    }
     Ok(measured)
-}
-
-/// Cancels what is paid for, and comes again a few times where it is told to.
-async fn cancelled(api: &Api, token: &str, id: &str) -> Answer {
-    const TRIES: u32 = 5;
-    const LONGEST: Duration = Duration::from_secs(10);
-    let mut answer = api.cancel(token, id).await;
-    for _ in 1..TRIES {
-        if matches!(answer.outcome, Outcome::Well(_) | Outcome::Same) {
-            break;
-        }
-        sleep(answer.retry_after.unwrap_or(Duration::from_secs(1)).min(LONGEST)).await;
-        answer = api.cancel(token, id).await;
-    }
-    answer
 }
 
 /// Says how far it is, where somebody watches.

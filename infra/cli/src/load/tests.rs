@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use clap::Parser;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::*;
-use measure::Kind;
+use measure::{Kind, Outcome};
 
 #[derive(Parser)]
 struct Line {
@@ -51,11 +51,11 @@ fn a_limit_is_no_error_and_its_quick_answer_is_not_among_the_times() {
 #[test]
 fn whatever_goes_wrong_is_told_and_makes_it_bad() {
     let told: [fn(&mut Measured); 5] = [
-        |it| it.answer(&Answer::none(Kind::Status)),
+        |it| it.answer(&Answer::none(Kind::Status, Duration::ZERO)),
         |it| it.answer(&answer(Kind::Cancel, Outcome::Error("HTTP_502".to_owned()))),
         |it| it.seen_ended("FAILED", Some("AI_ERROR"), Duration::ZERO),
         |it| it.follows("p-1", 60, 50),
-        |it| it.cancelled_at_the_end("p-2".to_owned(), &Answer::none(Kind::Cancel)),
+        |it| it.left(["p-2".to_owned()]),
     ];
     let words = ["NO_ANSWER", "HTTP_502", "AI_ERROR", "p-1", "p-2"];
     for (happens, word) in told.iter().zip(words) {
@@ -69,6 +69,29 @@ fn whatever_goes_wrong_is_told_and_makes_it_bad() {
         assert_eq!(data["verdict"], "trouble");
         assert!(data.to_string().contains(word), "{data}");
     }
+}
+
+#[test]
+fn the_times_of_errors_are_told_and_in_a_row_of_their_own() {
+    let mut measured = measured();
+    measured.answer(&answer(Kind::Generate, Outcome::Well(json!({}))));
+    measured.answer(&Answer::none(Kind::Generate, Duration::from_secs(35)));
+    let told = told::data(&measured, "u")["requests"][0].clone();
+    assert!(told["maxMs"].as_f64().unwrap() < 8.0, "{told}");
+    let waited = told["timesOfErrors"]["p50Ms"].as_f64().unwrap();
+    assert!((waited - 35_000.0).abs() < 100.0, "{told}");
+    let text = told::text(&measured, "u");
+    let rows: Vec<_> = text.lines().filter(|line| line.contains("generate")).collect();
+    assert!(rows[0].starts_with("generate ") && rows[1].starts_with("· generate errors  1"));
+}
+
+#[test]
+fn what_may_have_been_done_all_the_same_is_told_apart() {
+    let is_lost = |code: &str| answer(Kind::Generate, Outcome::Error(code.to_owned())).is_lost();
+    assert!(Answer::none(Kind::Generate, Duration::ZERO).is_lost());
+    // The gateway gave up, and so did a proxy; the function itself says what it did.
+    assert!(is_lost("HTTP_504") && is_lost("NOT_THIS_API"));
+    assert!(!is_lost("HTTP_401") && !is_lost("SERVICE_PAUSED") && !is_lost("INTERNAL_ERROR"));
 }
 
 #[test]
@@ -149,10 +172,14 @@ async fn slow_api() -> (Api, Asked) {
         .route("/api/ai/async/status/{id}", get(running))
         .route("/api/ai/async/cancel/{id}", post(cancel))
         .with_state(asked.clone());
+    (serving(router).await, asked)
+}
+
+async fn serving(router: Router) -> Api {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let api = Api::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
-    (api, asked)
+    api
 }
 
 #[tokio::test]
@@ -169,6 +196,46 @@ async fn no_more_jobs_are_asked_for_than_may_be_and_what_still_runs_is_cancelled
     assert_eq!(asked, ["cancel p-0", "cancel p-1", "generate", "generate"]);
 }
 
+/// An API that makes a job of each key and has its first answer lost.
+async fn losing_api() -> (Api, Asked) {
+    let asked = Asked::default();
+    let accept = async |State(asked): State<Asked>, headers: HeaderMap| {
+        let key = headers["idempotency-key"].to_str().unwrap().to_owned();
+        let mut asked = asked.lock().unwrap();
+        let is_first = !asked.contains(&key);
+        asked.push(key.clone());
+        if is_first {
+            return (StatusCode::BAD_GATEWAY, Json(Value::Null));
+        }
+        (StatusCode::ACCEPTED, Json(json!({"data": {"processId": format!("of {key}")}})))
+    };
+    let cancel = async |State(asked): State<Asked>, Path(id): Path<String>| {
+        asked.lock().unwrap().push(format!("cancel {id}"));
+        Json(json!({"data": {"status": "CANCELLED"}}))
+    };
+    let router = Router::new()
+        .route("/api/ai/async/generate", post(accept))
+        .route("/api/ai/async/cancel/{id}", post(cancel));
+    (serving(router.with_state(asked.clone())).await, asked)
+}
+
+#[tokio::test]
+async fn a_job_whose_answer_was_lost_is_found_by_its_key_and_cancelled() {
+    let (api, asked) = losing_api().await;
+    let bounds =
+        Bounds { lasts: Duration::from_millis(300), every: Duration::from_millis(1), jobs: 2 };
+    let measured = load(bounds, &api, &["a".to_owned()]).await.unwrap();
+    let jobs = &measured.jobs;
+    assert_eq!((jobs.accepted, jobs.found, jobs.cancelled_at_the_end), (0, 2, 2));
+    assert!(jobs.left.is_empty(), "{jobs:?}");
+    let asked = asked.lock().unwrap();
+    let cancelled = |key: &String| format!("cancel of {key}");
+    let (first, second) = (&asked[0], &asked[1]);
+    assert_ne!(first, second);
+    let end = [first.clone(), cancelled(first), second.clone(), cancelled(second)];
+    assert_eq!(asked[2..], end);
+}
+
 #[tokio::test]
 async fn a_wait_of_ages_ends_with_the_run() {
     let run = Run {
@@ -176,6 +243,7 @@ async fn a_wait_of_ages_ends_with_the_run() {
         is_stopped: Cell::new(false),
         jobs_left: Cell::new(0),
         measured: RefCell::new(measured()),
+        last_heard: Cell::new(Instant::now()),
     };
     run.rest(Duration::from_secs(u64::MAX)).await;
 }

@@ -17,8 +17,9 @@ pub(super) fn text(measured: &Measured, url: &str) -> String {
     page.line(format!("{} users, {seconds:.0} s{until}, {url}", measured.users));
     page.line("");
     let head = ["", "requests", "/s", "p50 ms", "p95 ms", "p99 ms", "max ms", "429", "errors"];
-    let rows = measured.kinds.iter().map(|(kind, requests)| row(*kind, requests, seconds));
+    let rows = measured.kinds.iter().flat_map(|(kind, requests)| rows(*kind, requests, seconds));
     page.table(&head, &rows.collect::<Vec<_>>());
+    page.aside("times: of what went well, and of errors apart; of a 429 none");
     page.line("");
     let jobs = &measured.jobs;
     let seconds = |part| format!("{:.1}", figure(jobs.times.value_at_quantile(part)) / 1e3);
@@ -33,6 +34,7 @@ pub(super) fn text(measured: &Measured, url: &str) -> String {
         ("seen to end", listed(&jobs.ended)),
         ("until COMPLETED", if jobs.times.is_empty() { String::new() } else { times }),
         ("jobs failed by", listed(&jobs.codes)),
+        ("answer lost, found", told_if_any(jobs.found)),
         ("ended unseen", told_if_any(jobs.ended_unseen)),
         ("cancelled at the end", told_if_any(jobs.cancelled_at_the_end)),
         ("left running", jobs.left.join(", ")),
@@ -43,17 +45,22 @@ pub(super) fn text(measured: &Measured, url: &str) -> String {
     page.text()
 }
 
-fn row(kind: Kind, requests: &Requests, seconds: f64) -> Vec<String> {
-    let count = requests.count();
-    let mut row = vec![kind.name().to_owned(), count.to_string()];
-    row.push(format!("{:.1}", figure(count) / seconds));
-    row.extend(PARTS.map(|(_, part)| {
-        let times = &requests.times;
-        if times.is_empty() { "–".to_owned() } else { format!("{:.1}", millis(times, part)) }
-    }));
-    row.push(told_if_any(requests.limited.values().sum()));
-    row.push(told_if_any(requests.errors.values().sum()));
-    row
+/// All of a kind, and its errors once more in a row of their own, with their times.
+fn rows(kind: Kind, requests: &Requests, seconds: f64) -> Vec<Vec<String>> {
+    let row = |name: String, count: u64, times: &Histogram<u64>| {
+        let mut row = vec![name, count.to_string()];
+        row.push(format!("{:.1}", figure(count) / seconds));
+        row.extend(PARTS.map(|(_, part)| {
+            if times.is_empty() { "–".to_owned() } else { format!("{:.1}", millis(times, part)) }
+        }));
+        row
+    };
+    let mut all = row(kind.name().to_owned(), requests.count(), &requests.times);
+    all.push(told_if_any(requests.limited.values().sum()));
+    all.push(told_if_any(requests.errors.values().sum()));
+    let errors = &requests.times_of_errors;
+    let of_errors = row(format!("· {kind} errors"), errors.len(), errors);
+    if errors.is_empty() { vec![all] } else { vec![all, of_errors] }
 }
 
 /// For machines.
@@ -70,6 +77,11 @@ pub(super) fn data(measured: &Measured, url: &str) -> Value {
         for (name, part) in PARTS.iter().filter(|_| !requests.times.is_empty()) {
             told[format!("{name}Ms")] = millis(&requests.times, *part).into();
         }
+        // Errors are not among the times: an API that hangs or breaks at once would look quick.
+        let errors = &requests.times_of_errors;
+        for (name, part) in PARTS.iter().filter(|_| !errors.is_empty()) {
+            told["timesOfErrors"][format!("{name}Ms")] = millis(errors, *part).into();
+        }
         told
     });
     let jobs = &measured.jobs;
@@ -77,6 +89,7 @@ pub(super) fn data(measured: &Measured, url: &str) -> Value {
         "accepted": jobs.accepted,
         "ended": jobs.ended,
         "codes": jobs.codes,
+        "answerLostFound": jobs.found,
         "endedUnseen": jobs.ended_unseen,
         "cancelledAtTheEnd": jobs.cancelled_at_the_end,
         "leftRunning": jobs.left,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Run;
-use super::api::Api;
+use super::api::{Api, Wish};
 use super::measure::Outcome;
 
 /// Each so many-th job is cancelled.
@@ -19,13 +19,15 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct User {
     number: u32,
     token: String,
-    /// The process that is waited for.
-    open: RefCell<Option<String>>,
+    /// The processes that have not been seen to end.
+    pub(super) open: RefCell<Vec<String>>,
+    /// What was asked for and not answered.
+    pub(super) lost: RefCell<Vec<Wish>>,
 }
 
 impl User {
     pub(super) fn new(number: u32, token: &str) -> Self {
-        Self { number, token: token.to_owned(), open: RefCell::new(None) }
+        Self { number, token: token.to_owned(), open: RefCell::default(), lost: RefCell::default() }
     }
 
     /// Where the user stands among so many, from 0 to 1.
@@ -33,9 +35,16 @@ impl User {
         f64::from(self.number) / f64::from(u32::try_from(users).unwrap_or(u32::MAX))
     }
 
-    /// The user's token, and the process that has not been seen to end.
-    pub(super) fn open(&self) -> Option<(String, String)> {
-        Some((self.token.clone(), self.open.borrow().clone()?))
+    /// By which the API knows the user.
+    pub(super) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// What may still run of what the user has asked for.
+    pub(super) fn left(&self) -> Vec<String> {
+        let lost = self.lost.take().into_iter();
+        let lost = lost.map(|wish| format!("unknown (Idempotency-Key {})", wish.key));
+        self.open.take().into_iter().chain(lost).collect()
     }
 
     /// Job after job, until the time is over or enough were asked for.
@@ -46,11 +55,17 @@ impl User {
                 return;
             }
             let begun = Instant::now();
-            let answer = run.counted(api.generate(&self.token).await);
+            // It may be ended while the answer is waited for.
+            let wish = Wish::new();
+            self.lost.borrow_mut().push(wish.clone());
+            let answer = run.counted(api.generate(&self.token, &wish).await);
+            if !answer.is_lost() {
+                self.lost.borrow_mut().pop();
+            }
             let id = answer.data().and_then(|data| data["processId"].as_str());
             if let Some(id) = id {
                 run.measured.borrow_mut().accepted();
-                self.open.replace(Some(id.to_owned()));
+                self.open.borrow_mut().push(id.to_owned());
                 self.follow(api, run, id, (self.number + job).is_multiple_of(CANCELS_EVERY)).await;
                 if run.is_over() {
                     return;
@@ -81,7 +96,7 @@ impl User {
                 if !matches!(status, "PENDING" | "PROCESSING") {
                     let code = process["error"]["code"].as_str();
                     run.measured.borrow_mut().seen_ended(status, code, begun.elapsed());
-                    self.open.replace(None);
+                    self.open.borrow_mut().retain(|open| open != id);
                     return;
                 }
             }
