@@ -127,7 +127,7 @@ pub async fn run() -> ExitCode {
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let trouble = cli.verb.code_of_trouble();
     match dispatch(cli).await {
-        Ok(code) => code,
+        Ok(code) => output::ended(code, trouble),
         Err(error) => {
             output::trouble(&error);
             trouble

@@ -1,11 +1,5 @@
 //! What `aigen` is made of. The system tests use the parts that know the local stack ([`stack`])
 //! and what is wrong with a token ([`token_check`]); the rest is the command line's own.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this crate is a command line: standard output is its answer, \
-              standard error its progress"
-)]
 
 #[cfg(not(target_os = "linux"))]
 compile_error!(

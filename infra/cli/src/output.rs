@@ -2,17 +2,41 @@
 //! run that has a stack to end must end it all the same.
 
 use std::fmt::Display;
-use std::io::{Write, stderr, stdout};
+use std::io::{Error, ErrorKind, Result, Write, stderr, stdout};
+use std::process::ExitCode;
+use std::sync::OnceLock;
+
+/// Why standard output could not be written, where that is not that nobody reads it any more.
+static TROUBLE: OnceLock<Error> = OnceLock::new();
 
 /// A line of the answer.
 pub(crate) fn line(text: impl Display) {
-    let _ = writeln!(stdout().lock(), "{text}");
+    noted(writeln!(stdout().lock(), "{text}"));
 }
 
 /// A line of an answer that has no end; whether someone still reads it.
 pub(crate) fn line_is_read(text: impl Display) -> bool {
     let mut out = stdout().lock();
-    writeln!(out, "{text}").and_then(|()| out.flush()).is_ok()
+    noted(writeln!(out, "{text}").and_then(|()| out.flush()))
+}
+
+/// Whether it was written. Why not is kept for the end.
+fn noted(written: Result<()>) -> bool {
+    let Err(error) = written else { return true };
+    if error.kind() != ErrorKind::BrokenPipe {
+        // Of several the first says most.
+        let _ = TROUBLE.set(error);
+    }
+    false
+}
+
+/// The exit code of a run that is over: `code`, unless it failed to write its answer, which is
+/// told. A reader who has left is no failure.
+pub(crate) fn ended(code: ExitCode, of_trouble: ExitCode) -> ExitCode {
+    noted(stdout().lock().flush());
+    let Some(error) = TROUBLE.get() else { return code };
+    aside(format_args!("error: standard output cannot be written\n  because: {error}"));
+    of_trouble
 }
 
 /// A line beside the answer: progress, or what went wrong.

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     chart::{self, Chart, SubGoal},
+    output,
     stack::{self, Reporter, StackEnv},
 };
 use api::{Api, Process};
@@ -173,9 +174,9 @@ async fn show(args: &DemoArgs, api: &Api, stack: Duration) -> Result<()> {
         }
     }
     if args.json {
-        println!("{:#}", document(&process, chart.as_ref(), &svg, timings));
+        output::line(format_args!("{:#}", document(&process, chart.as_ref(), &svg, timings)));
     } else if let Some(chart) = &chart {
-        print!("{}", story(&process, chart, &svg, timings, columns()));
+        output::line(story(&process, chart, &svg, timings, columns()).trim_end());
     }
     if chart.is_some() { Ok(()) } else { Err(failure(&process)) }
 }

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::api::{Api, Process, Waiting};
+use crate::output;
 
 /// The first wait where the API names none; each further one is half as long again.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -101,14 +102,14 @@ impl View {
             Self::Lines(last) => {
                 let line = format!("{text} {} %", process.progress);
                 if *last != line && !process.is_terminal() {
-                    eprintln!("· {line} ({:.1} s)", elapsed.as_secs_f64());
+                    output::aside(format_args!("· {line} ({:.1} s)", elapsed.as_secs_f64()));
                     *last = line;
                 }
             }
         }
         if process.is_terminal() {
             let mark = if process.status == "COMPLETED" { '✓' } else { '✗' };
-            eprintln!("{mark} {text} ({:.1} s)", elapsed.as_secs_f64());
+            output::aside(format_args!("{mark} {text} ({:.1} s)", elapsed.as_secs_f64()));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A person at a shell: a home of one's own, and nothing of the shell that runs the tests.
 
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, process};
 
@@ -66,7 +67,22 @@ impl Person {
 
     /// Types a command.
     pub async fn types(&self, words: &[&str]) -> Run {
-        let output = self.command(words).output().await.unwrap();
+        let mut command = self.command(words);
+        command.stdout(Stdio::piped());
+        Self::run(command).await
+    }
+
+    /// Types a command whose answer goes where there is no room.
+    pub async fn types_onto_a_full_disk(&self, words: &[&str]) -> Run {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = self.command(words);
+        command.stdout(full);
+        Self::run(command).await
+    }
+
+    async fn run(mut command: Command) -> Run {
+        command.stdin(Stdio::null()).stderr(Stdio::piped());
+        let output = command.spawn().unwrap().wait_with_output().await.unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Run {
             code: output.status.code().unwrap(),

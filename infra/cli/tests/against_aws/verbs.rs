@@ -109,6 +109,27 @@ async fn a_watch_ends_when_nobody_reads_it_any_more() {
 }
 
 #[tokio::test]
+async fn an_answer_that_cannot_be_written_is_a_failure() {
+    let double = Double::with_function(unwell()).await;
+    let person = Person::with_keys(&double);
+    for words in [
+        &["errors", "--json", "--stack", "s"][..],
+        &["list", "--stack", "s"],
+        &["health", "--stack", "s"],
+        &["health", "--watch", "--json", "--stack", "s"],
+        &["completions", "bash"],
+    ] {
+        let run = person.types_onto_a_full_disk(words).await;
+        let code = if words[0] == "completions" { 1 } else { 2 };
+        assert_eq!(run.code, code, "{words:?}: {}", run.aside);
+        assert!(run.aside.contains("standard output cannot be written"), "{}", run.aside);
+        assert!(run.aside.contains("No space left"), "{}", run.aside);
+    }
+    let left = person.types_for_a_reader_who_left(&["completions", "bash"]).await;
+    assert_eq!(left, 0, "a reader who has left has what was wanted");
+}
+
+#[tokio::test]
 async fn what_knows_the_local_stack_only_says_so() {
     let double = Double::with_function(capacity()).await;
     let person = Person::with_keys(&double);
