@@ -20,6 +20,8 @@ use crate::{
 
 /// Processes that one page looks at: some 400 kB of an answer, of which Lambda allows 6 MB.
 const PAGE: u32 = 2_000;
+/// The same where results are read, of which some are large.
+const PAGE_OF_RESULTS: u32 = 500;
 
 impl CandidateFilter {
     fn lets_through(&self, candidate: &Candidate) -> bool {
@@ -49,13 +51,22 @@ impl Action {
     const fn candidates(self) -> Candidates {
         match self {
             Self::Cancel => Candidates::Active,
-            Self::Retry { .. } => Candidates::EndedBadly,
+            Self::Retry { parts: true, .. } => Candidates::EndedBadlyOrInPart,
+            Self::Retry { parts: false, .. } => Candidates::EndedBadly,
         }
     }
 
-    /// `None`: it can be done. Judged as the functions do that will be asked for it.
+    const fn page(self) -> u32 {
+        match self {
+            Self::Retry { parts: true, .. } => PAGE_OF_RESULTS,
+            _ => PAGE,
+        }
+    }
+
+    /// `None`: it can be done. Judged as the functions do that will be asked for it, but that they
+    /// also retry what completed in part where no part of it may be retried.
     fn leaves_out(self, candidate: &Candidate) -> Option<LeftOut> {
-        let Self::Retry { force } = self else { return None };
+        let Self::Retry { force, .. } = self else { return None };
         let lasts = candidate.code.parse().is_ok_and(|code: ErrorCode| !code.retryable());
         if candidate.is_retried {
             Some(LeftOut::Retried)
@@ -100,7 +111,8 @@ impl Diagnostics {
     pub(crate) async fn candidates(&self, query: &CandidatesQuery) -> Result<Reply, Problem> {
         let CandidatesQuery { action, filter, since, until, cursor } = query;
         let until = until.unwrap_or_else(|| self.clock.now());
-        let page = self.store.candidates(action.candidates(), *since, until, *cursor, PAGE).await?;
+        let (which, size) = (action.candidates(), action.page());
+        let page = self.store.candidates(which, *since, until, *cursor, size).await?;
         let (processes, left_out) = pick(*action, filter, page.candidates);
         let next_cursor = page.next.map(|cursor| cursor.encode());
         Ok(Reply::of(200, &CandidatesView { processes, left_out, until, next_cursor })?)
@@ -140,6 +152,10 @@ impl From<Candidate> for CandidateView {
 mod tests {
     use super::*;
 
+    const fn retry(force: bool) -> Action {
+        Action::Retry { force, parts: false }
+    }
+
     fn failed(code: &str) -> Candidate {
         Candidate {
             id: test_kit::id(1),
@@ -155,20 +171,20 @@ mod tests {
 
     #[test]
     fn what_a_retry_would_be_refused_for_is_left_out_by_its_reason() {
-        let retry = Action::Retry { force: false };
+        let usual = retry(false);
         for code in ErrorCode::ALL {
             let expected = (!code.retryable()).then_some(LeftOut::NotRetryable);
-            assert_eq!(retry.leaves_out(&failed(code.as_str())), expected, "{code}");
-            let forced = Action::Retry { force: true }.leaves_out(&failed(code.as_str()));
+            assert_eq!(usual.leaves_out(&failed(code.as_str())), expected, "{code}");
+            let forced = retry(true).leaves_out(&failed(code.as_str()));
             assert_eq!(forced, None, "{code}");
         }
         // A foreign hand wrote no code, or one of its own.
-        assert_eq!(retry.leaves_out(&failed("")), None);
+        assert_eq!(usual.leaves_out(&failed("")), None);
         let retried = Candidate { is_retried: true, ..failed("AI_ERROR") };
-        assert_eq!(retry.leaves_out(&retried), Some(LeftOut::Retried));
+        assert_eq!(usual.leaves_out(&retried), Some(LeftOut::Retried));
         for force in [false, true] {
             let often = Candidate { retry_count: MAX_RETRIES, ..failed("AI_ERROR") };
-            let why = Action::Retry { force }.leaves_out(&often);
+            let why = retry(force).leaves_out(&often);
             assert_eq!(why, Some(LeftOut::RetriesUsedUp));
         }
     }
@@ -185,7 +201,7 @@ mod tests {
     fn each_filter_keeps_what_it_does_not_name_out_of_both_lists() {
         let candidates = vec![failed("AI_ERROR"), failed("VALIDATION_ERROR")];
         let all = CandidateFilter::default();
-        let (picked, left_out) = pick(Action::Retry { force: false }, &all, candidates.clone());
+        let (picked, left_out) = pick(retry(false), &all, candidates.clone());
         assert_eq!(picked.len(), 1);
         assert_eq!(left_out, BTreeMap::from([(LeftOut::NotRetryable, 1)]));
         for filter in [
@@ -194,7 +210,7 @@ mod tests {
             CandidateFilter { user_id: Some("taro".to_owned()), ..all.clone() },
             CandidateFilter { code: Some("OTHER".to_owned()), ..all.clone() },
         ] {
-            let picked = pick(Action::Retry { force: false }, &filter, candidates.clone());
+            let picked = pick(retry(false), &filter, candidates.clone());
             assert_eq!(picked, (vec![], BTreeMap::new()), "{filter:?}");
         }
     }

@@ -134,9 +134,11 @@ pub(crate) struct ExportQuery {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     Cancel,
-    /// `force`: also what would fail again.
+    /// `force`: also what would fail again. `parts`: also what is COMPLETED without some of its
+    /// targets.
     Retry {
         force: bool,
+        parts: bool,
     },
 }
 
@@ -179,7 +181,9 @@ fn export_query(reader: &mut Reader<'_>) -> ExportQuery {
 fn candidates_query(reader: &mut Reader<'_>) -> Option<CandidatesQuery> {
     let action = match reader.required("action").map(Value::as_str) {
         Some(Some("cancel")) => Some(Action::Cancel),
-        Some(Some("retry")) => Some(Action::Retry { force: reader.flag("force") }),
+        Some(Some("retry")) => {
+            Some(Action::Retry { force: reader.flag("force"), parts: reader.flag("parts") })
+        }
         Some(_) => {
             reader.violate("action", Rule::OneOf { allowed: ACTIONS });
             None
@@ -335,7 +339,7 @@ mod tests {
         })) else {
             panic!("it is one");
         };
-        assert_eq!(query.action, Action::Retry { force: true });
+        assert_eq!(query.action, Action::Retry { force: true, parts: false });
         assert_eq!(query.filter.code.as_deref(), Some("AI_ERROR"));
         let wrong = read(json!({
             "check": "candidates", "action": "delete", "cursor": "x", "type": "TASKS",
@@ -343,9 +347,11 @@ mod tests {
         }));
         let fields = ["action", "cursor", "type", "status", "code", "since", "limit"];
         assert_eq!(wrong, Err(fields.map(str::to_owned).into()));
-        // A cancel cannot be forced.
-        let wrong = read(json!({"check": "candidates", "action": "cancel", "force": true}));
-        assert_eq!(wrong, Err(vec!["force".to_owned()]));
+        // A cancel cannot be forced, and is of a process as a whole.
+        for field in ["force", "parts"] {
+            let wrong = read(json!({"check": "candidates", "action": "cancel", field: true}));
+            assert_eq!(wrong, Err(vec![field.to_owned()]));
+        }
     }
 
     /// Nothing of such a type would look as if there was nothing to do.

@@ -15,6 +15,8 @@ pub enum Candidates {
     Active,
     /// Those that became FAILED or TIMEOUT; their time is when they did.
     EndedBadly,
+    /// These, and those that are COMPLETED without some of their targets.
+    EndedBadlyOrInPart,
 }
 
 /// A page of them.
@@ -37,7 +39,8 @@ pub struct Candidate {
     pub process_type: String,
     /// Where it stands.
     pub status: Status,
-    /// The code of its error as it is stored; empty: none.
+    /// The code of its error as it is stored, or of a target that failed, one that may be retried
+    /// first; empty: none.
     pub code: String,
     /// Retries before it.
     pub retry_count: i16,
@@ -55,12 +58,14 @@ struct CandidateRow {
     code: String,
     retry_count: i16,
     is_retried: bool,
+    /// `false`: it was looked at, and is none.
+    is_one: bool,
     at: DateTime<Utc>,
 }
 
 impl Store {
-    /// Up to `size` of `which` whose time lies after `since` and not after `until`, beginning
-    /// behind `after`.
+    /// Those of `which` among up to `size` processes whose time lies after `since` and not after
+    /// `until`, beginning behind `after`.
     ///
     /// # Errors
     /// When the database fails.
@@ -95,7 +100,7 @@ impl Store {
                     )
                     SELECT id AS "id!", user_id AS "user_id!", type AS "process_type!",
                            status AS "status!", '' AS "code!", retry_count AS "retry_count!",
-                           false AS "is_retried!", created_at AS "at!"
+                           false AS "is_retried!", true AS "is_one!", created_at AS "at!"
                     FROM active
                     WHERE created_at > $1 AND (created_at, id) < ($2, $3)
                     ORDER BY created_at DESC, id DESC
@@ -120,6 +125,7 @@ impl Store {
                                WHERE retry.original_process_id = ended.id
                                  AND retry.status <> 'CANCELLED'
                            ) AS "is_retried!",
+                           true AS "is_one!",
                            completed_at AS "at!"
                     FROM processing_state ended
                     WHERE status IN ('FAILED', 'TIMEOUT')
@@ -137,13 +143,58 @@ impl Store {
                 .fetch_all(&mut *connection)
                 .await
             }
+            // What is missing stands in the result alone, which is read of each that is looked at.
+            Candidates::EndedBadlyOrInPart => {
+                sqlx::query_as!(
+                    CandidateRow,
+                    r#"
+                    WITH ended AS (
+                        SELECT * FROM processing_state
+                        WHERE status IN ('COMPLETED', 'FAILED', 'TIMEOUT')
+                          AND completed_at > $1
+                          AND completed_at <= $2
+                          AND (completed_at, id) < ($2, $3)
+                        ORDER BY completed_at DESC, id DESC
+                        LIMIT $4
+                    )
+                    SELECT id AS "id!", user_id AS "user_id!", type AS "process_type!",
+                           status AS "status!",
+                           COALESCE(part.code, error ->> 'code', '') AS "code!",
+                           retry_count AS "retry_count!",
+                           EXISTS (
+                               SELECT FROM processing_state retry
+                               WHERE retry.original_process_id = ended.id
+                                 AND retry.status <> 'CANCELLED'
+                           ) AS "is_retried!",
+                           (status <> 'COMPLETED' OR part.number IS NOT NULL) AS "is_one!",
+                           completed_at AS "at!"
+                    FROM ended
+                    LEFT JOIN LATERAL (
+                        SELECT target ->> 'code' AS code, number
+                        FROM jsonb_array_elements(
+                            CASE WHEN status = 'COMPLETED'
+                                  AND jsonb_typeof(result -> 'failedTargets') = 'array'
+                                 THEN result -> 'failedTargets' END
+                        ) WITH ORDINALITY AS failed (target, number)
+                        ORDER BY target -> 'retryable' = 'true' DESC NULLS LAST, number
+                        LIMIT 1
+                    ) part ON true
+                    ORDER BY completed_at DESC, id DESC
+                    "#,
+                    since,
+                    after_at,
+                    after_id,
+                    i64::from(size),
+                )
+                .fetch_all(&mut *connection)
+                .await
+            }
         }?;
         let is_full = u32::try_from(rows.len()).is_ok_and(|count| count >= size);
-        let candidates =
-            rows.into_iter().map(CandidateRow::candidate).collect::<Result<Vec<_>, _>>()?;
-        let next = candidates.last().filter(|_| is_full);
-        let next = next.map(|last| Cursor { created_at: last.at, id: last.id, page: 1 });
-        Ok(CandidatePage { candidates, next })
+        let last = rows.last().filter(|_| is_full);
+        let next = last.map(|last| Cursor { created_at: last.at, id: ProcessId(last.id), page: 1 });
+        let candidates = rows.into_iter().filter(|row| row.is_one).map(CandidateRow::candidate);
+        Ok(CandidatePage { candidates: candidates.collect::<Result<_, _>>()?, next })
     }
 }
 

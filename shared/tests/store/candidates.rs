@@ -77,6 +77,53 @@ async fn what_waits_is_a_candidate_like_what_runs(_: PgPoolOptions, options: PgC
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
+async fn what_completed_without_some_of_its_targets_is_one_where_that_is_asked_for(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let fixture = Fixture::new(options).await;
+    two_of_each(&fixture).await;
+    let completed = in_statuses(&fixture, "'COMPLETED'").await;
+    // Of the others a foreign hand has written what is no list of targets.
+    for (number, failed) in (21..).zip(["[]", "{}", "7", "null", "\"x\""]) {
+        in_status(&fixture, number, Status::Completed).await;
+        set_failed(&fixture, number, failed).await;
+    }
+    let lasting = r#"{"code": "VALIDATION_ERROR", "retryable": false}"#;
+    let passing = r#"{"code": "TIMEOUT_ERROR", "retryable": true}"#;
+    set_failed(&fixture, completed[0], &format!("[{lasting}, {passing}]")).await;
+    set_failed(&fixture, completed[1], &format!("[7, {lasting}]")).await;
+    let expected = in_statuses(&fixture, "'FAILED', 'TIMEOUT', 'COMPLETED'").await;
+    let expected: Vec<_> = expected.into_iter().filter(|number| *number < 21).collect();
+    assert_eq!(expected.len(), 6);
+    // Also where a page has none of them.
+    for size in [1, 2, 3, 100] {
+        let all = all(&fixture, Candidates::EndedBadlyOrInPart, size).await;
+        assert_eq!(ids(&all), expected, "{size}");
+        let codes = completed.iter().map(|number| {
+            let of = all.iter().find(|candidate| candidate.id.0.as_u128() == *number).unwrap();
+            (of.status, of.code.as_str())
+        });
+        let codes: Vec<_> = codes.collect();
+        assert_eq!(codes, [(Status::Completed, "TIMEOUT_ERROR"), (Status::Completed, "")]);
+        assert!(
+            all.iter().filter(|it| it.status == Status::Failed).all(|it| it.code == "AI_ERROR")
+        );
+    }
+    let bad = all(&fixture, Candidates::EndedBadly, 100).await;
+    assert_eq!(ids(&bad), in_statuses(&fixture, "'FAILED', 'TIMEOUT'").await);
+}
+
+/// Has process `number` name these as its failed targets.
+async fn set_failed(fixture: &Fixture, number: u128, targets: &str) {
+    let id = id(number);
+    let set = format!(
+        "UPDATE processing_state SET result = '{{\"failedTargets\": {targets}}}' WHERE id = '{id}'"
+    );
+    fixture.sql(&set).await;
+}
+
+#[sqlx::test(migrations = "../infra/migrations")]
 async fn only_what_lies_between_the_two_times_is_one(_: PgPoolOptions, options: PgConnectOptions) {
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Failed).await;

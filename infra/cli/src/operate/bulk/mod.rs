@@ -64,6 +64,9 @@ pub(crate) struct RetryArgs {
     /// below let through.
     #[arg(long)]
     failed: bool,
+    /// Also those that are COMPLETED without some of their targets: only these are written then.
+    #[arg(long, requires = "failed")]
+    parts: bool,
     /// Only those that ended with this error code, such as `AI_ERROR`.
     #[arg(long)]
     code: Option<String>,
@@ -159,6 +162,9 @@ impl Deed<'_> {
         if let Self::Retry(args) = self {
             if args.force {
                 query.insert("force".to_owned(), true.into());
+            }
+            if args.parts {
+                query.insert("parts".to_owned(), true.into());
             }
             if let Some(code) = &args.code {
                 query.insert("code".to_owned(), code.to_uppercase().into());

@@ -71,6 +71,7 @@ fn what_is_not_said_clearly_is_refused() {
         "cancel 7 --yes",
         "cancel 7 --type CHART_GENERATION",
         "retry 7 --code AI_ERROR",
+        "retry 7 --parts",
         "cancel --all --code AI_ERROR --reason x",
         "cancel --all --reason x --per-second 0",
     ] {
@@ -104,13 +105,13 @@ fn each_filter_reaches_diagnostics_and_the_end_is_fixed() {
     assert_eq!(
         query(
             "retry --failed --reason x --type a --status timeout --user u --code ai_error \
-               --older-than 1h --since 2h --force --lang ja"
+               --older-than 1h --since 2h --force --parts --lang ja"
                 .split_whitespace()
                 .collect::<Vec<_>>()
                 .join(" ")
                 .as_str()
         ),
-        json!({"check": "candidates", "action": "retry", "lang": "ja", "force": true,
+        json!({"check": "candidates", "action": "retry", "lang": "ja", "force": true, "parts": true,
                "type": "A", "status": "TIMEOUT", "userId": "u", "code": "AI_ERROR",
                "since": "2026-11-26T02:00:00.000000Z", "until": "2026-11-26T03:00:00.000000Z"})
     );
