@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Cursor, Store, find::parse_stored_name};
+use super::{Cursor, Store, connection::Connection, find::parse_stored_name};
 use crate::process::{Failure, ProcessId, Status};
 
 /// Which they are.
@@ -143,51 +143,9 @@ impl Store {
                 .fetch_all(&mut *connection)
                 .await
             }
-            // What is missing stands in the result alone, which is read of each that is looked at.
             Candidates::EndedBadlyOrInPart => {
-                sqlx::query_as!(
-                    CandidateRow,
-                    r#"
-                    WITH ended AS (
-                        SELECT * FROM processing_state
-                        WHERE status IN ('COMPLETED', 'FAILED', 'TIMEOUT')
-                          AND completed_at > $1
-                          AND completed_at <= $2
-                          AND (completed_at, id) < ($2, $3)
-                        ORDER BY completed_at DESC, id DESC
-                        LIMIT $4
-                    )
-                    SELECT id AS "id!", user_id AS "user_id!", type AS "process_type!",
-                           status AS "status!",
-                           COALESCE(part.code, error ->> 'code', '') AS "code!",
-                           retry_count AS "retry_count!",
-                           EXISTS (
-                               SELECT FROM processing_state retry
-                               WHERE retry.original_process_id = ended.id
-                                 AND retry.status <> 'CANCELLED'
-                           ) AS "is_retried!",
-                           (status <> 'COMPLETED' OR part.number IS NOT NULL) AS "is_one!",
-                           completed_at AS "at!"
-                    FROM ended
-                    LEFT JOIN LATERAL (
-                        SELECT target ->> 'code' AS code, number
-                        FROM jsonb_array_elements(
-                            CASE WHEN status = 'COMPLETED'
-                                  AND jsonb_typeof(result -> 'failedTargets') = 'array'
-                                 THEN result -> 'failedTargets' END
-                        ) WITH ORDINALITY AS failed (target, number)
-                        ORDER BY target -> 'retryable' = 'true' DESC NULLS LAST, number
-                        LIMIT 1
-                    ) part ON true
-                    ORDER BY completed_at DESC, id DESC
-                    "#,
-                    since,
-                    after_at,
-                    after_id,
-                    i64::from(size),
-                )
-                .fetch_all(&mut *connection)
-                .await
+                let place = (after_at, after_id);
+                ended_badly_or_in_part(&mut connection, since, place, size).await
             }
         }?;
         let is_full = u32::try_from(rows.len()).is_ok_and(|count| count >= size);
@@ -196,6 +154,58 @@ impl Store {
         let candidates = rows.into_iter().filter(|row| row.is_one).map(CandidateRow::candidate);
         Ok(CandidatePage { candidates: candidates.collect::<Result<_, _>>()?, next })
     }
+}
+
+/// What is missing stands in the result alone, which is read of each that is looked at.
+async fn ended_badly_or_in_part(
+    connection: &mut Connection,
+    since: DateTime<Utc>,
+    (after_at, after_id): (DateTime<Utc>, Uuid),
+    size: u32,
+) -> sqlx::Result<Vec<CandidateRow>> {
+    sqlx::query_as!(
+        CandidateRow,
+        r#"
+        WITH ended AS (
+            SELECT * FROM processing_state
+            WHERE status IN ('COMPLETED', 'FAILED', 'TIMEOUT')
+              AND completed_at > $1
+              AND completed_at <= $2
+              AND (completed_at, id) < ($2, $3)
+            ORDER BY completed_at DESC, id DESC
+            LIMIT $4
+        )
+        SELECT id AS "id!", user_id AS "user_id!", type AS "process_type!",
+               status AS "status!",
+               COALESCE(part.code, error ->> 'code', '') AS "code!",
+               retry_count AS "retry_count!",
+               EXISTS (
+                   SELECT FROM processing_state retry
+                   WHERE retry.original_process_id = ended.id
+                     AND retry.status <> 'CANCELLED'
+               ) AS "is_retried!",
+               (status <> 'COMPLETED' OR part.number IS NOT NULL) AS "is_one!",
+               completed_at AS "at!"
+        FROM ended
+        LEFT JOIN LATERAL (
+            SELECT target ->> 'code' AS code, number
+            FROM jsonb_array_elements(
+                CASE WHEN status = 'COMPLETED'
+                      AND jsonb_typeof(result -> 'failedTargets') = 'array'
+                     THEN result -> 'failedTargets' END
+            ) WITH ORDINALITY AS failed (target, number)
+            ORDER BY target -> 'retryable' = 'true' DESC NULLS LAST, number
+            LIMIT 1
+        ) part ON true
+        ORDER BY completed_at DESC, id DESC
+        "#,
+        since,
+        after_at,
+        after_id,
+        i64::from(size),
+    )
+    .fetch_all(connection)
+    .await
 }
 
 impl CandidateRow {

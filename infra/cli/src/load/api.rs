@@ -26,8 +26,11 @@ pub(super) struct Wish {
 impl Wish {
     /// For the sub-goals of a goal that nobody else has.
     pub(super) fn new() -> Self {
-        let body = json!({"type": "SUBGOAL_GENERATION", "params": goal(), "priority": "low"});
-        Self { key: format!("load-{}", uuid::Uuid::new_v4()), body }
+        let goal = goal();
+        // Each goal is another one, and so is the key of who asks for it.
+        let key = format!("load-{}", goal["goalId"].as_str().unwrap_or_default());
+        let body = json!({"type": "SUBGOAL_GENERATION", "params": goal, "priority": "low"});
+        Self { key, body }
     }
 }
 

@@ -85,9 +85,9 @@ async fn patiently(run: &Run, ask: impl AsyncFn() -> Answer) -> Answer {
 async fn silence(run: &Run) {
     loop {
         let since = run.last_heard.get().elapsed();
-        if since >= SILENCE {
-            return;
+        match SILENCE.checked_sub(since).filter(|left| !left.is_zero()) {
+            Some(left) => sleep(left).await,
+            None => return,
         }
-        sleep(SILENCE - since).await;
     }
 }

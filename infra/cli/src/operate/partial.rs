@@ -110,6 +110,9 @@ mod tests {
     use super::super::testing::Dir;
     use super::*;
 
+    /// Puts something at a path.
+    type Make<'a> = &'a dyn Fn(&Path);
+
     fn open(path: &Path) -> Result<Partial> {
         Partial::open(path, |_| Ok(0))
     }
@@ -121,10 +124,10 @@ mod tests {
     #[test]
     fn what_is_no_plain_file_is_refused_under_both_names_before_anything_is_fetched() {
         let dir = Dir::of("partial-other");
-        let make: [(&str, &dyn Fn(&Path)); 5] = [
+        let make: [(&str, Make<'_>); 5] = [
             ("is a folder", &|at| fs::create_dir(at).unwrap()),
             ("is a pipe", &|at| {
-                assert!(Command::new("mkfifo").arg(at).status().unwrap().success())
+                assert!(Command::new("mkfifo").arg(at).status().unwrap().success());
             }),
             ("is a link", &|at| symlink(dir.path().join("other"), at).unwrap()),
             ("is a link", &|at| symlink("nowhere", at).unwrap()),

@@ -6,6 +6,7 @@
 //! | file | holds |
 //! |---|---|
 //! | this one | the verbs, and the order of things |
+//! | `args` | what they can be told |
 //! | `choice` | which processes: the filter, and the candidates that diagnostics has for it |
 //! | `preview` | what is shown before it is asked |
 //! | `carry` | doing it, so many a second, and what became of each |
@@ -14,6 +15,7 @@
 //!
 //! Exit code 0: done. 1: not with all of them. 2: nothing was changed.
 
+mod args;
 mod carry;
 mod choice;
 mod outcome;
@@ -28,76 +30,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use clap::{ArgGroup, value_parser};
 use serde_json::{Map, Value, json};
 
-use super::diagnose::Telling;
 use super::place::Place;
 use super::reconciler::Functions;
 use crate::{asked, output, stack};
+use args::How;
+pub(crate) use args::{CancelArgs, RetryArgs};
 use carry::{Carried, Pace};
 use choice::Filter;
 use preview::Lang;
-
-/// What `cancel` can be told.
-#[derive(Debug, clap::Args)]
-#[command(group(ArgGroup::new("which").required(true).args(["id", "all"])))]
-pub(crate) struct CancelArgs {
-    /// The process's id.
-    id: Option<String>,
-    /// All that wait or run, and that the filters below let through.
-    #[arg(long)]
-    all: bool,
-    #[command(flatten)]
-    filter: Filter,
-    #[command(flatten)]
-    how: How,
-}
-
-/// What `retry` can be told.
-#[derive(Debug, clap::Args)]
-#[command(group(ArgGroup::new("which").required(true).args(["id", "failed"])))]
-pub(crate) struct RetryArgs {
-    /// The process's id.
-    id: Option<String>,
-    /// All that FAILED or timed out in the last 24 hours (or since --since), and that the filters
-    /// below let through.
-    #[arg(long)]
-    failed: bool,
-    /// Also those that are COMPLETED without some of their targets: only these are written then.
-    #[arg(long, requires = "failed")]
-    parts: bool,
-    /// Only those that ended with this error code, such as `AI_ERROR`.
-    #[arg(long)]
-    code: Option<String>,
-    /// Also what would fail again in the same way.
-    #[arg(long)]
-    force: bool,
-    #[command(flatten)]
-    filter: Filter,
-    #[command(flatten)]
-    how: How,
-}
-
-/// How it is done.
-#[derive(Debug, clap::Args)]
-pub(crate) struct How {
-    /// Why, for the history of each process; with --all or --failed it has to be said.
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
-    /// Only show which they are.
-    #[arg(long)]
-    dry_run: bool,
-    /// Do not ask whether they are meant.
-    #[arg(long)]
-    yes: bool,
-    /// Begin with so many a second at most; `StopExecution` allows some 25 in most regions.
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    #[arg(value_parser = value_parser!(u32).range(1..=100))]
-    per_second: u32,
-    #[command(flatten)]
-    telling: Telling,
-}
 
 /// Characters of a reason that the functions take.
 const REASON_LENGTH: usize = 500;

@@ -3,11 +3,13 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | this one | the verbs, asking, exit codes |
+//! | this one | the verbs, what is asked, exit codes |
+//! | `asking` | asking, once or again and again |
 //! | `health`, `process`, `logs`, `performance`, `survey` | how each answer is told |
 //! | `page` | lines, tables, colours, and how wide they are |
 //! | `speech` | the two languages |
 
+mod asking;
 mod health;
 mod logs;
 mod performance;
@@ -29,7 +31,8 @@ use super::prices::Prices;
 use super::reconciler::Functions;
 use crate::envelope::Refusal;
 use crate::page::Page;
-use crate::{output, stack};
+use crate::stack;
+use asking::{Told, asking, show};
 pub(super) use speech::Lang;
 
 /// The function's name, without the prefix of the stack that it is deployed in.
@@ -280,60 +283,6 @@ pub(super) async fn run(question: &Question, functions: &impl Functions) -> Resu
         None => bail!("interrupted"),
     }
     Ok(if is_needed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-/// What an ask has come to.
-struct Told {
-    /// The answer, and as it is told.
-    answer: Result<(Value, String)>,
-    /// Whether a person is needed.
-    is_needed: bool,
-}
-
-/// Asks, and again after `every` of it until `show` says that nobody looks. What goes wrong may be
-/// what is watched for: it is shown too, and ends what is asked only once.
-async fn asking(
-    question: &Question,
-    functions: &impl Functions,
-    every: Option<Duration>,
-    mut show: impl FnMut(Told) -> bool,
-) -> Result<()> {
-    let lang = question.telling().lang();
-    let answer = async || -> Result<_> {
-        let data = ask(functions, &question.payload(lang, super::now())?).await?;
-        question.understand(&data)?;
-        let (text, is_needed) = question.told(&data, lang, super::now());
-        Ok(((data, text), is_needed))
-    };
-    loop {
-        let told = match (answer().await, every) {
-            (Ok((answer, is_needed)), _) => Told { answer: Ok(answer), is_needed },
-            (Err(error), Some(_)) => Told { answer: Err(error), is_needed: true },
-            (Err(error), None) => return Err(error),
-        };
-        let is_read = show(told);
-        match every {
-            Some(every) if is_read => tokio::time::sleep(every).await,
-            _ => return Ok(()),
-        }
-    }
-}
-
-/// Shows it; whether somebody reads it.
-fn show(told: Told, functions: &impl Functions, is_json: bool, is_watched: bool) -> bool {
-    if is_watched && !is_json {
-        let _ = console::Term::stdout().clear_screen();
-    }
-    match told.answer {
-        Ok((data, _)) if is_json => output::line_is_read(data),
-        Ok((_, text)) => output::line_is_read(functions.as_typed(text)),
-        Err(error) => {
-            output::trouble(&error);
-            let at = super::now().format("%H:%M:%S");
-            output::aside(format_args!("· {at} UTC, and it is asked again"));
-            true
-        }
-    }
 }
 
 /// The data of a good answer; a refusal is an error.
