@@ -31,7 +31,7 @@ pub(crate) struct RetryArgs {
     #[arg(long)]
     pub(super) failed: bool,
     /// Also those that are COMPLETED without some of their targets: only these are written then.
-    #[arg(long, requires = "failed")]
+    #[arg(long)]
     pub(super) parts: bool,
     /// Only those that ended with this error code, such as `AI_ERROR`.
     #[arg(long)]

@@ -69,7 +69,7 @@ impl Deed<'_> {
     const fn is_unfiltered(&self) -> bool {
         match self {
             Self::Cancel(args) => args.filter.is_empty(),
-            Self::Retry(args) => args.filter.is_empty() && args.code.is_none(),
+            Self::Retry(args) => args.filter.is_empty() && args.code.is_none() && !args.parts,
         }
     }
 
