@@ -45,6 +45,10 @@ pub(crate) struct FunctionsArgs {
     #[arg(long, default_value_t = 10_000,
           value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
     rows: u32,
+    /// Keep the processors awake meanwhile, which takes root: idle ones that halt cost half as much
+    /// again.
+    #[arg(long)]
+    awake: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -80,6 +84,7 @@ pub(super) async fn run(
             program.display()
         );
     }
+    let _awake = args.awake.then(place::keep_awake).transpose()?;
     let server = Server::of(args.database_url.as_deref(), instance)?;
     let what = format!("Filling a table of {} rows", args.rows);
     let table = reporter.step(&what, Table::make(&server.url, args.rows, 10)).await?;
@@ -87,10 +92,10 @@ pub(super) async fn run(
     table.drop().await?;
     let rows = measured?;
     if args.json {
-        output::line(json!({"place": place::told(), "rows": rows}));
+        output::line(json!({"place": place::told(args.awake), "rows": rows}));
         return Ok(());
     }
-    output::line(place::told());
+    output::line(place::told(args.awake));
     output::line("");
     output::line("| what | median | range | target | verdict |");
     output::line("|---|---|---|---|---|");
@@ -111,9 +116,11 @@ async fn measure(
     reporter: &Reporter,
 ) -> Result<Vec<Row>> {
     let wire = Wire::to(table.port()).await?;
-    let mut secret = table.secret();
-    secret["port"] = wire.port.into();
-    let bench = Bench { args, wire, outside: Outside::serve(&secret).await?, server };
+    let direct = table.secret();
+    let mut by_wire = direct.clone();
+    by_wire["port"] = wire.port.into();
+    let outside = Outside::serve().await?;
+    let bench = Bench { args, wire, outside, server, direct, by_wire };
     let mut rows = Vec::new();
     for (folder, name) in FUNCTIONS {
         rows.push(size(&program(args, folder), name)?);
@@ -147,7 +154,13 @@ struct Bench<'a> {
     wire: Wire,
     outside: Outside,
     server: &'a Server,
+    /// The secret that leads to Postgres, and the one that leads there through the wire.
+    direct: Value,
+    by_wire: Value,
 }
+
+/// Warm calls whose turns are counted.
+const LOOKED_AT: u32 = 10;
 
 /// What was measured of a call.
 #[derive(Default)]
@@ -176,47 +189,39 @@ impl Bench<'_> {
     async fn measure(&self, call: Call, calls: &mut Calls) -> Result<Measured> {
         let mut measured = Measured::default();
         for _ in 0..self.args.runs {
-            self.measure_process(call, calls, &mut measured).await?;
+            if call == Call::Work {
+                self.submit(calls, call.count(self.args.calls) + LOOKED_AT + 2).await?;
+            }
+            self.outside.tell(&self.direct);
+            self.time(call, calls, &mut measured).await?;
+            self.outside.tell(&self.by_wire);
+            self.look(call, calls, &mut measured).await?;
         }
         Ok(measured)
     }
 
-    /// One fresh process, cold and then warm.
-    #[expect(clippy::cast_precision_loss, reason = "nothing counted here comes near 2^52")]
-    async fn measure_process(
-        &self,
-        call: Call,
-        calls: &mut Calls,
-        measured: &mut Measured,
-    ) -> Result<()> {
-        let count = call.count(self.args.calls);
-        if call == Call::Work {
-            // A worker works at what was accepted: all of it before, by a function of its own.
-            let mut api = self.start(Call::Generate).await?;
-            for _ in 0..=count {
-                let answer = api.invoke(calls.event(Call::Generate)?).await?.answer;
-                calls.accepted(&answer)?;
-            }
-            api.end().await?;
+    /// A worker works at what was accepted: so many jobs before, by a function of its own.
+    async fn submit(&self, calls: &mut Calls, jobs: u32) -> Result<()> {
+        self.outside.tell(&self.direct);
+        let mut api = self.start(Call::Generate).await?;
+        for _ in 0..jobs {
+            let answer = api.invoke(calls.event(Call::Generate)?).await?.answer;
+            calls.accepted(&answer)?;
         }
+        api.end().await
+    }
+
+    /// One fresh process, cold and then warm, with nothing between it and Postgres.
+    #[expect(clippy::cast_precision_loss, reason = "no memory comes near 2^52 bytes")]
+    async fn time(&self, call: Call, calls: &mut Calls, measured: &mut Measured) -> Result<()> {
         let first = calls.event(call)?;
-        self.wire.take();
         let began = Instant::now();
         let mut function = self.start(call).await?;
         let answer = function.invoke(first).await?;
-        let answered = Instant::now();
+        measured.cold.push_ms(began.elapsed());
         call.check(&answer.answer)?;
-        if call == Call::Generate {
-            calls.accepted(&answer.answer)?;
-        }
-        measured.cold.push_ms(answered - began);
-        if let Some(steps) = self.steps(began, answered) {
-            for (phase, span) in measured.phases.iter_mut().zip(steps) {
-                phase.push_ms(span);
-            }
-        }
+        let count = call.count(self.args.calls);
         let (mut times, mut cpu, mut peak) = (Sample::default(), Duration::ZERO, 0);
-        self.wire.take();
         for _ in 0..count {
             let invoked = function.invoke(calls.event(call)?).await?;
             call.check(&invoked.answer)?;
@@ -225,10 +230,31 @@ impl Bench<'_> {
             peak = invoked.peak_rss;
         }
         measured.memory.push(peak as f64 / 1e6);
-        measured.waits.push(turns(&self.wire.take()).len() as f64 / f64::from(count));
         measured.p50.push(times.percentile(50).unwrap_or_default());
         measured.p95.push(times.percentile(95).unwrap_or_default());
         measured.cpu.push_ms(cpu / count);
+        function.end().await
+    }
+
+    /// Another fresh process, through the wire: its steps, and how often it waits for Postgres.
+    #[expect(clippy::cast_precision_loss, reason = "there are a few dozen turns")]
+    async fn look(&self, call: Call, calls: &mut Calls, measured: &mut Measured) -> Result<()> {
+        let first = calls.event(call)?;
+        self.wire.take();
+        let began = Instant::now();
+        let mut function = self.start(call).await?;
+        call.check(&function.invoke(first).await?.answer)?;
+        if let Some(steps) = self.steps(began, Instant::now()) {
+            for (phase, span) in measured.phases.iter_mut().zip(steps) {
+                phase.push_ms(span);
+            }
+        }
+        self.wire.take();
+        for _ in 0..LOOKED_AT {
+            call.check(&function.invoke(calls.event(call)?).await?.answer)?;
+        }
+        let turns = turns(&self.wire.take()).len();
+        measured.waits.push(turns as f64 / f64::from(LOOKED_AT));
         function.end().await
     }
 

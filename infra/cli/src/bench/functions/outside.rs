@@ -22,7 +22,7 @@ pub(super) const MACHINE: &str =
 
 #[derive(Debug)]
 struct World {
-    secret: String,
+    secret: Mutex<String>,
     /// When the secret was last asked for.
     secret_asked: Mutex<Option<Instant>>,
 }
@@ -36,8 +36,8 @@ pub(super) struct Outside {
 }
 
 impl Outside {
-    pub(super) async fn serve(secret: &Value) -> Result<Self> {
-        let world = Arc::new(World { secret: secret.to_string(), secret_asked: Mutex::default() });
+    pub(super) async fn serve() -> Result<Self> {
+        let world = Arc::new(World { secret: Mutex::default(), secret_asked: Mutex::default() });
         let listener = TcpListener::bind("127.0.0.1:0").await.context("no port for AWS")?;
         let url = format!("http://{}", listener.local_addr().context("AWS has no address")?);
         let router = Router::new()
@@ -46,6 +46,11 @@ impl Outside {
             .merge(model_double::router(model_double::Options::default()));
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(Self { world, url })
+    }
+
+    /// What the secret says from now on.
+    pub(super) fn tell(&self, secret: &Value) {
+        *self.world.secret.lock().unwrap_or_else(PoisonError::into_inner) = secret.to_string();
     }
 
     /// When the secret was last asked for.
@@ -61,8 +66,8 @@ async fn answer(State(world): State<Arc<World>>, headers: HeaderMap) -> Response
         "GetSecretValue" => {
             *world.secret_asked.lock().unwrap_or_else(PoisonError::into_inner) =
                 Some(Instant::now());
-            Json(json!({"ARN": "bench", "Name": "bench", "SecretString": world.secret}))
-                .into_response()
+            let secret = world.secret.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            Json(json!({"ARN": "bench", "Name": "bench", "SecretString": secret})).into_response()
         }
         "StartExecution" => {
             let arn = MACHINE.replacen(":stateMachine:", ":execution:", 1);

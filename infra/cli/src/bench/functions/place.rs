@@ -1,21 +1,35 @@
 //! The machine, since no figure means anything without it.
 
 use std::fmt::Write;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
+
+use anyhow::{Context, Result};
 
 /// Processes that want to run above which figures are those of a busy machine.
 const BUSY: f64 = 0.7;
 
+/// Has the kernel keep idle processors awake for as long as the file is open
+/// (<https://docs.kernel.org/power/pm_qos_interface.html>).
+pub(super) fn keep_awake() -> Result<File> {
+    const PLACE: &str = "/dev/cpu_dma_latency";
+    let open = || -> std::io::Result<File> {
+        let mut file = File::options().write(true).open(PLACE)?;
+        file.write_all(&0_i32.to_ne_bytes())?;
+        Ok(file)
+    };
+    open()
+        .with_context(|| format!("{PLACE} cannot be written: it takes root, and a kernel with it"))
+}
+
 /// What it is, and whether it is quiet.
-pub(super) fn told() -> String {
+pub(super) fn told(awake: bool) -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    sentence(
-        &read("/proc/cpuinfo"),
-        &read("/proc/sys/kernel/osrelease"),
-        &read("/proc/loadavg"),
-        cores,
-    )
+    let [cpu, kernel, load] =
+        ["/proc/cpuinfo", "/proc/sys/kernel/osrelease", "/proc/loadavg"].map(read);
+    let told = sentence(&cpu, &kernel, &load, cores);
+    if awake { format!("{told}, kept awake") } else { told }
 }
 
 fn sentence(cpu: &str, kernel: &str, load: &str, cores: usize) -> String {
