@@ -47,8 +47,16 @@ fn resources<'a>(template: &'a Yaml, kind: &'a str) -> impl Iterator<Item = &'a 
 /// The deployed name of the function behind `Target: integrations/${…}`.
 fn function_behind<'a>(template: &'a Yaml, target: &str) -> &'a str {
     let integration = target.strip_prefix("integrations/${").unwrap().strip_suffix('}').unwrap();
-    let uri = text(&template["Resources"][integration]["Properties"]["IntegrationUri"]);
-    function_name(template, uri.strip_suffix(".Arn").unwrap())
+    let uri = &template["Resources"][integration]["Properties"]["IntegrationUri"];
+    function_name(template, called(uri, ".Arn"))
+}
+
+/// The function that is called by its alias, or as it is where it has no versions.
+fn called<'a>(choice: &'a Yaml, as_it_is: &str) -> &'a str {
+    let [condition, by_alias, function] = texts(choice)[..] else { panic!("{choice:?}") };
+    let name = by_alias.strip_suffix(".Alias").unwrap();
+    assert_eq!((condition, function), ("ByAlias", format!("{name}{as_it_is}").as_str()));
+    name
 }
 
 fn function_name<'a>(template: &'a Yaml, resource: &str) -> &'a str {
@@ -92,7 +100,7 @@ fn the_gateway_may_call_each_function_for_its_routes() {
             let source = text(&permission["SourceArn"]).split_once("${HttpApi}/*/")?.1;
             Some((
                 source.to_owned(),
-                function_name(&template, text(&permission["FunctionName"])).to_owned(),
+                function_name(&template, called(&permission["FunctionName"], "")).to_owned(),
             ))
         })
         .collect();
@@ -382,13 +390,14 @@ fn statements(role: &Yaml) -> Vec<(bool, &Yaml)> {
 fn a_role_names_what_it_may_use_and_has_nothing_outside_a_vpc_that_is_for_one() {
     let template = template();
     let roles: Vec<_> = resources(&template, "AWS::IAM::Role").collect();
-    assert_eq!(roles.len(), 9, "seven functions, the state machine and the proxy");
+    assert_eq!(roles.len(), 10, "seven functions, the state machine, the proxy and CodeDeploy");
     for (is_conditional, statement) in roles.iter().flat_map(|role| statements(role)) {
         let sid = text(&statement["Sid"]);
         let resource = &statement["Resource"];
         let is_all = resource.as_str() == Some("*");
         let knows_no_resource = ["KeepNetworkInterfaces", "NotFromWithin", "SendTraces"];
-        assert!(!is_all || sid == "DeliverLogs" || knows_no_resource.contains(&sid), "{sid}");
+        let is_aws_s = ["DeliverLogs", "LookAtAlarms"].contains(&sid);
+        assert!(!is_all || is_aws_s || knows_no_resource.contains(&sid), "{sid}");
         let is_optional = sid == "ReadEncryptedSecret" || knows_no_resource.contains(&sid);
         assert_eq!(is_conditional, is_optional, "{sid}");
         let all: Vec<_> = match &statement["Action"] {
@@ -411,7 +420,8 @@ fn a_function_logs_in_to_the_database_as_one_role_by_token_or_by_secret() {
     for (name, role) in template["Resources"].as_hash().unwrap() {
         let name = text(name);
         let is_functions = role["Type"].as_str() == Some("AWS::IAM::Role")
-            && !["AIGenerationStateMachineRole", "DatabaseProxyRole"].contains(&name);
+            && !["AIGenerationStateMachineRole", "DatabaseProxyRole", "DeploymentRole"]
+                .contains(&name);
         if !is_functions || name == "MigratorRole" {
             continue;
         }
@@ -432,6 +442,62 @@ fn a_function_logs_in_to_the_database_as_one_role_by_token_or_by_secret() {
         assert_eq!(others.count(), 2, "{name}");
     }
     assert_eq!(users, ["", "", "", "", "_reconciler", "_diagnostics"]);
+}
+
+/// SAM publishes a version for another code or another template, and not for another value of a
+/// parameter: the digest of these does. A value that is missing there would be deployed, and used by
+/// nobody.
+#[test]
+fn a_version_is_published_for_whatever_its_function_is_configured_by() {
+    let template = template();
+    let configuration = &template["Resources"]["Configuration"]["Properties"];
+    let all = &template["Globals"]["Function"];
+    for (value, is) in [
+        (&configuration["Shared"], &all["Environment"]["Variables"]),
+        (&configuration["Architectures"], &all["Architectures"]),
+        (&configuration["Tracing"], &all["Tracing"]),
+        (&configuration["Vpc"], &all["VpcConfig"]),
+    ] {
+        assert!(!is.is_badvalue() && value == is, "{value:?} is not {is:?}");
+    }
+    let mut published = BTreeSet::new();
+    for (name, function) in template["Resources"].as_hash().unwrap() {
+        let properties = &function["Properties"];
+        if properties["AutoPublishAlias"].is_badvalue() {
+            continue;
+        }
+        let name = text(name);
+        assert_eq!(text(&properties["AutoPublishAlias"]), "live", "{name}");
+        assert_eq!(text(&properties["VersionDescription"]), "Configuration.Digest", "{name}");
+        // Lambda publishes nothing where nothing of the function has changed.
+        let description = text(&properties["Description"]);
+        assert!(description.contains("${Configuration.Digest}"), "{name}: {description}");
+        let own = &properties["Environment"]["Variables"];
+        assert!(configuration.as_hash().unwrap().values().any(|it| it == own), "{name}");
+        published.insert(name);
+    }
+    let expected =
+        ["AiGenerationWorker", "AsyncProcessingHandler", "CancelHandler", "RetryHandler"];
+    assert_eq!(published.into_iter().collect::<Vec<_>>(), expected);
+}
+
+/// The worker is called by its alias, and without it by what began before there was one.
+#[test]
+fn the_state_machine_calls_the_worker_that_is_live() {
+    let template = template();
+    let resources = &template["Resources"];
+    let machine = &resources["AIGenerationStateMachine"]["Properties"];
+    assert_eq!(
+        called(&machine["DefinitionSubstitutions"]["WorkerArn"], ".Arn"),
+        "AiGenerationWorker"
+    );
+    let role = &resources["AIGenerationStateMachineRole"]["Properties"];
+    let (_, statement) = statements(role)[0];
+    let [by_alias, as_it_is, reconciler] = &statement["Resource"].as_vec().unwrap()[..] else {
+        panic!("{statement:?}")
+    };
+    assert_eq!(texts(by_alias), ["ByAlias", "AiGenerationWorker.Alias", "AWS::NoValue"]);
+    assert_eq!([text(as_it_is), text(reconciler)], ["AiGenerationWorker.Arn", "Reconciler.Arn"]);
 }
 
 /// Else a deployment would not run it, and its functions meet a schema that they do not know.

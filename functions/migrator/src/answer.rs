@@ -71,16 +71,25 @@ pub(crate) fn to_deployment(order: &Deployment, outcome: &Result<Option<Done>, F
         Err(failure) => ("FAILED", Some(format!("{}: {}", failure.code, failure.cause))),
     };
     let reason: String = reason.unwrap_or_default().chars().take(REASON_LENGTH).collect();
-    let name = order.physical_resource_id.as_deref().unwrap_or(NAME);
     let newest = outcome.iter().flatten().map(|done| done.newest.to_string()).next();
+    answer(order, NAME, status, &reason, &json!({"Newest": newest}))
+}
+
+/// The answer to a deployment that wanted a digest, which versions of the functions are known by.
+pub(crate) fn to_configuration(order: &Deployment, digest: &str) -> Value {
+    answer(order, "configuration", "SUCCESS", "", &json!({"Digest": digest}))
+}
+
+/// With the name that the resource has, or gets.
+fn answer(order: &Deployment, name: &str, status: &str, reason: &str, data: &Value) -> Value {
     json!({
         "Status": status,
         "Reason": reason,
-        "PhysicalResourceId": name,
+        "PhysicalResourceId": order.physical_resource_id.as_deref().unwrap_or(name),
         "StackId": order.stack_id,
         "RequestId": order.request_id,
         "LogicalResourceId": order.logical_resource_id,
-        "Data": {"Newest": newest},
+        "Data": data,
     })
 }
 
@@ -112,6 +121,14 @@ mod tests {
         assert_eq!(answer["Data"]["Newest"], "7");
         let answer = to_deployment(&Deployment::example(Some("older")), &Ok(None));
         assert_eq!(answer["PhysicalResourceId"], "older");
+    }
+
+    #[test]
+    fn a_digest_is_told_as_an_attribute() {
+        let answer = to_configuration(&Deployment::example(None), "0123456789abcdef");
+        assert_eq!(answer["Status"], "SUCCESS");
+        assert_eq!(answer["Data"]["Digest"], "0123456789abcdef");
+        assert_eq!(answer["PhysicalResourceId"], "configuration");
     }
 
     /// `CloudFormation` takes no answer of more than 4,096 bytes.

@@ -1,6 +1,7 @@
 //! `migrator`: brings the database's schema to what this version of the functions expects, when the
 //! stack is deployed (as a custom resource of `CloudFormation`, which the functions wait for), or
-//! when an operator asks.
+//! when an operator asks. It also makes the digest of the functions' configuration that versions of
+//! them are known by.
 //!
 //! | file | holds |
 //! |---|---|

@@ -57,6 +57,12 @@ impl Migrator {
             Ok(Order::Operator { dry_run }) => {
                 Ok(answer::to_operator(&self.migrate(dry_run, time).await))
             }
+            // Nothing of the database is asked, and nothing of it can fail this.
+            Ok(Order::Configuration { order, digest }) => {
+                let answer = answer::to_configuration(&order, &digest);
+                deliver(&order.response_url, &answer).await?;
+                Ok(json!({}))
+            }
             Ok(Order::Deployment(order)) => {
                 let outcome = if order.goes_back() {
                     // Its password may have changed back; but nothing may fail a rollback.

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use shared::process::Failure;
 
 /// One of the things that it can be asked.
@@ -9,6 +10,13 @@ use shared::process::Failure;
 pub(crate) enum Order {
     /// By a deployment, which waits for an answer at an address.
     Deployment(Box<Deployment>),
+    /// By a deployment, which wants a digest of what the template says here.
+    Configuration {
+        /// Who asks.
+        order: Box<Deployment>,
+        /// Of the resource's properties.
+        digest: String,
+    },
     /// By an operator.
     Operator {
         /// Only say what would be applied.
@@ -89,6 +97,19 @@ pub(crate) enum RequestType {
     Delete,
 }
 
+/// The type of the resource that is the functions' configuration.
+const CONFIGURATION: &str = "Custom::Configuration";
+/// So many bytes tell two configurations apart.
+const DIGEST_LENGTH: usize = 8;
+
+/// Of the properties, whatever their order: the values of a map are sorted by its keys.
+fn digest(properties: &Value) -> String {
+    let hash = Sha256::digest(properties.to_string());
+    let first = hash.iter().take(DIGEST_LENGTH);
+    let number = first.fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+    format!("{number:016x}")
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct OperatorOrder {
@@ -111,11 +132,13 @@ impl Order {
             return Err(invalid("this function is behind no API".to_owned()));
         }
         if payload.get("RequestType").is_some() {
-            let deployment = Deployment::deserialize(payload);
-            return deployment
-                .map(Box::new)
-                .map(Self::Deployment)
-                .map_err(|error| invalid(error.to_string()));
+            let order = Deployment::deserialize(payload).map(Box::new);
+            let order = order.map_err(|error| invalid(error.to_string()))?;
+            return Ok(if payload["ResourceType"] == CONFIGURATION {
+                Self::Configuration { order, digest: digest(&payload["ResourceProperties"]) }
+            } else {
+                Self::Deployment(order)
+            });
         }
         if !payload.is_object() {
             return Err(invalid("this is no JSON object".to_owned()));
@@ -170,6 +193,26 @@ mod tests {
         assert!(!migrates("20261201000015", "20261127000014"));
         assert!(migrates("20261127000014", "20261201000015"));
         assert!(migrates("20261127000014", "20261127000014"), "another secret, for example");
+    }
+
+    #[test]
+    fn a_digest_is_of_the_values_and_not_of_their_order() {
+        let digest = |properties: &str| {
+            let payload = json!({
+                "RequestType": "Update", "ResponseURL": "u", "StackId": "s", "RequestId": "r",
+                "LogicalResourceId": "l", "ResourceType": "Custom::Configuration",
+                "ResourceProperties": serde_json::from_str::<Value>(properties).unwrap(),
+            });
+            match Order::read(&payload).unwrap() {
+                Order::Configuration { digest, .. } => digest,
+                other => unreachable!("{other:?}"),
+            }
+        };
+        let one = digest(r#"{"Shared": {"A": "1", "B": "2"}, "Vpc": {"SubnetIds": ["s"]}}"#);
+        assert!(one.len() == 16 && one.chars().all(|digit| digit.is_ascii_hexdigit()), "{one}");
+        assert_eq!(one, digest(r#"{"Vpc": {"SubnetIds": ["s"]}, "Shared": {"B": "2", "A": "1"}}"#));
+        assert_ne!(one, digest(r#"{"Shared": {"A": "1", "B": "3"}, "Vpc": {"SubnetIds": ["s"]}}"#));
+        assert_ne!(one, digest(r#"{"Shared": {"A": "1", "B": "2"}}"#));
     }
 
     #[test]
