@@ -36,7 +36,7 @@ VARIANTS = {
     # All that a careful reviewer may switch on: AWS's own rules are held against this one.
     "careful": {
         "Database": "create", "DatabaseLogin": "iam", "DatabaseProxy": "create", "Deployment": "Linear10PercentEvery3Minutes",
-        "Tracing": "true", "AlarmEmail": "a@example.com", "LogRetentionDays": "365", "MultiFactor": "ON", "ThreatProtection": "ENFORCED",
+        "Tracing": "true", "AlarmEmail": "a@example.com", "LogRetentionDays": "365", "LogProtection": "true", "MultiFactor": "ON", "ThreatProtection": "ENFORCED",
         "DomainName": "api.example.com", "CertificateArn": CERTIFICATE, "HostedZoneId": "Z1",
     },
     **{each: {**RDS, "Deployment": each, "ApiProvisionedConcurrency": "2"} for each in IN_STEPS},
