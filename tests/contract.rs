@@ -445,8 +445,8 @@ fn a_function_logs_in_to_the_database_as_one_role_by_token_or_by_secret() {
 }
 
 /// SAM publishes a version for another code or another template, and not for another value of a
-/// parameter: the digest of these does. A value that is missing there would be deployed, and used by
-/// nobody.
+/// parameter: the digest of these does. A value that is missing there would be deployed, and used
+/// by nobody.
 #[test]
 fn a_version_is_published_for_whatever_its_function_is_configured_by() {
     let template = template();

@@ -36,7 +36,8 @@ VARIANTS = {
     # All that a careful reviewer may switch on: AWS's own rules are held against this one.
     "careful": {
         "Database": "create", "DatabaseLogin": "iam", "DatabaseProxy": "create", "Deployment": "Linear10PercentEvery3Minutes",
-        "Tracing": "true", "AlarmEmail": "a@example.com", "LogRetentionDays": "365", "LogProtection": "true", "MultiFactor": "ON", "ThreatProtection": "ENFORCED",
+        "Tracing": "true", "AlarmEmail": "a@example.com", "LogRetentionDays": "365", "LogProtection": "true",
+        "MultiFactor": "ON", "ThreatProtection": "ENFORCED",
         "DomainName": "api.example.com", "CertificateArn": CERTIFICATE, "HostedZoneId": "Z1",
     },
     **{each: {**RDS, "Deployment": each, "ApiProvisionedConcurrency": "2"} for each in IN_STEPS},
@@ -83,7 +84,8 @@ def calls(resources, deployment):
         if called != expected:
             yield f"{integration} calls {called}"
         permitted = [it for it in permissions if it["FunctionName"] == ({"Ref": f"{function}Aliaslive"} if by_alias else {"Ref": function})]
-        routes = [it["RouteKey"] for it in of_type(resources, "AWS::ApiGatewayV2::Route").values() if f"${{{integration}}}" in str(it["Target"])]
+        all_routes = of_type(resources, "AWS::ApiGatewayV2::Route").values()
+        routes = [it["RouteKey"] for it in all_routes if f"${{{integration}}}" in str(it["Target"])]
         if len(permitted) != len(routes):
             yield f"{integration} has {len(routes)} routes, and {len(permitted)} permissions for what it calls"
     worker = {"Ref": "AiGenerationWorkerAliaslive"} if by_alias else {"Fn::GetAtt": ["AiGenerationWorker", "Arn"]}
