@@ -94,7 +94,7 @@ impl Everything {
     /// Who ends, starts what waits: the cancel handler here, and a worker there.
     async fn start_what_waits(&self) {
         self.operate(json!({"action": "limit", "calls": 1, "by": "policy"})).await;
-        let (first, running) = self.submit("取り消される目標", 60_000).await;
+        let (first, running) = self.submit("取り消される目標", 110_000).await;
         self.is_asking(&first, &running).await;
         let (second, waiting) = self.submit("待っている目標", 1_000).await;
         // A worker starts somebody at its end who waited when it began.
@@ -131,7 +131,7 @@ impl Everything {
     /// What a pause held the reconciler starts, and what was ended by hand it stops.
     async fn start_and_stop_by_sweep(&self) {
         self.operate(json!({"action": "pause", "by": "policy"})).await;
-        let (user, id) = self.submit("掃除で止まる目標", 60_000).await;
+        let (user, id) = self.submit("掃除で止まる目標", 110_000).await;
         self.operate(json!({"action": "resume", "by": "policy"})).await;
         self.is_asking(&user, &id).await;
         self.sql(

@@ -75,6 +75,8 @@ impl Second {
             ("DatabaseOwnerSecretArn", owner.to_owned()),
             ("DatabasePort", url.port().unwrap().to_string()),
             ("DatabaseUser", self.role()),
+            // As the local stack: its gateway shifts no alias in steps.
+            ("Deployment", "Unversioned".to_owned()),
             ("LogRetentionDays", "1".to_owned()),
             ("NamePrefix", PREFIX.to_owned()),
             ("SavedQueries", "false".to_owned()),
