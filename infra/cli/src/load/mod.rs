@@ -188,8 +188,9 @@ async fn load(bounds: Bounds, api: &Api, tokens: &[String]) -> Result<Measured> 
         user.work(api, &run, first, bounds.every)
     })));
     tokio::select! {
-        _ = &mut work => {}
-        never = watch(&run, begun) => never,
+        // Signals are listened to before the first job is asked for: who interrupts just then would
+        // end this program where it stands, and leave that job to run.
+        biased;
         interrupted = stack::unless_interrupted(pending::<()>()) => {
             interrupted?;
             run.is_stopped.set(true);
@@ -197,6 +198,8 @@ async fn load(bounds: Bounds, api: &Api, tokens: &[String]) -> Result<Measured> 
             // What is quickly answered need not be asked for again.
             let _ = timeout(QUICK, work.as_mut()).await;
         }
+        _ = &mut work => {}
+        never = watch(&run, begun) => never,
     }
     drop(work);
     let lasted = begun.elapsed();
