@@ -13,9 +13,6 @@ use crate::{
     worker::{StepError, Worker},
 };
 
-/// Percent while the model writes.
-const ASKED: i16 = 50;
-
 /// What the history notes of the completion.
 #[derive(Serialize)]
 struct CompletionDetail<'a> {
@@ -35,9 +32,6 @@ impl<G: StoredGeneration> Worker<G> {
         };
         if root.occupied && !G::replace(params) {
             return fail(ErrorCode::TargetNotEmpty, "the target has come to have children");
-        }
-        if !self.store.raise_progress(*id, *attempt, ASKED, self.clock.now()).await? {
-            return self.fenced(*id, (*attempt).into()).await;
         }
         let calls = Calls::default();
         let asking = Asking { until: *until, with_others: false };

@@ -7,6 +7,10 @@ use uuid::Uuid;
 use super::{Store, find::parse_stored_name};
 use crate::process::{Failure, ProcessId, ProcessType, Status, UserId, admission::MODEL_RESTS_FOR};
 
+/// Percent that a process of one model call shows while the model writes. Told by the claim itself:
+/// the call follows at once, and a statement of its own would be one more commit to wait for.
+const ASKED: i16 = 50;
+
 /// What a worker learns when it begins.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Claim {
@@ -39,7 +43,8 @@ impl Store {
     /// Begins an attempt on the process: it is PROCESSING from now on, and older attempts are
     /// fenced off. If the current attempt has planned batches, this is a repeat, by a message that
     /// came late or by hand: it gets the same plan and changes nothing, because a new attempt would
-    /// fence off the batches that are running.
+    /// fence off the batches that are running. A process of one call is half done from now on; the
+    /// progress never falls, and never reaches 100 before the process completes.
     ///
     /// # Errors
     /// When the database fails.
@@ -66,7 +71,11 @@ impl Store {
                     execution_arn = COALESCE(process.execution_arn, $2),
                     -- Whoever was started without being admitted is counted all the same.
                     admitted_at = COALESCE(process.admitted_at, $3),
-                    share = GREATEST(process.share, 1)
+                    share = GREATEST(process.share, 1),
+                    progress = CASE process.planned_calls
+                        WHEN 1 THEN LEAST(GREATEST(process.progress, $5), 99)
+                        ELSE process.progress
+                    END
                 FROM before
                 WHERE process.id = before.id
                   AND before.status IN ('PENDING', 'PROCESSING')
@@ -99,6 +108,7 @@ impl Store {
             execution_arn,
             now,
             now - MODEL_RESTS_FOR,
+            ASKED,
         )
         .fetch_optional(&mut *connection)
         .await?;

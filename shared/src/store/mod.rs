@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `submit`, `start` | a process is accepted, and its execution started |
 //! | `admit`, `capacity` | who waits is admitted; limits, pause, what throttling makes of them |
-//! | `claim`, `progress`, `standing` | a worker begins, gets on, looks whether it still may |
+//! | `claim`, `standing` | a worker begins, looks whether it still may |
 //! | `batch`, `stage`, `staged` | a process with several targets: batches, outputs, reading them |
 //! | `request_batch/` | many requests at once: looking, accepting, reading, cancelling |
 //! | `generation` | the seam to the tables of a kind; `chart/` is the Mandala chart's |
@@ -62,7 +62,6 @@ mod health;
 mod history;
 mod migrate;
 mod poll;
-mod progress;
 mod rate_limit;
 mod reconcile;
 mod request_batch;

@@ -32,7 +32,7 @@ async fn every_change_makes_a_new_version(_: PgPoolOptions, options: PgConnectOp
     fixture.store.claim(id(1), None, at(1)).await.unwrap();
     versions.push(version().await);
     // The time that is noted does not move: the version does all the same.
-    fixture.store.raise_progress(id(1), 1, 50, at(1)).await.unwrap();
+    fixture.store.claim(id(1), None, at(1)).await.unwrap();
     versions.push(version().await);
     fixture.sql("UPDATE processing_state SET status = 'FAILED', completed_at = now()").await;
     versions.push(version().await);

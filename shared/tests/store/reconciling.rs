@@ -95,7 +95,7 @@ async fn a_mend_leaves_what_a_worker_has_written_meanwhile(
     fixture.in_status(1, Status::Processing).await;
     fixture.sql("UPDATE processing_state SET progress = -5").await;
     let row = facts(&fixture, 1).await;
-    assert!(fixture.store.raise_progress(id(1), 1, 50, at(4)).await.unwrap());
+    fixture.store.claim(id(1), None, at(4)).await.unwrap();
     assert_eq!(
         fixture.store.mend(&row, Rule::R12, Mend::Progress(0), at(9)).await.unwrap(),
         Repaired::Moved

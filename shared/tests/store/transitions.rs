@@ -6,7 +6,13 @@ use shared::{
     store::{Claim, Completion, Ended, Standing},
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use test_kit::{Fixture, at, goal, id, user};
+use test_kit::{Fixture, at, goal, id, planned, user, uuid};
+
+/// Whether the attempt may write down what it has planned.
+async fn plan(fixture: &Fixture, number: u128, attempt: i32) -> bool {
+    let batches = [(uuid(0xba7c), planned(1_000)).into()];
+    fixture.store.plan_batches(id(number), attempt, 8, &batches, at(9)).await.unwrap()
+}
 
 /// Makes the move; whether the store says that it was made.
 async fn make(fixture: &Fixture, number: u128, transition: Transition) -> bool {
@@ -22,7 +28,7 @@ async fn make(fixture: &Fixture, number: u128, transition: Transition) -> bool {
             store.claim(id(number), Some("arn"), at(9)).await.unwrap(),
             Claim::Claimed { .. }
         ),
-        Transition::Progress => store.raise_progress(id(number), attempt, 50, at(9)).await.unwrap(),
+        Transition::Progress => plan(fixture, number, attempt).await,
         Transition::Complete => {
             fixture.complete(number, attempt, &goal()).await == Completion::Completed
         }
@@ -108,7 +114,7 @@ async fn a_newer_attempt_fences_off_the_older(_: PgPoolOptions, options: PgConne
         Claim::Claimed { attempt: 2, .. }
     ));
     assert_eq!(fixture.store.standing(id(1), 1.into()).await.unwrap(), Standing::Overtaken);
-    assert!(!fixture.store.raise_progress(id(1), 1, 50, at(6)).await.unwrap());
+    assert!(!plan(&fixture, 1, 1).await);
     assert_eq!(fixture.complete(1, 1, &goal()).await, Completion::Fenced);
     assert_eq!((fixture.count("goals").await, fixture.count("sub_goals").await), (0, 0));
     assert_eq!(fixture.complete(1, 2, &goal()).await, Completion::Completed);
@@ -121,10 +127,15 @@ async fn progress_never_falls_and_never_reaches_100_before_the_end(
 ) {
     let fixture = Fixture::new(options).await;
     fixture.in_status(1, Status::Processing).await;
-    for (raise, shown) in [(50, 50), (30, 50), (130, 99), (-5, 99)] {
-        assert!(fixture.store.raise_progress(id(1), 1, raise, at(5)).await.unwrap());
+    for (before, shown) in [(0, 50), (50, 50), (70, 70), (130, 99), (-5, 50)] {
+        fixture.sql(&format!("UPDATE processing_state SET progress = {before}")).await;
+        fixture.store.claim(id(1), None, at(5)).await.unwrap();
         assert_eq!(fixture.process(1).await.summary.progress, shown);
     }
+    // One of several calls is not half done when it begins.
+    fixture.sql("UPDATE processing_state SET planned_calls = 2, progress = 0").await;
+    fixture.store.claim(id(1), None, at(6)).await.unwrap();
+    assert_eq!(fixture.process(1).await.summary.progress, 0);
 }
 
 #[sqlx::test(migrations = "../infra/migrations")]
