@@ -187,7 +187,7 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
         Verb::Submit(args) => return submit::run(&args, instance).await,
         Verb::Operate(verb) => return operate::run(&verb, &cli.place, instance).await,
         Verb::Test(args) => return stack::test(&args, &reporter).await,
-        Verb::Bench(bench) => bench::run(&bench, instance, &reporter).await?,
+        Verb::Bench(bench) => return bench::run(&bench, instance, &reporter).await,
         Verb::Simulate(args) => return simulate::run(&args),
         Verb::Migrate { database_url, dry_run } => {
             // A stack that only the shell names gives way to a database that is named.
