@@ -4,9 +4,11 @@
 use serde_json::{Value, json};
 use shared::{
     chart::{Chart, ChartParams, Level, Params, Part, PartParams, Rows},
-    process::{Actor, ErrorCode, ProcessError, Status},
+    process::{Actor, Ending, ErrorCode, EventKind, ProcessError, Status},
+    reconcile::Rule,
     store::{
-        BatchClaim, Claim, Fence, Retry, Staging, StagingProgress, Standing, Submission, Submitted,
+        BatchClaim, Claim, EndingNote, Fence, Repaired, Retry, Staging, StagingProgress, Standing,
+        Submission, Submitted,
     },
     use_case::{Finish, finish},
 };
@@ -404,4 +406,29 @@ async fn a_whole_chart_is_stored_with_its_goal_in_one_step(
     assert_eq!(counts, [1, 8, 64, 64]);
     let result = fixture.process(2).await.result.unwrap();
     assert_eq!(result["subGoals"][7]["actions"][7]["tasks"][0]["title"], "作業");
+}
+
+/// Found by the model of the protocol (docs/protocol.md, `ReadyCompared`): a sweep has read the
+/// row, and when it sees that the execution has succeeded, the last target has been staged.
+#[sqlx::test(migrations = "../infra/migrations")]
+async fn what_has_become_whole_since_it_was_seen_is_not_ended_for_what_was_missing(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let fixture = with_sub_goals(options).await;
+    let (fence, _) = begun(&fixture, 2).await;
+    for n in 0..7 {
+        stage(&fixture, 2, fence, SUB_GOALS + n, &actions(20_000 + 10 * n)).await.unwrap();
+    }
+    let seen = fixture.store.rows_of(&[id(2)]).await.unwrap().remove(0);
+    assert!(!seen.result_ready);
+    stage(&fixture, 2, fence, SUB_GOALS + 7, &actions(20_070)).await.unwrap();
+
+    let ending = Ending::Failed(ProcessError::new(ErrorCode::ResultMissing, "test"));
+    let note = EndingNote { rule: Rule::R4, kind: EventKind::Repaired, execution: "SUCCEEDED" };
+    let ended = fixture.store.end_seen(&seen, &ending, note, at(9)).await.unwrap();
+    assert_eq!(ended, Repaired::Moved);
+
+    let finished = finish::<Chart>(&fixture.store, id(2), Actor::Reconciler, at(10)).await;
+    assert_eq!(finished.unwrap(), Finish::Ended(Status::Completed));
 }

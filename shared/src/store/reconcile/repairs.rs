@@ -48,7 +48,8 @@ pub(super) const fn repaired(done: bool) -> Repaired {
 }
 
 impl Store {
-    /// Ends the active process `row`.
+    /// Ends the active process `row`, if it is as it was seen: its status, its attempt, and whether
+    /// all that it should generate is stored.
     ///
     /// # Errors
     /// When the database fails.
@@ -79,6 +80,10 @@ impl Store {
                   AND status = $2
                   AND attempt = $3
                   AND status IN ('PENDING', 'PROCESSING')
+                  -- Its last target may have been staged since.
+                  AND (result IS NOT NULL
+                       OR (status = 'PROCESSING' AND COALESCE(targets_done >= targets, false))
+                      ) = $9
                 FOR UPDATE
             ), ended AS (
                 UPDATE processing_state process
@@ -106,6 +111,7 @@ impl Store {
             now,
             note.kind.as_str(),
             detail,
+            row.result_ready,
         )
         .fetch_one(&mut *connection)
         .await?;
