@@ -312,18 +312,16 @@ impl<G: StoredGeneration> Worker<G> {
         let staging =
             Staging { target_id: G::id(target), output: output.as_ref(), settles, usage: &usage };
         let (store, now) = (&self.store, self.clock.now());
-        let open = batch.open.get() - settles;
-        batch.open.set(open);
-        let staged =
-            store.stage_or_read_back(batch.id, batch.fence, &staging, open.max(0), now).await;
+        // What others are staging at this moment is open until it is known to be staged: if it
+        // fails, the batch must still have a call for it.
+        let open = (batch.open.get() - settles).max(0);
+        let staged = store.stage_or_read_back(batch.id, batch.fence, &staging, open, now).await;
         let (outcome, before) = match staged {
-            Err(failure) => {
-                batch.open.set(batch.open.get() + settles);
-                return TargetOutcome::Failed(failure);
-            }
+            Err(failure) => return TargetOutcome::Failed(failure),
             Ok(None) => return TargetOutcome::Fenced,
             Ok(Some(staged)) => staged,
         };
+        batch.open.set(batch.open.get() - settles);
         let StageOutcome { progress, slots, given_back, .. } = outcome;
         batch.got_on.set(true);
         if let Some(slots) = slots {

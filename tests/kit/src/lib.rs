@@ -6,6 +6,7 @@
 //! | `fixed` | the time of every test, and ids and users by number and name |
 //! | `chart` | a goal, params, and rows of each level |
 //! | `engine` | Step Functions as far as starting and stopping goes |
+//! | `model` | Bedrock that answers every question alike |
 //! | `fixture` | a store, processes in any status, and a dump of all tables |
 //! | `role` | the roles that functions have in production |
 //!
@@ -23,6 +24,7 @@ mod chart;
 mod engine;
 mod fixed;
 mod fixture;
+mod model;
 mod role;
 
 pub use self::{
@@ -33,5 +35,6 @@ pub use self::{
     engine::Engine,
     fixed::{at, id, user, uuid},
     fixture::Fixture,
+    model::models_that_answer,
     role::{as_role, superuser},
 };

@@ -32,6 +32,8 @@ use sqlx::{
 use test_kit::{Fixture, actions, as_role, at, goal, id, plenty, submission, tasks, usage, uuid};
 use uuid::Uuid;
 
+mod failing;
+
 use crate::{
     limits::WorkLimits,
     step::StepOutput,
