@@ -1,13 +1,17 @@
 //! Times and dates as clients write them, within the years that every part of the product can hold:
 //! Postgres knows years before the first, and chrono years after 9999, which RFC 3339 cannot write.
 
-use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
 
-/// The time that `text` is in RFC 3339, within the years 1–9999 in UTC.
+/// The time that `text` is in RFC 3339, within the years 1–9999 in UTC. A second 60 there is only
+/// at the end of a day in UTC; the parser would take one in every minute.
 #[must_use]
 pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
+    const SECOND: u32 = 1_000_000_000;
     let time = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
-    (1..=9999).contains(&time.year()).then_some(time)
+    let is_second_60 = time.nanosecond() >= SECOND;
+    let is_possible = !is_second_60 || (time.hour(), time.minute()) == (23, 59);
+    ((1..=9999).contains(&time.year()) && is_possible).then_some(time)
 }
 
 /// The date that `text` is, as four digits, two and two, within the years 1–9999. The parser of
@@ -46,6 +50,15 @@ mod tests {
             "",
         ] {
             assert_eq!(parse_day(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_second_60_is_only_at_the_end_of_a_day_in_utc() {
+        assert!(parse_time("2016-12-31T23:59:60Z").is_some());
+        assert!(parse_time("2017-01-01T08:59:60.5+09:00").is_some());
+        for text in ["2030-01-01T00:00:60Z", "2030-01-01T23:59:60+09:00", "2030-01-01T23:58:60Z"] {
+            assert_eq!(parse_time(text), None, "{text}");
         }
     }
 

@@ -1,5 +1,5 @@
-//! What comes through the door, against a real Postgres: the rate limit, and what repeats a
-//! request.
+//! What comes through the door, against a real Postgres: the rate limit, what repeats a request,
+//! and whether the published document says of a body what the functions say.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -7,6 +7,7 @@
     reason = "a test that meets the unexpected should stop at once"
 )]
 
+mod agreeing;
 mod rate_limit;
 mod repeats;
 mod shapes;

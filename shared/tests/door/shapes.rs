@@ -49,7 +49,7 @@ fn answer(event: Value) -> (Option<u64>, Option<String>) {
     (answer["statusCode"].as_u64(), envelope["error"]["code"].as_str().map(str::to_owned))
 }
 
-fn any_json() -> impl Strategy<Value = Value> {
+pub fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
