@@ -91,6 +91,13 @@ impl Double {
         });
     }
 
+    /// The execution of `id` has failed by this error.
+    pub(super) fn fails_by(&self, id: ProcessId, error: &str, cause: &str, started: DateTime<Utc>) {
+        let (error, cause) = (Some(error.to_owned()), Some(cause.to_owned()));
+        let run = Run { status: "FAILED", error, cause, started };
+        self.state(|state| state.executions.insert(id.to_string(), run));
+    }
+
     pub(super) fn status(&self, id: ProcessId) -> Option<&'static str> {
         self.state(|state| state.executions.get(&id.to_string()).map(|run| run.status))
     }

@@ -12,6 +12,7 @@ mod interrupted;
 mod invocations;
 mod leftovers;
 mod measured;
+mod museum;
 mod restored;
 mod retention;
 mod waiting;
