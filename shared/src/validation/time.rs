@@ -3,12 +3,14 @@
 
 use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
 
-/// The time that `text` is in RFC 3339, within the years 1–9999 in UTC. A second 60 there is only
-/// at the end of a day in UTC; the parser would take one in every minute.
+/// The time that `text` is in RFC 3339, within the years 1–9999 in UTC, with a `T` between date and
+/// time. A second 60 there is only at the end of a day in UTC. The parser would take a space, and a
+/// second 60 in every minute.
 #[must_use]
 pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     const SECOND: u32 = 1_000_000_000;
-    let time = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
+    let has_t = matches!(text.as_bytes().get("2030-01-01".len()), Some(b'T' | b't'));
+    let time = DateTime::parse_from_rfc3339(text).ok().filter(|_| has_t)?.to_utc();
     let is_second_60 = time.nanosecond() >= SECOND;
     let is_possible = !is_second_60 || (time.hour(), time.minute()) == (23, 59);
     ((1..=9999).contains(&time.year()) && is_possible).then_some(time)
@@ -73,6 +75,7 @@ mod tests {
             "10000-01-01T00:00:00Z",
             "-0001-01-01T00:00:00Z",
             "2026-01-01",
+            "2026-01-01 00:00:00Z",
         ] {
             assert_eq!(parse_time(text), None, "{text}");
         }

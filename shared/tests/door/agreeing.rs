@@ -10,7 +10,7 @@ use proptest::{
     collection,
     prelude::*,
     sample::{self, Index},
-    test_runner::{Config, FileFailurePersistence, TestCaseResult},
+    test_runner::{Config, FileFailurePersistence, RngSeed, TestCaseResult},
 };
 use serde_json::{Map, Value, json};
 use shared::{
@@ -256,7 +256,7 @@ fn config() -> Config {
         Some(Box::new(FileFailurePersistence::Direct(KEPT)));
     let mut config = Config { failure_persistence, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
-        config.cases = 1_000;
+        (config.cases, config.rng_seed) = (1_000, RngSeed::Fixed(13));
     }
     config
 }

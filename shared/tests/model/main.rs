@@ -6,7 +6,7 @@
 //! | `step` | an operation, and how lists of them are made up |
 //! | `reference` | the rules, and a process as they have it |
 //! | `capacity` | what admission may do, and what it must |
-//! | `real` | the same operation on the store, and what its row is then |
+//! | `real`, `acting` | the same operation on the store, and what its row is then |
 //!
 //! A run makes up the same few lists each time. With `PROPTEST_CASES` it makes up as many as that,
 //! new ones each time; whatever fails is made smaller, printed, and its seed is kept in
@@ -18,6 +18,7 @@
     reason = "a test that meets the unexpected should stop at once"
 )]
 
+mod acting;
 mod capacity;
 mod real;
 mod reference;

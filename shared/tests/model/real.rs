@@ -3,19 +3,20 @@
 use serde_json::json;
 use shared::{
     chart::{Chart, Params},
-    process::{Actor, Ending, ErrorCode, EventKind, PlannedTarget, ProcessError, ProcessId, Terms},
+    process::{Actor, Ending, ErrorCode, EventKind, ProcessError, ProcessId, Terms},
     reconcile::{ProcessFacts, Rule},
     store::{
-        BatchClaim, Claim, Completion, Ended, EndingNote, Fence, NewLimits, NewRows, PlannedBatch,
-        Repaired, SetBy, Staging, Store, Submission, Submitted,
+        BatchClaim, Claim, Completion, EndingNote, Fence, NewLimits, NewRows, Repaired, SetBy,
+        Staging, Store, Submission, Submitted,
     },
 };
 use test_kit::{Fixture, at, goal_numbered, id, sub_goals, submission, usage, user, uuid};
 use uuid::Uuid;
 
 use crate::{
+    acting::{cancel, end, plan},
     reference::{Process, Reference},
-    step::{By, Move, Step, Way},
+    step::{Move, Step},
 };
 
 /// What was answered.
@@ -76,11 +77,11 @@ fn goal_id(number: usize) -> u128 {
     0x90a1_0000 + u128::try_from(number).unwrap()
 }
 
-fn batch_id(process: usize, number: usize) -> Uuid {
+pub fn batch_id(process: usize, number: usize) -> Uuid {
     uuid(0xba7c_0000 + u128::try_from(1_000 * process + number).unwrap())
 }
 
-fn name(number: usize) -> String {
+pub fn name(number: usize) -> String {
     format!("user-{number}")
 }
 
@@ -287,53 +288,5 @@ impl<'a> Real<'a> {
         .await
         .unwrap();
         if left == (0, 0, 0, 0) { Ok(()) } else { Err(format!("at the end is left: {left:?}")) }
-    }
-}
-
-/// Batches of two targets each that share the calls of the process.
-fn plan(process: usize, first: usize, count: usize, share: i32, more: i16) -> Vec<PlannedBatch> {
-    let share = i16::try_from(share.max(1)).unwrap();
-    let count_of_slots = i16::try_from(count).unwrap();
-    (0..count)
-        .map(|n| {
-            let at = i16::try_from(n).unwrap();
-            let slots = share / count_of_slots + i16::from(at < share % count_of_slots);
-            let target = |n: usize| PlannedTarget { id: uuid(n.try_into().unwrap()), weight: 1 };
-            PlannedBatch {
-                id: batch_id(process, first + n),
-                targets: vec![target(2 * n), target(2 * n + 1)],
-                slots,
-                // One without a slot is left alone, or it would take one when it is claimed.
-                wants: if slots == 0 { 0 } else { slots + more },
-            }
-        })
-        .collect()
-}
-
-async fn end(store: &Store, one: ProcessId, way: Way) -> Answer {
-    let error = ProcessError::new(ErrorCode::AiError, "test");
-    let ending = match way {
-        Way::Failed => Ending::Failed(error),
-        Way::TimedOut => Ending::TimedOut(error),
-    };
-    match store.end(one, &ending, Actor::Worker, at(9)).await.unwrap() {
-        Ended::Now(_) => Answer::Done,
-        Ended::Before(_) => Answer::Ended,
-        Ended::Missing => Answer::Missing,
-    }
-}
-
-async fn cancel(store: &Store, one: ProcessId, known: Option<&Process>, by: By) -> Answer {
-    let owner = known.map_or(0, |process| process.user);
-    let (whose, actor) = match by {
-        By::Owner => (Some(user(&name(owner))), Actor::User),
-        By::OtherUser => (Some(user("somebody else")), Actor::User),
-        By::Operator => (None, Actor::Operator),
-    };
-    match store.cancel(one, whose.as_ref(), None, actor, at(9)).await.unwrap() {
-        None => Answer::Missing,
-        Some(cancelling) if cancelling.cancelled => Answer::Done,
-        Some(_) if by == By::OtherUser => Answer::NotTheirs,
-        Some(_) => Answer::Ended,
     }
 }
