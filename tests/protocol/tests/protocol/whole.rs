@@ -24,7 +24,7 @@ pub fn explore(world: World) -> Arc<Met> {
     let model = Protocol::from(world.instance);
     let met = Arc::clone(&model.met);
     let checker = model.checker().threads(2).spawn_bfs().join();
-    // Not by `println`, of which a test that passes shows nothing: the counts are what one looks for.
+    // Not by `println`, of which a test that passes shows nothing.
     let _ = writeln!(
         std::io::stdout(),
         "{}: {} states, {} steps, at most {} in a row, {:.1} s",
