@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, PgConnection, migrate::MigrateError};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
+    adoption,
     config::Pooling,
     connection::{Credentials, Limits, Opener, state},
     schema::{self, MIGRATIONS, Schema},
@@ -17,9 +18,9 @@ use crate::process::{ErrorCode, Failure};
 /// waits too, so this is what a migration may hold up of the functions' work at once.
 const LOCK_WAIT: Duration = Duration::from_secs(3);
 /// How long it holds back before it asks for the lock again.
-const LOCK_PAUSE: Duration = Duration::from_secs(5);
+pub(super) const LOCK_PAUSE: Duration = Duration::from_secs(5);
 /// What the server has to end a statement, before the caller's own time is over.
-const MARGIN: Duration = Duration::from_secs(5);
+pub(super) const MARGIN: Duration = Duration::from_secs(5);
 /// How long connecting may take: a server that sleeps takes a quarter of a minute to wake up.
 pub(super) const CONNECT: Duration = Duration::from_secs(30);
 
@@ -56,7 +57,9 @@ impl SchemaOwner {
     /// As there, but for what applying meets.
     pub async fn plan(&self) -> Result<Migrated, Failure> {
         let mut connection = self.connection(CONNECT).await?;
-        planned(&applied(&mut connection).await?)
+        let schema = applied(&mut connection).await?;
+        adoption::is_no_apps(&mut connection, &schema).await?;
+        planned(&schema)
     }
 
     /// Applies what is not applied yet, in order, each in a transaction of its own. Whoever else
@@ -65,12 +68,15 @@ impl SchemaOwner {
     ///
     /// # Errors
     /// `INTERNAL_ERROR` when a migration's text was changed after it was applied, or was begun and
-    /// did not end; `DATABASE_ERROR` when one cannot be applied within `time`: what came before it
+    /// did not end, or when the database has tables of these names already and none of ours (see
+    /// [`Self::adopt`]); `DATABASE_ERROR` when one cannot be applied within `time`: what came before it
     /// stays applied. `DATABASE_CONNECTION_ERROR` when the database cannot be reached.
     pub async fn migrate(&self, time: Duration) -> Result<Migrated, Failure> {
         let until = Instant::now() + time.saturating_sub(MARGIN);
         let mut connection = self.connection(time.saturating_sub(MARGIN)).await?;
-        let plan = planned(&applied(&mut connection).await?)?;
+        let schema = applied(&mut connection).await?;
+        adoption::is_no_apps(&mut connection, &schema).await?;
+        let plan = planned(&schema)?;
         if plan.applied.is_empty() {
             // Whoever may not make tables is not asked to.
             return Ok(plan);
@@ -112,19 +118,22 @@ impl SchemaOwner {
 }
 
 /// The migrations beside ours; a database that has none yet is empty.
-async fn applied(connection: &mut PgConnection) -> Result<Schema, Failure> {
+pub(super) async fn applied(connection: &mut PgConnection) -> Result<Schema, Failure> {
+    let is_there = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
     let select = "SELECT version, checksum, success FROM _sqlx_migrations ORDER BY version";
-    let rows = match sqlx::query_as::<_, (i64, Vec<u8>, bool)>(select).fetch_all(connection).await {
-        Err(error) if state(&error).as_deref() == Some("42P01") => Vec::new(),
-        rows => rows?,
-    };
-    let rows: Vec<_> = rows.into_iter().map(schema::Applied::from).collect();
+    let mut rows: Vec<(i64, Vec<u8>, bool)> = Vec::new();
+    if sqlx::query_scalar(is_there).fetch_one(&mut *connection).await? {
+        rows = sqlx::query_as(select).fetch_all(connection).await?;
+    }
+    // An app that uses sqlx too has its own there.
+    let rows = rows.into_iter().filter(|(version, ..)| adopt::is_ours(*version));
+    let rows: Vec<_> = rows.map(schema::Applied::from).collect();
     let ours: BTreeMap<_, _> = schema::ours().collect();
     Ok(schema::compare(&rows, &ours))
 }
 
 /// What is to be applied, unless what was applied is not what we know.
-fn planned(schema: &Schema) -> Result<Migrated, Failure> {
+pub(super) fn planned(schema: &Schema) -> Result<Migrated, Failure> {
     if let Some(version) = schema.changed.first() {
         return Err(changed(*version));
     }
@@ -149,13 +158,13 @@ fn half_applied(version: i64) -> Failure {
     ))
 }
 
-fn too_long() -> Failure {
+pub(super) fn too_long() -> Failure {
     let cause = "the migrations take longer than a deployment may: apply them by hand, by \
                  cargo aigen migrate";
     Failure::new(ErrorCode::DatabaseError, cause)
 }
 
-fn is_locked_out(error: &MigrateError) -> bool {
+pub(super) fn is_locked_out(error: &MigrateError) -> bool {
     let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
         return false;
     };
@@ -164,7 +173,7 @@ fn is_locked_out(error: &MigrateError) -> bool {
 
 /// What kept a migration from being applied. The server's own words are told: what a migration says
 /// is known, and holds nothing that a user wrote.
-fn explained(error: MigrateError) -> Failure {
+pub(super) fn explained(error: MigrateError) -> Failure {
     match error {
         MigrateError::VersionMismatch(version) => changed(version),
         MigrateError::Dirty(version) => half_applied(version),

@@ -21,6 +21,7 @@
 //! | `candidates` | for operators: what is cancelled or retried together |
 //! | `flow`, `sessions`, `schema` | for operators: whether work flows, who blocks, migrations |
 //! | `migrate` | the schema's owner: applying migrations |
+//! | `adoption` | the same, where an app has tables of these names already (`adopt`, a crate) |
 //! | `roles`, `rights` | the same: letting roles in; what each may do |
 //! | `statements` | for operators: what the database spends its time on |
 //!
@@ -43,6 +44,7 @@
 //! 5. Run `cargo aigen prepare` and commit `.sqlx`. Add a test in `shared/tests/store/`.
 
 mod admit;
+mod adoption;
 mod batch;
 mod cancel;
 mod candidates;
@@ -78,7 +80,10 @@ mod submit;
 mod survey;
 mod timeline;
 
+pub use adopt::{Obstacle as AdoptionObstacle, Plan as AdoptionPlan};
+
 pub use self::{
+    adoption::Adopted,
     batch::{BatchClaim, PlannedBatch},
     cancel::Cancelling,
     candidates::{Candidate, CandidatePage, Candidates},

@@ -91,6 +91,8 @@ impl Store {
         )
         .fetch_all(&mut *connection)
         .await?;
+        // An app that uses sqlx too has its own there.
+        let rows: Vec<_> = rows.into_iter().filter(|row| adopt::is_ours(row.version)).collect();
         let applied_at = rows.iter().map(|row| row.installed_on).max();
         let applied: Vec<_> = rows
             .into_iter()

@@ -7,6 +7,7 @@
     reason = "a test that meets the unexpected should stop at once"
 )]
 
+mod adopting;
 mod candidates;
 mod completion;
 mod failures;
