@@ -20,6 +20,7 @@ IN_STEPS = [f"Canary10Percent{minutes}Minutes" for minutes in (5, 10, 15, 30)] +
 VARIANTS = {
     "rds": RDS,
     "unversioned": {**RDS, "Deployment": "Unversioned", "SavedQueries": "false", "AdminPasswordAuth": "true", "NamePrefix": ""},
+    "adopting": {**RDS, "AdoptDatabase": "yes"},
     "given-secret": {"DatabaseSecretArn": SECRET, "DatabaseKmsKeyArn": KEY, "Dashboard": "false", "WorkerConcurrency": "20"},
     "both-secrets": {**RDS, "DatabaseSecretArn": SECRET, "SubnetIds": "subnet-00000001,subnet-00000002", "SecurityGroupIds": "sg-00000001"},
     "by-hand": {"DatabaseHost": "db.example.com", "DatabasePooling": "transaction"},

@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use shared::{process::Failure, store::Migrated};
+use shared::{
+    process::Failure,
+    store::{Adopted, AdoptionPlan, Migrated},
+};
 
 use crate::order::Deployment;
 
@@ -25,12 +28,24 @@ pub(crate) struct Done {
     /// Whether the functions' role sees the sessions of others; `None`: it was not set up here.
     #[serde(skip_serializing_if = "Option::is_none")]
     sees_sessions: Option<bool>,
+    /// Whether it was to adopt the tables of an app.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    adopts: bool,
+    /// What adopting came to; `None`: there was nothing to adopt, or it was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adoption: Option<AdoptionPlan>,
 }
 
 impl Done {
     pub(crate) fn new(migrated: Migrated, dry_run: bool, sees_sessions: Option<bool>) -> Self {
         let Migrated { applied, newest, ahead } = migrated;
-        Self { dry_run, applied, newest, ahead, sees_sessions }
+        Self { dry_run, applied, newest, ahead, sees_sessions, adopts: false, adoption: None }
+    }
+
+    /// Of one that was to adopt.
+    pub(crate) fn adopted(adopted: Adopted, dry_run: bool, sees_sessions: Option<bool>) -> Self {
+        let Adopted { plan, migrated } = adopted;
+        Self { adopts: true, adoption: plan, ..Self::new(migrated, dry_run, sees_sessions) }
     }
 
     /// The versions that the database has and this code does not know.
@@ -44,6 +59,13 @@ impl Done {
         let told = match applied.len() {
             0 => format!("nothing to apply: the newest migration is {newest}"),
             count => format!("{count} applied, the newest is {newest}"),
+        };
+        let told = match &self.adoption {
+            Some(plan) => {
+                let tables = plan.kept.len();
+                format!("{tables} tables adopted, {} processes ended; {told}", plan.ended)
+            }
+            None => told,
         };
         ahead.last().map_or(told.clone(), |version| {
             format!("{told}; the database is ahead, at {version}: a newer version has been here")
@@ -110,6 +132,21 @@ mod tests {
         assert_eq!(told(done(&[], &[])), "nothing to apply: the newest migration is 7");
         let ahead = told(done(&[], &[8, 9]));
         assert!(ahead.as_str().unwrap().contains("ahead, at 9"), "{ahead}");
+    }
+
+    #[test]
+    fn an_adoption_is_told_with_what_it_ended() {
+        let plan = AdoptionPlan { ended: 2, ..AdoptionPlan::default() };
+        let migrated = Migrated { applied: vec![6, 7], newest: 7, ahead: vec![] };
+        let adopted = Adopted { plan: Some(plan), migrated };
+        let done = Done::adopted(adopted, false, None);
+        let told = to_operator(&Ok(done.clone()));
+        assert_eq!(
+            (&told["data"]["adopts"], &told["data"]["adoption"]["ended"]),
+            (&json!(true), &json!(2))
+        );
+        let told = to_deployment(&Deployment::example(None), &Ok(Some(done)))["Reason"].clone();
+        assert_eq!(told, "0 tables adopted, 2 processes ended; 2 applied, the newest is 7");
     }
 
     #[test]

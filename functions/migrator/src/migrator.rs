@@ -35,6 +35,15 @@ struct Owned {
     others: Vec<ToLetIn>,
 }
 
+/// How it is to be done.
+#[derive(Debug, Clone, Copy)]
+struct How {
+    /// Only look.
+    dry_run: bool,
+    /// Adopt the tables of an app.
+    adopt: bool,
+}
+
 impl Migrator {
     pub(crate) fn new(setup: &Setup) -> Self {
         let database = setup
@@ -54,8 +63,8 @@ impl Migrator {
         let time = invocation.time_left(self.clock.now()).saturating_sub(MARGIN);
         match Order::read(&invocation.payload) {
             Err(failure) => Ok(answer::to_operator(&Err(failure))),
-            Ok(Order::Operator { dry_run }) => {
-                Ok(answer::to_operator(&self.migrate(dry_run, time).await))
+            Ok(Order::Operator { dry_run, adopt }) => {
+                Ok(answer::to_operator(&self.migrate(How { dry_run, adopt }, time).await))
             }
             // Nothing of the database is asked, and nothing of it can fail this.
             Ok(Order::Configuration { order, digest }) => {
@@ -72,7 +81,8 @@ impl Migrator {
                     }
                     Ok(None)
                 } else if order.is_to_migrate() {
-                    self.migrate(false, time).await.map(Some)
+                    let how = How { dry_run: false, adopt: order.adopts() };
+                    self.migrate(how, time).await.map(Some)
                 } else {
                     Ok(None)
                 };
@@ -82,8 +92,8 @@ impl Migrator {
         }
     }
 
-    async fn migrate(&self, dry_run: bool, time: Duration) -> Result<Done, Failure> {
-        let done = self.attempt(dry_run, time).await.inspect_err(|failure| {
+    async fn migrate(&self, how: How, time: Duration) -> Result<Done, Failure> {
+        let done = self.attempt(how, time).await.inspect_err(|failure| {
             let cause = failure.cause.as_str();
             tracing::error!(errorCode = %failure.code, cause, "the migrations were not applied");
         })?;
@@ -93,10 +103,22 @@ impl Migrator {
         Ok(done)
     }
 
-    async fn attempt(&self, dry_run: bool, time: Duration) -> Result<Done, Failure> {
+    async fn attempt(&self, how: How, time: Duration) -> Result<Done, Failure> {
         let Owned { owner, .. } = self.database.as_ref().map_err(Clone::clone)?;
-        if dry_run {
-            return Ok(Done::new(owner.plan().await?, true, None));
+        match how {
+            How { dry_run: true, adopt: false } => {
+                return Ok(Done::new(owner.plan().await?, true, None));
+            }
+            How { dry_run: true, adopt: true } => {
+                return Ok(Done::adopted(owner.plan_adoption(time).await?, true, None));
+            }
+            How { dry_run: false, adopt: true } => {
+                let adopted = owner.adopt(time).await?;
+                let ended = adopted.plan.as_ref().map(|plan| plan.ended);
+                tracing::info!(applied = ?adopted.migrated.applied, ended, "adopted");
+                return Ok(Done::adopted(adopted, false, self.let_in().await?));
+            }
+            How { dry_run: false, adopt: false } => {}
         }
         let migrated = owner.migrate(time).await?;
         tracing::info!(applied = ?migrated.applied, newest = migrated.newest, "migrated");
@@ -163,10 +185,19 @@ mod tests {
 
         /// What `migrator` answers to a request of this kind.
         async fn answer(&self, migrator: &Migrator, kind: &str) -> Value {
+            self.ask(migrator, kind, "no").await
+        }
+
+        /// The same where the template says to adopt.
+        async fn adopt(&self, migrator: &Migrator) -> Value {
+            self.ask(migrator, "Update", "yes").await
+        }
+
+        async fn ask(&self, migrator: &Migrator, kind: &str, adopt: &str) -> Value {
             let payload = json!({
                 "RequestType": kind, "ResponseURL": self.url, "StackId": "s", "RequestId": "r",
                 "LogicalResourceId": "Migrations", "ResourceType": "Custom::Migrations",
-                "ResourceProperties": {"ServiceToken": "t", "Newest": "1"},
+                "ResourceProperties": {"ServiceToken": "t", "Newest": "1", "Adopt": adopt},
             });
             migrator.handle(invocation(payload)).await.unwrap();
             self.heard.lock().unwrap().pop().unwrap()
@@ -206,6 +237,37 @@ mod tests {
         let answer = waiting.answer(&migrator, "Delete").await;
         assert_eq!(answer["Status"], "SUCCESS");
         assert_eq!(count(&pool).await, i64::try_from(all).unwrap(), "nothing is taken away");
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn a_database_of_an_app_fails_the_deployment_until_the_template_says_to_adopt_it(
+        pool: PgPoolOptions,
+        options: PgConnectOptions,
+    ) {
+        let (waiting, migrator) = (Waiting::new().await, migrator(options.clone()));
+        let pool = pool.connect_with(options).await.unwrap();
+        sqlx::raw_sql(
+            "CREATE TABLE goals (
+                 id uuid PRIMARY KEY, user_id text NOT NULL, title text NOT NULL,
+                 description text NOT NULL, deadline timestamptz NOT NULL, background text NOT NULL,
+                 constraints text);
+             INSERT INTO goals VALUES (gen_random_uuid(), 'hanako', 't', 'd', now(), 'b', NULL)",
+        )
+        .execute(&pool)
+        .await
+        .unwrap();
+        let answer = waiting.answer(&migrator, "Create").await;
+        assert_eq!(answer["Status"], "FAILED");
+        assert!(answer["Reason"].as_str().unwrap().contains("AdoptDatabase=yes"), "{answer}");
+        let order = json!({"adopt": true, "dryRun": true});
+        let looked = migrator.handle(invocation(order)).await.unwrap();
+        assert_eq!(looked["data"]["adoption"]["obstacles"], json!([]), "{looked}");
+        assert_eq!(looked["data"]["adoption"]["kept"], json!([{"table": "goals", "rows": 1}]));
+        let answer = waiting.adopt(&migrator).await;
+        assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+        assert!(answer["Reason"].as_str().unwrap().starts_with("1 tables adopted"), "{answer}");
+        let again = waiting.adopt(&migrator).await;
+        assert!(again["Reason"].as_str().unwrap().starts_with("nothing to apply"), "{again}");
     }
 
     #[sqlx::test(migrations = "../../infra/migrations")]

@@ -21,6 +21,8 @@ pub(crate) enum Order {
     Operator {
         /// Only say what would be applied.
         dry_run: bool,
+        /// Adopt the tables that an app has.
+        adopt: bool,
     },
 }
 
@@ -53,6 +55,8 @@ struct Properties {
     run: Option<String>,
     /// The newest migration of the version that is deployed.
     newest: Option<String>,
+    /// `yes`: tables that an app has are adopted.
+    adopt: Option<String>,
 }
 
 impl Deployment {
@@ -64,6 +68,11 @@ impl Deployment {
     pub(crate) fn is_to_migrate(&self) -> bool {
         let is_wanted = self.resource_properties.run.as_deref() != Some("false");
         is_wanted && !self.goes_back() && self.request_type != RequestType::Delete
+    }
+
+    /// Whether tables that an app has are to be adopted.
+    pub(crate) fn adopts(&self) -> bool {
+        self.resource_properties.adopt.as_deref() == Some("yes")
     }
 
     /// Whether it goes back to an older version.
@@ -115,6 +124,8 @@ fn digest(properties: &Value) -> String {
 struct OperatorOrder {
     #[serde(default)]
     dry_run: bool,
+    #[serde(default)]
+    adopt: bool,
 }
 
 impl Order {
@@ -124,7 +135,8 @@ impl Order {
     /// `VALIDATION_ERROR` that says what is wrong, and what can be asked.
     pub(crate) fn read(payload: &Value) -> Result<Self, Failure> {
         let invalid = |why: String| {
-            let can = "it takes {}, {\"dryRun\":true} or a request of CloudFormation";
+            let can = "it takes {}, with \"dryRun\":true or \"adopt\":true or both, or a request \
+                       of CloudFormation";
             Failure::new(shared::process::ErrorCode::ValidationError, format!("{why}: {can}"))
         };
         // What comes through an API can never pass for an operator.
@@ -145,7 +157,7 @@ impl Order {
         }
         let order = OperatorOrder::deserialize(payload);
         let order = order.map_err(|error| invalid(error.to_string()))?;
-        Ok(Self::Operator { dry_run: order.dry_run })
+        Ok(Self::Operator { dry_run: order.dry_run, adopt: order.adopt })
     }
 }
 
@@ -158,8 +170,25 @@ mod tests {
     #[test]
     fn an_operator_may_ask_for_all_or_only_look() {
         let read = |payload: Value| Order::read(&payload).unwrap();
-        assert_eq!(read(json!({})), Order::Operator { dry_run: false });
-        assert_eq!(read(json!({"dryRun": true})), Order::Operator { dry_run: true });
+        let operator = |dry_run, adopt| Order::Operator { dry_run, adopt };
+        assert_eq!(read(json!({})), operator(false, false));
+        assert_eq!(read(json!({"dryRun": true})), operator(true, false));
+        assert_eq!(read(json!({"adopt": true})), operator(false, true));
+        assert_eq!(read(json!({"adopt": true, "dryRun": true})), operator(true, true));
+    }
+
+    #[test]
+    fn a_deployment_adopts_only_where_the_template_says_yes() {
+        let adopts = |value: &str| {
+            let payload = json!({
+                "RequestType": "Create", "ResponseURL": "u", "StackId": "s", "RequestId": "r",
+                "LogicalResourceId": "l", "ResourceProperties": {"Adopt": value},
+            });
+            let Order::Deployment(order) = Order::read(&payload).unwrap() else { unreachable!() };
+            order.adopts()
+        };
+        assert!(adopts("yes") && !adopts("no") && !adopts("true"));
+        assert!(!Deployment::example(None).adopts());
     }
 
     #[test]
@@ -222,6 +251,7 @@ mod tests {
             json!("migrate"),
             json!({"dryrun": true}),
             json!({"dryRun": "yes"}),
+            json!({"adopt": "yes"}),
             json!({"requestContext": {}}),
             json!({"RequestType": "Create"}),
             json!({"RequestType": "Drop", "ResponseURL": "u", "StackId": "s", "RequestId": "r",
