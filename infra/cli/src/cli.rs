@@ -76,9 +76,13 @@ enum Verb {
         /// Where to; by default the running stack's database.
         #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
         database_url: Option<String>,
-        /// With --stack: only say what would be applied.
+        /// With --stack or --adopt: only say what would be done.
         #[arg(long)]
         dry_run: bool,
+        /// Adopt the tables of an app (goals, `sub_goals`, actions, tasks, `processing_state`), with
+        /// all their rows: docs/adoption.md.
+        #[arg(long)]
+        adopt: bool,
     },
     /// Write .sqlx anew: what PostgreSQL says of each compile-time checked query.
     Prepare {
@@ -189,15 +193,21 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
         Verb::Test(args) => return stack::test(&args, &reporter).await,
         Verb::Bench(bench) => return bench::run(&bench, instance, &reporter).await,
         Verb::Simulate(args) => return simulate::run(&args),
-        Verb::Migrate { database_url, dry_run } => {
+        Verb::Migrate { database_url, dry_run, adopt } => {
             // A stack that only the shell names gives way to a database that is named.
             let is_deployed = cli.place.stack.is_some()
                 || (database_url.is_none() && cli.place.names_a_stack()?);
             if is_deployed {
-                return operate::migrate(&cli.place, instance, dry_run).await;
+                return operate::migrate(&cli.place, instance, dry_run, adopt).await;
             }
-            ensure!(!dry_run, "--dry-run is for a deployed stack: name it with --stack");
+            ensure!(
+                !dry_run || adopt,
+                "--dry-run is for a deployed stack, or for --adopt: name it with --stack"
+            );
             cli.place.ensure_unused()?;
+            if adopt {
+                return stack::adopt(database_url, dry_run).await;
+            }
             stack::migrate(instance, database_url, &reporter).await?;
         }
         Verb::Prepare { check } => stack::prepare(instance, check, &reporter).await?,

@@ -162,17 +162,20 @@ pub(crate) async fn run(
     Ok(ExitCode::SUCCESS)
 }
 
+pub(crate) use migrate::adopted;
+
 /// Has a deployed stack apply its migrations.
 pub(crate) async fn migrate(
     place: &PlaceArgs,
     instance: InstanceName,
     dry_run: bool,
+    adopt: bool,
 ) -> Result<ExitCode> {
     let place = Place::find(place, instance).await?;
     if !dry_run {
         place.operator().await?;
     }
-    migrate::run(&place, dry_run).await
+    migrate::run(&place, dry_run, adopt).await
 }
 
 async fn drain(

@@ -1,10 +1,13 @@
 //! The schema: infra/migrations, built into this program, applied in order and once.
 
-use anyhow::{Context, Result};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, ensure};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Connection, PgConnection};
 
 use super::report::Reporter;
+use crate::{operate, output};
 
 static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 
@@ -26,7 +29,51 @@ pub(super) async fn apply(database_url: &str, reporter: &Reporter) -> Result<()>
 
 /// Applies what is not applied yet, quietly.
 pub(super) async fn apply_to(connection: &mut PgConnection) -> Result<()> {
-    MIGRATOR.run(connection).await.map_err(explained)
+    let state = adopt::state(connection, &MIGRATOR).await;
+    ensure!(
+        state.context("the database cannot be looked at")? != adopt::State::Foreign,
+        "this database has tables of these names already, and none of aigen's migrations: look at \
+         what adopting them would do by `cargo aigen migrate --adopt --dry-run` (docs/adoption.md)"
+    );
+    let mut ours = Migrator::with_migrations(MIGRATOR.migrations.to_vec());
+    // Those of an app that uses sqlx too are none of ours; of ours, all are to be known.
+    ours.set_ignore_missing(
+        applied(connection)
+            .await
+            .iter()
+            .all(|(version, ..)| !adopt::is_ours(*version) || MIGRATOR.version_exists(*version)),
+    );
+    ours.run(connection).await.map_err(explained)
+}
+
+/// Makes the tables of an app ours, with all their rows, or says what that would do.
+pub(super) async fn adopt(database_url: &str, dry_run: bool) -> Result<ExitCode> {
+    let mut connection = PgConnection::connect(database_url)
+        .await
+        .context("the database does not let the migrations in")?;
+    // Whoever comes after one that waits for a table waits too.
+    sqlx::raw_sql("SET lock_timeout = '3s'").execute(&mut connection).await.context("settings")?;
+    let outcome = if dry_run {
+        adopt::look(&mut connection, &MIGRATOR).await
+    } else {
+        adopt::adopt(&mut connection, &MIGRATOR).await
+    };
+    let plan = match outcome {
+        Err(adopt::Error::Refused(plan)) => Some(*plan),
+        outcome => outcome.context("the database cannot be adopted, and nothing was changed")?,
+    };
+    output::line(operate::adopted(plan.as_ref(), dry_run));
+    if plan.as_ref().is_some_and(|plan| !plan.is_free()) {
+        return Ok(ExitCode::FAILURE);
+    }
+    if plan.is_none() && !dry_run {
+        apply_to(&mut connection).await?;
+    }
+    if !dry_run {
+        output::line(told());
+    }
+    connection.close().await.context("closing")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What a database has once they are applied.
@@ -38,16 +85,20 @@ pub(super) fn told() -> String {
 
 /// Whether exactly the built-in migrations are applied, with the texts they have now.
 async fn all_applied(connection: &mut PgConnection) -> bool {
-    let applied: Result<Vec<(i64, Vec<u8>, bool)>, _> =
-        sqlx::query_as("select version, checksum, success from _sqlx_migrations order by version")
-            .fetch_all(connection)
-            .await;
-    applied.is_ok_and(|rows| {
-        rows.len() == MIGRATOR.iter().count()
-            && rows.iter().zip(MIGRATOR.iter()).all(|((version, checksum, success), migration)| {
-                *success && *version == migration.version && checksum[..] == migration.checksum[..]
-            })
-    })
+    let mut rows = applied(connection).await;
+    rows.retain(|(version, ..)| adopt::is_ours(*version));
+    rows.len() == MIGRATOR.iter().count()
+        && rows.iter().zip(MIGRATOR.iter()).all(|((version, checksum, success), migration)| {
+            *success && *version == migration.version && checksum[..] == migration.checksum[..]
+        })
+}
+
+/// What stands in the table of applied migrations; nothing, where it cannot be read.
+async fn applied(connection: &mut PgConnection) -> Vec<(i64, Vec<u8>, bool)> {
+    sqlx::query_as("select version, checksum, success from _sqlx_migrations order by version")
+        .fetch_all(connection)
+        .await
+        .unwrap_or_default()
 }
 
 fn explained(error: MigrateError) -> anyhow::Error {

@@ -187,6 +187,15 @@ pub(crate) async fn migrate(
     Ok(())
 }
 
+/// `migrate --adopt`: the tables of an app, in the database that is named.
+pub(crate) async fn adopt(database_url: Option<String>, dry_run: bool) -> Result<ExitCode> {
+    let url = database_url.context(
+        "--adopt is for a database that is named: set DATABASE_URL, or name a deployed stack with \
+         --stack",
+    )?;
+    migrations::adopt(&url, dry_run).await
+}
+
 /// The schema on a connection of one's own.
 pub(crate) async fn migrate_connection(connection: &mut sqlx::PgConnection) -> Result<()> {
     migrations::apply_to(connection).await
