@@ -108,11 +108,10 @@ fn comments(wanted: &Table, there: &Table, plan: &mut Plan) {
 pub(crate) fn incoming(there: &Table, ours: &[&str], plan: &mut Plan) {
     for key in there.incoming.iter().filter(|key| !ours.contains(&key.table.as_str())) {
         let follows = match (key.on_delete.as_str(), there.name.as_str()) {
-            ("c" | "n" | "d", _) => "",
-            (_, "goals") => "",
+            ("c" | "n" | "d", _) | (_, "goals") => "",
             (_, "processing_state") => {
-                ": a process that a row refers to is not deleted when its time is over, and the \
-                 sweep says so each time"
+                ": where a row refers to a process whose time is over, the sweep's deleting fails, \
+                 of others too; make it SET NULL or CASCADE, or keep all (RetentionDays=0)"
             }
             _ => {
                 ": a generation that replaces a row which it refers to fails (DATABASE_ERROR), and \
