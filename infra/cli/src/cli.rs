@@ -79,8 +79,8 @@ enum Verb {
         /// With --stack or --adopt: only say what would be done.
         #[arg(long)]
         dry_run: bool,
-        /// Adopt the tables of an app (goals, `sub_goals`, actions, tasks, `processing_state`), with
-        /// all their rows: docs/adoption.md.
+        /// Adopt the tables of an app, goals, `sub_goals`, actions, tasks and `processing_state`,
+        /// with all their rows: docs/adoption.md.
         #[arg(long)]
         adopt: bool,
     },

@@ -100,7 +100,8 @@ mod tests {
         let kept = json!([{"table": "goals", "rows": 1}]);
         let plan = |obstacles: Value| {
             let (steps, notes) = (json!([step]), json!([]));
-            json!({"obstacles": obstacles, "steps": steps, "notes": notes, "kept": kept, "ended": 0})
+            json!({"obstacles": obstacles, "steps": steps, "notes": notes, "kept": kept,
+                   "ended": 0})
         };
         assert_eq!(
             told(plan(json!([])), true),
