@@ -33,13 +33,11 @@ pub(crate) fn plan(
     there: &Table,
     plan: &mut Plan,
 ) -> Vec<Question> {
-    match there.column(&wanted.name) {
-        Some(column) => existing(wanted, column, there, plan),
-        None => {
-            missing(model, wanted, there, plan);
-            Vec::new()
-        }
+    if let Some(column) = there.column(&wanted.name) {
+        return existing(wanted, column, there, plan);
     }
+    missing(model, wanted, there, plan);
+    Vec::new()
 }
 
 fn missing(model: &Table, wanted: &Column, there: &Table, plan: &mut Plan) {

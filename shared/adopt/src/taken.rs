@@ -13,7 +13,7 @@ pub(crate) enum Made {
 
 /// What the migration says that it makes.
 pub(crate) fn made(sql: &str) -> Vec<Made> {
-    let mut table = String::new();
+    let mut table = "";
     let mut all = Vec::new();
     for line in sql.lines().filter(|line| !line.trim_start().starts_with("--")) {
         let words: Vec<_> = line
@@ -25,9 +25,9 @@ pub(crate) fn made(sql: &str) -> Vec<Made> {
                 all.push(Made::Relation((*name).to_owned()));
             }
             ["CREATE", "FUNCTION", name, ..] => all.push(Made::Function((*name).to_owned())),
-            ["ALTER", "TABLE", name, ..] => table = (*name).to_owned(),
+            ["ALTER", "TABLE", name, ..] => table = name,
             ["ADD", "COLUMN", name, ..] => {
-                all.push(Made::Column(table.clone(), (*name).to_owned()));
+                all.push(Made::Column(table.to_owned(), (*name).to_owned()));
             }
             _ => {}
         }

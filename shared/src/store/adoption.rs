@@ -8,6 +8,7 @@ use sqlx::{PgConnection, migrate::MigrateError};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
+    connection::state,
     migrate::{
         LOCK_PAUSE, MARGIN, Migrated, SchemaOwner, applied, explained, is_locked_out, planned,
         refused, too_long,
@@ -97,8 +98,7 @@ fn is_held(error: &adopt::Error) -> bool {
     match error {
         adopt::Error::Migration(error) => is_locked_out(error),
         adopt::Error::Database(error) | adopt::Error::Step { error, .. } => {
-            let code = error.as_database_error().and_then(|error| error.code());
-            matches!(code.as_deref(), Some("55P03" | "40P01"))
+            matches!(state(error).as_deref(), Some("55P03" | "40P01"))
         }
         _ => false,
     }

@@ -69,8 +69,8 @@ impl SchemaOwner {
     /// # Errors
     /// `INTERNAL_ERROR` when a migration's text was changed after it was applied, or was begun and
     /// did not end, or when the database has tables of these names already and none of ours (see
-    /// [`Self::adopt`]); `DATABASE_ERROR` when one cannot be applied within `time`: what came before
-    /// it stays applied. `DATABASE_CONNECTION_ERROR` when the database cannot be reached.
+    /// [`Self::adopt`]); `DATABASE_ERROR` when one cannot be applied within `time`: what came
+    /// before it stays applied. `DATABASE_CONNECTION_ERROR` when the database cannot be reached.
     pub async fn migrate(&self, time: Duration) -> Result<Migrated, Failure> {
         let until = Instant::now() + time.saturating_sub(MARGIN);
         let mut connection = self.connection(time.saturating_sub(MARGIN)).await?;
