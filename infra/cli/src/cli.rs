@@ -8,7 +8,9 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::stack::{self, InstanceName, Reporter};
-use crate::{bench, demo, load, model_double, operate, output, simulate, submit, token_check};
+use crate::{
+    bench, chaos, demo, load, model_double, operate, output, simulate, submit, token_check,
+};
 
 #[derive(Parser)]
 #[command(
@@ -60,6 +62,8 @@ enum Verb {
     Submit(submit::SubmitArgs),
     /// Have users ask, wait and cancel for some minutes, and print how fast they were answered.
     Load(load::LoadArgs),
+    /// Have everything go wrong that can while clients ask, on the local stack; then audit it.
+    Chaos(chaos::ChaosArgs),
     #[command(flatten)]
     Operate(operate::Verb),
     /// Run all tests on a stack of their own, which is ended afterwards.
@@ -144,7 +148,8 @@ impl Verb {
     fn code_of_trouble(&self) -> ExitCode {
         match self {
             // 1 says that it ran, and that a person is needed.
-            Self::CheckToken(_)
+            Self::Chaos(_)
+            | Self::CheckToken(_)
             | Self::Load(_)
             | Self::Operate(_)
             | Self::Submit(_)
@@ -156,7 +161,9 @@ impl Verb {
     /// Whether it listens to signals by itself, having something to end, to undo or to say.
     fn hears_signals(&self) -> bool {
         match self {
-            Self::Test(_) | Self::Load(_) | Self::Operate(_) | Self::Submit(_) => true,
+            Self::Chaos(_) | Self::Test(_) | Self::Load(_) | Self::Operate(_) | Self::Submit(_) => {
+                true
+            }
             Self::Demo(args) => args.cleans_up(),
             _ => false,
         }
@@ -187,6 +194,7 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
             output::line(stack::token(&env, &name).await?);
         }
         Verb::Watch(args) => return demo::watch_verb(&args, instance).await,
+        Verb::Chaos(args) => return chaos::run(&args, instance).await,
         Verb::Load(args) => return load::run(&args, instance).await,
         Verb::Submit(args) => return submit::run(&args, instance).await,
         Verb::Operate(verb) => return operate::run(&verb, &cli.place, instance).await,

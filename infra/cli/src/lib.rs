@@ -9,6 +9,7 @@ compile_error!(
 
 mod asked;
 mod bench;
+mod chaos;
 mod chart;
 mod cli;
 mod demo;

@@ -70,6 +70,7 @@ const DELAY_VARIABLE: &str = "AIGEN_MODEL_DELAY_MS";
 /// How long calls that are still waiting hold up the end of the server.
 const GRACE: Duration = Duration::from_secs(1);
 
+pub(crate) use chance::{mix, unit};
 pub(crate) use server::{Options, router};
 pub use upstream::base_url;
 

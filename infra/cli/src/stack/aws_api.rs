@@ -50,6 +50,11 @@ impl AwsApi {
         Ok(self.send(service, Method::POST, "", &headers, request.to_string()).await?.1)
     }
 
+    /// Reads from a service that speaks REST with JSON, such as Lambda.
+    pub(super) async fn get(&self, service: &str, path: &str) -> Result<Value> {
+        Ok(self.send(service, Method::GET, path, &[], String::new()).await?.1)
+    }
+
     /// Calls a service that speaks REST with JSON, such as Lambda.
     pub(super) async fn put(&self, service: &str, path: &str, json: String) -> Result<Value> {
         let headers = [("content-type", "application/json")];

@@ -24,6 +24,7 @@ mod deployment;
 mod functions;
 mod gateway;
 mod gateway_key;
+mod hands;
 mod health;
 mod http;
 mod instance;
@@ -56,7 +57,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 
 pub use artifacts::BuildArgs;
-pub(crate) use functions::LocalFunctions;
+pub(crate) use functions::{LocalFunctions, MOST_LINES};
+pub(crate) use hands::{Hands, Process, Stopped};
 pub use instance::InstanceName;
 pub(crate) use interrupt::{interruptible, unless_interrupted};
 pub(crate) use ports::MODEL as MODEL_PORT;

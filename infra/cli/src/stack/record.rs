@@ -69,7 +69,7 @@ impl Record {
 
     /// The processes of the child's group that still run. When the child is gone and its pid
     /// belongs to somebody else, so does the group: then there are none.
-    fn group_members(&self) -> Vec<i32> {
+    pub(super) fn group_members(&self) -> Vec<i32> {
         if self.boot != boot_id() {
             return Vec::new();
         }
@@ -83,6 +83,21 @@ impl Record {
                 })
             })
             .collect()
+    }
+
+    /// The child's own children, also those that lead groups of their own; none when it is gone.
+    pub(super) fn children(&self) -> Vec<i32> {
+        if !self.is_alive() {
+            return Vec::new();
+        }
+        let is_child =
+            |pid: &i32| Stat::of(*pid).is_some_and(|stat| stat.parent == self.pid && !stat.is_dead);
+        all_pids().filter(is_child).collect()
+    }
+
+    /// When the process that has this pid now started, in clock ticks; none when it has ended.
+    pub(super) fn start_ticks_of(pid: i32) -> Option<u64> {
+        Stat::of(pid).filter(|stat| !stat.is_dead).map(|stat| stat.start_ticks)
     }
 
     /// Ends the child and what it started: asks with `signal`, and after `patience` ends it without
@@ -135,6 +150,7 @@ fn all_pids() -> impl Iterator<Item = i32> {
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     is_dead: bool,
+    parent: i32,
     group: i32,
     start_ticks: u64,
 }
@@ -150,9 +166,10 @@ impl Stat {
         let (_, after_name) = text.rsplit_once(')')?;
         let mut fields = after_name.split_ascii_whitespace();
         let state = fields.next()?;
-        let group = fields.nth(1)?.parse().ok()?;
+        let parent = fields.next()?.parse().ok()?;
+        let group = fields.next()?.parse().ok()?;
         let start_ticks = fields.nth(16)?.parse().ok()?;
-        Some(Self { is_dead: matches!(state, "Z" | "X"), group, start_ticks })
+        Some(Self { is_dead: matches!(state, "Z" | "X"), parent, group, start_ticks })
     }
 }
 
@@ -179,7 +196,7 @@ mod tests {
         let text = "42 (a) b (c) S 1 40 40 0 -1 4194304 100 0 0 0 1 2 0 0 20 0 1 0 987654 1 2 3";
         assert_eq!(
             Stat::parse(text),
-            Some(Stat { is_dead: false, group: 40, start_ticks: 987_654 })
+            Some(Stat { is_dead: false, parent: 1, group: 40, start_ticks: 987_654 })
         );
     }
 

@@ -242,10 +242,8 @@ fn server(instance: &Instance, bin: &Path, run_as: RunAs) -> Command {
         format!("hba_file={}", hba_file(instance).display()),
     ];
     if instance.name == InstanceName::Test {
-        // What a test run writes need not survive a power cut.
-        settings.extend(
-            ["fsync=off", "synchronous_commit=off", "full_page_writes=off"].map(str::to_owned),
-        );
+        // What a test run writes need not survive a power cut; a crash of the server it has to.
+        settings.extend(["fsync=off", "full_page_writes=off"].map(str::to_owned));
     }
     for setting in settings {
         command.args(["-c", &setting]);
