@@ -269,6 +269,8 @@ mod tests {
             "docs/admission.ja.md",
             "docs/backup.md",
             "docs/backup.ja.md",
+            "docs/chaos.md",
+            "docs/chaos.ja.md",
             "docs/operators.md",
             "docs/operators.ja.md",
             "docs/reconciler.md",

@@ -153,8 +153,11 @@ impl Place {
             let options = PgPoolOptions::new().max_connections(most);
             options.acquire_timeout(Duration::from_secs(10)).connect_lazy(url)
         };
+        let hands = Hands::of(instance)?;
+        // A run that was killed may have left something to stand still.
+        hands.go_on();
         Ok(Self {
-            hands: Hands::of(instance)?,
+            hands,
             functions: LocalFunctions::of(&env)?,
             owner: pool(&env.database_url, 4)?,
             superuser: pool(&env.superuser_url, 1)?,

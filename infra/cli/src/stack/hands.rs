@@ -115,6 +115,14 @@ impl Hands {
         pids.filter_map(Process::of).collect()
     }
 
+    /// Has everything go on that stands still, as after a program that was killed while it held it.
+    pub(crate) fn go_on(&self) {
+        let all = self.database().into_iter().chain(self.gateway()).chain(self.all_functions());
+        for process in all {
+            process.signal(Signal::SIGCONT);
+        }
+    }
+
     fn record(&self, part: Part) -> Option<Record> {
         Record::read(&self.instance.dir, part).filter(Record::is_alive)
     }
