@@ -1,5 +1,7 @@
 //! The faults' hands. Whatever they begin they end, also when they are dropped in the middle; what
-//! cannot be ended then, [`Doer::heal`] does.
+//! cannot be ended then, [`Doer::heal`] does. `processes` holds what is done to single processes.
+
+mod processes;
 
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::sync::Mutex;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::plan::{FUNCTIONS, Fault, FaultKind};
@@ -18,10 +20,6 @@ use crate::stack::{Hands, LocalFunctions, Reporter, StackEnv, Stopped};
 
 /// How long the model takes for an answer when it is well: so that things happen meanwhile.
 const USUAL_DELAY_MS: u64 = 120;
-/// How long an invocation by hand is waited for.
-const PATIENCE: Duration = Duration::from_mins(1);
-/// What operators write when they end a process by hand.
-const BY_HAND: &str = r#"{"code":"MANUAL_INTERVENTION","message":"chaos"}"#;
 
 /// Who does it.
 pub(super) struct Doer<'a> {
@@ -53,9 +51,15 @@ impl Doer<'_> {
     /// Does it, waits as long as it lasts, and heals it.
     pub(super) async fn fault(&self, fault: &Fault) {
         let place = match fault.kind {
-            FaultKind::DatabaseCrash | FaultKind::DatabaseFailover | FaultKind::DatabaseHole => {
-                Some(&self.places.database)
-            }
+            FaultKind::DatabaseCrash
+            | FaultKind::DatabaseFailover
+            | FaultKind::DatabaseHole
+            // A hand that loses its session does not know whether it has changed anything.
+            | FaultKind::HandFailed
+            | FaultKind::HandCancelled
+            | FaultKind::HandCompleted
+            | FaultKind::HandProgress
+            | FaultKind::HandDeleted => Some(&self.places.database),
             FaultKind::GatewayAway | FaultKind::Deployment => Some(&self.places.gateway),
             FaultKind::ModelQuota | FaultKind::ModelSlow | FaultKind::ModelSlips => {
                 Some(&self.places.model)
@@ -138,18 +142,6 @@ impl Doer<'_> {
         }
     }
 
-    /// As a failover is seen by clients: every session is gone at once, and the next is let in.
-    async fn fail_over(&self) -> Met {
-        let ended: i64 = sqlx::query_scalar(
-            "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid))
-             FROM pg_stat_activity
-             WHERE usename LIKE 'aigen\\_functions%'",
-        )
-        .fetch_one(self.superuser)
-        .await?;
-        Ok((u64::try_from(ended).unwrap_or_default(), vec![]))
-    }
-
     async fn world(&self, world: &Value, lasts: Duration) -> Met {
         self.post("_world", world).await?;
         sleep(lasts).await;
@@ -175,110 +167,6 @@ impl Doer<'_> {
         let status = request.send().await.context("the model double does not answer")?.status();
         ensure!(status.is_success(), "the model double answers {status} to {path}");
         Ok(())
-    }
-
-    /// The worker is invoked for what it is working on: for a process, and for a batch of one.
-    async fn duplicate(&self, pick: u64) -> Met {
-        let found: Vec<(Uuid, Option<String>, Option<Uuid>)> = sqlx::query_as(
-            "SELECT process.id, execution_arn, batch.id
-             FROM processing_state process
-             LEFT JOIN processing_batch batch
-                 ON batch.process_id = process.id AND batch.process_attempt = process.attempt
-             WHERE status = 'PROCESSING' AND user_id = ANY ($1)
-             ORDER BY md5($2 || process.id::text || COALESCE(batch.id::text, ''))
-             LIMIT 2",
-        )
-        .bind(self.subs)
-        .bind(pick.to_string())
-        .fetch_all(self.owner)
-        .await?;
-        let invocations = found.iter().map(|(id, execution, batch)| {
-            let payload = match batch {
-                Some(batch) => json!({"processId": id, "batchId": batch}),
-                None => json!({"processId": id, "executionArn": execution}),
-            };
-            self.invoked("ai-generation-worker", payload)
-        });
-        let met = futures_util::future::join_all(invocations).await.len();
-        Ok((count(met), found.into_iter().map(|(id, ..)| id).collect()))
-    }
-
-    /// Whatever comes late: a worker's message, a cancel, an event, for what has ended.
-    async fn late(&self, pick: u64) -> Met {
-        let found: Vec<Uuid> = sqlx::query_scalar(
-            "SELECT id FROM processing_state
-             WHERE status IN ('COMPLETED', 'FAILED', 'TIMEOUT', 'CANCELLED') AND user_id = ANY ($1)
-             ORDER BY md5($2 || id::text)
-             LIMIT 2",
-        )
-        .bind(self.subs)
-        .bind(pick.to_string())
-        .fetch_all(self.owner)
-        .await?;
-        for id in &found {
-            let machine = self.env.state_machine_arn.as_str();
-            let execution =
-                format!("{}:{id}", machine.replacen(":stateMachine:", ":execution:", 1));
-            let event = json!({
-                "source": "aws.states",
-                "detail-type": "Step Functions Execution Status Change",
-                "detail": {
-                    "executionArn": execution, "stateMachineArn": machine, "name": id,
-                    "status": "ABORTED",
-                },
-            });
-            let of_process = json!({"processId": id});
-            self.invoked("ai-generation-worker", of_process.clone()).await;
-            self.invoked("cancel-handler", of_process.clone()).await;
-            self.invoked("reconciler", of_process).await;
-            self.invoked("reconciler", event).await;
-        }
-        Ok((count(found.len()), found))
-    }
-
-    /// What comes of it is read from the database: it may well be refused, or die.
-    async fn invoked(&self, function: &str, payload: Value) {
-        let _ = timeout(PATIENCE, self.functions.invoke(function, &payload)).await;
-    }
-
-    /// What operators write: an UPDATE of one active process, as it stands in the design.
-    async fn by_hand(&self, set: &str, fault: &Fault) -> Met {
-        let statement = format!(
-            "UPDATE processing_state SET {set}
-             WHERE id = (
-                 SELECT id FROM processing_state
-                 WHERE status IN ('PENDING', 'PROCESSING') AND user_id = ANY ($1)
-                 ORDER BY md5($2 || id::text)
-                 LIMIT 1
-             )
-             RETURNING id"
-        );
-        let error: Value = serde_json::from_str(BY_HAND)?;
-        let ids: Vec<Uuid> = sqlx::query_scalar(sqlx::AssertSqlSafe(statement))
-            .bind(self.subs)
-            .bind(fault.pick.to_string())
-            .bind(error)
-            .fetch_all(self.owner)
-            .await?;
-        Ok((count(ids.len()), ids))
-    }
-
-    async fn deleted(&self, pick: u64) -> Met {
-        let ids: Vec<Uuid> = sqlx::query_scalar(
-            "DELETE FROM processing_state
-             WHERE id = (
-                 SELECT id FROM processing_state
-                 WHERE status IN ('COMPLETED', 'FAILED', 'CANCELLED') AND user_id = ANY ($1)
-                 ORDER BY md5($2 || id::text)
-                 LIMIT 1
-             )
-             RETURNING id",
-        )
-        .bind(self.subs)
-        .bind(pick.to_string())
-        .fetch_all(self.owner)
-        .await?;
-        Ok((count(ids.len()), ids))
     }
 
     /// The stack as it was found. Guards have had everything go on by now.
