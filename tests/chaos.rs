@@ -1,6 +1,6 @@
 //! Everything goes wrong that can, by a fixed seed, and every invariant of the design holds; and
-//! the auditor who says so finds what is broken. A file of its own: while it runs the database dies,
-//! functions are killed and the gateway stands still.
+//! the auditor who says so finds what is broken. A file of its own: while it runs the database
+//! dies, functions are killed and the gateway stands still.
 #![allow(
     missing_docs,
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! `chaos`: mixed load on the local stack while everything goes wrong that can, then one sweep, then
-//! an auditor who reads what clients were told, the database, the executions, the logs and the
+//! `chaos`: mixed load on the local stack while everything goes wrong that can; then one sweep, and
+//! an auditor. It reads what clients were told, the database, the executions, the logs and the
 //! metrics, and holds them against the invariants of the design.
 //!
 //! | file | holds |
