@@ -41,10 +41,12 @@ const READING: [&str; 33] = [
     "where_it_waits",
 ];
 /// What the schema's owner does, or is about the server and not about what is stored.
-const OF_THE_DATABASE: [&str; 10] = [
+const OF_THE_DATABASE: [&str; 12] = [
+    "adopt",
     "let_in",
     "migrate",
     "plan",
+    "plan_adoption",
     "schema",
     "schema_version",
     "server",
