@@ -94,6 +94,9 @@ enum Verb {
         #[arg(long)]
         check: bool,
     },
+    /// Build the functions as a release holds them, the same bytes wherever they are built, with
+    /// manifest, sums, bill of materials and notices.
+    Artifacts(stack::ArtifactsArgs),
     /// Make the pinned tools only (sam, cfn-lint, aws, psql) and print the PATH that has them in
     /// front.
     Tools {
@@ -219,6 +222,7 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
             stack::migrate(instance, database_url, &reporter).await?;
         }
         Verb::Prepare { check } => stack::prepare(instance, check, &reporter).await?,
+        Verb::Artifacts(args) => stack::artifacts(&args, &reporter).await?,
         Verb::Tools { linters } => output::line(stack::tools(linters, &reporter).await?),
         Verb::Completions { shell } => output::line(completions(shell).trim_end()),
         Verb::ModelDouble { port, upstream } => model_double::serve(port, upstream).await?,
@@ -274,6 +278,8 @@ mod tests {
             "docs/operators.md",
             "docs/operators.ja.md",
             "docs/reconciler.md",
+            "docs/release.md",
+            "docs/release.ja.md",
             "docs/runbook.en.md",
             "docs/runbook.ja.md",
             "docs/runbook/incident.en.md",

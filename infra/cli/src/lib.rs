@@ -15,6 +15,7 @@ mod cli;
 mod demo;
 mod envelope;
 mod load;
+mod manifest;
 mod model_double;
 mod operate;
 mod output;

@@ -9,11 +9,18 @@ type Uses = BTreeMap<String, BTreeSet<String>>;
 
 /// The files of a module that lies at `path` without its ending, with how deep each lies in it.
 fn files(path: &Path) -> Vec<(PathBuf, usize)> {
-    if !path.is_dir() {
-        return vec![(path.with_extension("rs"), 1)];
-    }
-    let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
-    entries.map(|file| (file.clone(), if file.ends_with("mod.rs") { 1 } else { 2 })).collect()
+    if path.is_dir() { within(path, 1) } else { vec![(path.with_extension("rs"), 1)] }
+}
+
+/// Those of a folder whose own module lies at `depth`.
+fn within(folder: &Path, depth: usize) -> Vec<(PathBuf, usize)> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let found = entries.flat_map(|path| match path {
+        folder if folder.is_dir() => within(&folder, depth + 1),
+        own if own.ends_with("mod.rs") => vec![(own, depth)],
+        other => vec![(other, depth + 1)],
+    });
+    found.collect()
 }
 
 /// What stands after as many `super::` as lead from `depth` to the stack's own folder.

@@ -76,11 +76,15 @@ pub(super) async fn adopt(database_url: &str, dry_run: bool) -> Result<ExitCode>
     Ok(ExitCode::SUCCESS)
 }
 
+/// The newest migration that is built into this program.
+pub(super) fn newest() -> i64 {
+    MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
 /// What a database has once they are applied.
 pub(super) fn told() -> String {
     let count = MIGRATOR.iter().count();
-    let newest = MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or_default();
-    format!("the database has all {count} migrations, the newest {newest}")
+    format!("the database has all {count} migrations, the newest {}", newest())
 }
 
 /// Whether exactly the built-in migrations are applied, with the texts they have now.

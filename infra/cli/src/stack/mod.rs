@@ -56,6 +56,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
+pub(crate) use artifacts::ArtifactsArgs;
 pub use artifacts::BuildArgs;
 pub(crate) use functions::{LocalFunctions, MOST_LINES};
 pub(crate) use hands::{Hands, Process, Stopped};
@@ -207,6 +208,11 @@ pub(crate) async fn migrate_connection(connection: &mut sqlx::PgConnection) -> R
 pub(crate) async fn prepare(name: InstanceName, check: bool, reporter: &Reporter) -> Result<()> {
     let instance = Instance::find(name)?;
     queries::prepare(&instance, check, reporter).await
+}
+
+/// `artifacts`: the functions and their papers as a release holds them.
+pub(crate) async fn artifacts(args: &ArtifactsArgs, reporter: &Reporter) -> Result<()> {
+    artifacts::release(args, reporter).await
 }
 
 /// The zip of a function's program, as `sam deploy` makes it.

@@ -3,10 +3,13 @@
 //! There are two builds. What is **shipped** is what `sam build` makes: optimised, small, with
 //! everything compiled anew for it. It is what the tests run on. The **quick** build is for the
 //! inner loop: plain `cargo build`, which takes over what was compiled for this program. The same
-//! code, but unoptimised, and a panic unwinds instead of ending the process.
+//! code, but unoptimised, and a panic unwinds instead of ending the process. A **release** is what
+//! is shipped, for one processor or both, in a form that is the same wherever it is built, with its
+//! papers.
 
 mod crates;
 mod quick;
+mod release;
 mod shipped;
 mod template;
 
@@ -24,6 +27,8 @@ use super::instance::{Instance, InstanceName};
 use super::report::Reporter;
 use super::stamp::{self, Fingerprint};
 use super::tools::Tools;
+pub(crate) use release::ArtifactsArgs;
+pub(super) use release::run as release;
 use template::Function;
 
 /// What is deployed besides the functions' code.

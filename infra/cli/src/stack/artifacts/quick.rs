@@ -217,7 +217,12 @@ mod tests {
 
     #[test]
     fn each_program_is_named_and_this_one_is_not() {
-        let function = Function { id: "A".to_owned(), folder: "../functions/a".to_owned() };
+        let function = Function {
+            id: "A".to_owned(),
+            folder: "../functions/a".to_owned(),
+            name: "a".to_owned(),
+            alias: None,
+        };
         let package = Package {
             function: &function,
             name: "a".to_owned(),

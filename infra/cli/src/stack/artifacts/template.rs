@@ -9,6 +9,8 @@ use serde_json::json;
 const FUNCTION: &str = "Type: AWS::Serverless::Function";
 const CODE: &str = "CodeUri: ";
 const DEFINITION: &str = "DefinitionUri: ";
+const NAME: &str = "FunctionName: !Sub \"${NamePrefix}";
+const ALIAS: &str = "AutoPublishAlias: ";
 
 /// A function of the template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,20 +19,42 @@ pub(super) struct Function {
     pub id: String,
     /// The folder of its crate, seen from the template's.
     pub folder: String,
+    /// Its deployed name, without the prefix of a stack.
+    pub name: String,
+    /// The alias that the template gives it, if it does.
+    pub alias: Option<String>,
+}
+
+impl Function {
+    /// Its crate, which bears the name of its folder.
+    pub(super) fn package(&self) -> &str {
+        self.folder.rsplit('/').next().unwrap_or(&self.folder)
+    }
 }
 
 /// The functions, in the template's order.
 ///
 /// # Errors
 ///
-/// When there is none, or one that does not say where its code is.
+/// When there is none, or one that does not say where its code is, or what it is called.
 pub(super) fn functions(template: &str) -> Result<Vec<Function>> {
+    let value = |id: &str, start: &str| {
+        let mut of_id = with_ids(template).filter(|(other, _)| *other == id);
+        let value = of_id.find_map(|(_, line)| line.trim_start().strip_prefix(start))?;
+        Some(value.trim().trim_end_matches('"').to_owned())
+    };
     let mut functions = Vec::new();
     let mut declared = 0;
     for (id, line) in with_ids(template) {
         declared += usize::from(line.trim() == FUNCTION);
         if let Some(folder) = line.trim_start().strip_prefix(CODE) {
-            functions.push(Function { id: id.to_owned(), folder: folder.trim().to_owned() });
+            functions.push(Function {
+                id: id.to_owned(),
+                folder: folder.trim().to_owned(),
+                name: value(id, NAME)
+                    .with_context(|| format!("{id} has no FunctionName with the prefix"))?,
+                alias: value(id, ALIAS),
+            });
         }
     }
     ensure!(declared > 0, "the template has no functions");
@@ -66,6 +90,26 @@ pub(super) fn relocated(
     lines.collect()
 }
 
+/// The template with another default for one of its parameters.
+///
+/// # Errors
+///
+/// When there is no such parameter, or it has no default.
+pub(super) fn with_default(template: &str, parameter: &str, value: &str) -> Result<String> {
+    let mut replaced = 0;
+    let lines = with_ids(template).map(|(id, line)| {
+        if id == parameter && line.starts_with("    Default: ") {
+            replaced += 1;
+            format!("    Default: {value}\n")
+        } else {
+            format!("{line}\n")
+        }
+    });
+    let text: String = lines.collect();
+    ensure!(replaced == 1, "the template's parameter {parameter} has no default");
+    Ok(text)
+}
+
 /// Each line with the name that it stands under: of a resource, where it belongs to one.
 fn with_ids(template: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut id = "";
@@ -83,12 +127,13 @@ fn with_ids(template: &str) -> impl Iterator<Item = (&str, &str)> {
 mod tests {
     use super::*;
 
-    const SMALL: &str = "\
-Resources:
+    const SMALL: &str = r#"Resources:
   One:
     Type: AWS::Serverless::Function
     Properties:
+      FunctionName: !Sub "${NamePrefix}first"
       CodeUri: ../functions/one
+      AutoPublishAlias: live
       Environment:
         Variables:
           ARN: !Ref Machine # stays
@@ -96,7 +141,7 @@ Resources:
     Type: AWS::Serverless::StateMachine
     Properties:
       DefinitionUri: machine/a.json
-";
+"#;
 
     fn real() -> String {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
@@ -117,6 +162,24 @@ Resources:
         let without = SMALL.replace("      CodeUri: ../functions/one\n", "");
         assert!(functions(&without).is_err());
         assert!(functions("Resources:\n").is_err());
+    }
+
+    #[test]
+    fn a_function_has_its_crate_its_deployed_name_and_its_alias() {
+        let function = functions(SMALL).unwrap().remove(0);
+        assert_eq!((function.package(), function.name.as_str()), ("one", "first"));
+        assert_eq!(function.alias.as_deref(), Some("live"));
+        let without = SMALL.replace("${NamePrefix}", "");
+        assert!(functions(&without).unwrap_err().to_string().contains("One has no FunctionName"));
+    }
+
+    #[test]
+    fn a_default_is_changed_and_nothing_else() {
+        let real = real();
+        let changed = with_default(&real, "Architecture", "x86_64").unwrap();
+        let other = real.lines().zip(changed.lines()).filter(|(a, b)| a != b).collect::<Vec<_>>();
+        assert_eq!(other, [("    Default: arm64", "    Default: x86_64")]);
+        assert!(with_default(&real, "Nothing", "x").is_err());
     }
 
     #[test]

