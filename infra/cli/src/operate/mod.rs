@@ -1,8 +1,9 @@
 //! The operator's verbs: they ask the deployed reconciler to admit fewer processes, or none, and
 //! show what it says of the capacity, or have it sweep (`reconcile`); they cancel and retry
 //! processes, one or many (`bulk/`); or they ask diagnostics what is wrong (`diagnose/`), or for
-//! what is stored (`export/`), of which they can make a page for people (`report/`). The functions
-//! are those of the local stack or of one on AWS (`place`, `account/`).
+//! what is stored (`export/`), of which they can make a page for people (`report/`); or they hold
+//! what is deployed against what was built (`verify/`). The functions are those of the local stack
+//! or of one on AWS (`place`, `account/`).
 //!
 //! - An **order** is what the reconciler is asked.
 //! - The **capacity** is what it answers to each of them: limits, what runs, what waits, and
@@ -29,6 +30,7 @@ mod reconciler;
 mod report;
 #[cfg(test)]
 mod testing;
+mod verify;
 mod words;
 
 use std::process::ExitCode;
@@ -90,6 +92,9 @@ pub(crate) enum Verb {
     Export(export::ExportArgs),
     /// Make a page of HTML of the last hours: throughput, times, failures, repairs, tokens.
     Report(report::ReportArgs),
+    /// Say whether what is deployed is what was built (`artifacts`): functions, state machine,
+    /// migrations.
+    Verify(verify::VerifyArgs),
     #[command(flatten)]
     Ask(diagnose::Question),
 }
@@ -120,9 +125,12 @@ impl Verb {
             Self::Limit { limit, .. } => limit.changes(),
             Self::Reconcile(args) => args.changes(),
             // Cancel and retry ask whether it is meant before they say who does it.
-            Self::Cancel(_) | Self::Retry(_) | Self::Export(_) | Self::Report(_) | Self::Ask(_) => {
-                false
-            }
+            Self::Cancel(_)
+            | Self::Retry(_)
+            | Self::Export(_)
+            | Self::Report(_)
+            | Self::Verify(_)
+            | Self::Ask(_) => false,
         }
     }
 }
@@ -133,6 +141,9 @@ pub(crate) async fn run(
     place: &PlaceArgs,
     instance: InstanceName,
 ) -> Result<ExitCode> {
+    if let Verb::Verify(args) = verb {
+        return verify::run(args, &place::account(place, instance).await?).await;
+    }
     let place = Place::find(place, instance).await?;
     let by = if verb.changes() { place.operator().await? } else { String::new() };
     let reconciler = Reconciler::of(place);
@@ -156,6 +167,8 @@ pub(crate) async fn run(
             let place = reconciler.functions();
             return report::run(args, place.stack(), place).await;
         }
+        // Asked of the account, above.
+        Verb::Verify(_) => return Ok(ExitCode::FAILURE),
         Verb::Ask(question) => return diagnose::run(question, reconciler.functions()).await,
     };
     print.answer(&reconciler.ask(&order).await?, reconciler.functions());

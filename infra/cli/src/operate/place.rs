@@ -78,6 +78,16 @@ pub(super) enum Place {
     Aws { account: Box<Account>, options: String },
 }
 
+/// The account of the stack that is named; the local one has an account of its own.
+pub(super) async fn account(args: &PlaceArgs, instance: InstanceName) -> Result<Account> {
+    let Some(stack) = args.named(|name| std::env::var(name).ok())? else {
+        let env = stack::current(instance)
+            .context("the local stack cannot be asked; --stack NAME asks one on AWS")?;
+        return Account::local(&env).await;
+    };
+    Account::reach(stack, args, &args.options()).await
+}
+
 impl Place {
     /// The place that is named.
     pub(super) async fn find(args: &PlaceArgs, instance: InstanceName) -> Result<Self> {

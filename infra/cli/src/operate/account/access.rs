@@ -9,10 +9,14 @@ use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_sdk_lambda::config::{SharedCredentialsProvider, SharedHttpClient};
 use aws_smithy_http_client::{Builder, Connector, proxy::ProxyConfig, tls};
 
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+
 use super::super::words::quoted;
+use crate::stack::StackEnv;
 
 /// How long connecting may take.
 pub(super) const CONNECT: Duration = Duration::from_secs(3);
@@ -69,19 +73,33 @@ impl Access {
         Ok(Self { config, region, profile, command })
     }
 
-    /// With keys, for a double on loopback.
+    /// The gateway of the stack on this machine.
+    pub(super) fn local(env: &StackEnv, command: String) -> Self {
+        let keys =
+            Credentials::new(&env.access_key_id, &env.secret_access_key, None, None, "aigen");
+        Self::with_keys(&env.gateway_url, keys, env.region.clone(), command)
+    }
+
+    /// A double on loopback.
     #[cfg(test)]
-    pub(super) fn with_keys(url: &str) -> Self {
-        let keys = aws_credential_types::Credentials::new("a", "b", None, None, "test");
-        let region = "eu-west-1".to_owned();
+    pub(super) fn of_test(url: &str) -> Self {
+        let keys = Credentials::new("a", "b", None, None, "test");
+        Self::with_keys(url, keys, "eu-west-1".to_owned(), "aigen".to_owned())
+    }
+
+    fn with_keys(url: &str, keys: Credentials, region: String, command: String) -> Self {
+        let limits =
+            TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(QUICK).build();
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(keys))
             .http_client(http_client())
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .timeout_config(limits)
             .endpoint_url(url)
             .build();
-        Self { config, region, profile: None, command: "aigen".to_owned() }
+        Self { config, region, profile: None, command }
     }
 
     /// The options that have the AWS CLI ask the same place.

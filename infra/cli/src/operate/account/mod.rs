@@ -7,9 +7,11 @@
 //! |---|---|
 //! | this one | finding the functions and invoking them, each within its time |
 //! | `access` | credentials, region, time limits: how AWS is spoken to |
+//! | `deployed` | what AWS says of the code that is deployed |
 //! | `trouble` | what went wrong, and what to do about it |
 
 mod access;
+mod deployed;
 mod trouble;
 
 use std::time::Duration;
@@ -24,11 +26,20 @@ use serde_json::Value;
 
 use super::place::PlaceArgs;
 use crate::output;
+use crate::stack::StackEnv;
 use access::Access;
+pub(super) use deployed::Running;
 use trouble::Attempt;
 
 /// The output of the stack by which its functions' names are known.
 const OUTPUT: &str = "DiagnosticsFunction";
+/// That of the state machine.
+const MACHINE: &str = "StateMachineArn";
+/// The parameter that says how a new version takes over, and its value where there are none.
+const DEPLOYMENT: &str = "Deployment";
+const UNVERSIONED: &str = "Unversioned";
+/// The stack of this machine, by samconfig.toml.
+const LOCAL: &str = "aigen";
 /// What that function is called behind the prefix. Nothing changes by asking it.
 const DIAGNOSTICS: &str = "diagnostics";
 
@@ -39,6 +50,10 @@ pub(super) struct Account {
     lambda: aws_sdk_lambda::Client,
     /// What stands in front of the deployed names.
     prefix: String,
+    /// The ARN of the state machine, where an output tells it.
+    machine: Option<String>,
+    /// How new versions take over, where a parameter says it.
+    deployment: Option<String>,
 }
 
 impl Account {
@@ -47,9 +62,28 @@ impl Account {
         let (profile, region) = (args.profile.as_deref(), args.region.as_deref());
         let command = format!("{}{options}", output::program());
         let access = Access::load(profile, region, command).await?;
-        let prefix = prefix(&access, &stack).await?;
+        Self::of(access, stack).await
+    }
+
+    /// The stack of this machine, asked as one on AWS is.
+    pub(super) async fn local(env: &StackEnv) -> Result<Self> {
+        Self::of(Access::local(env, output::program().to_owned()), LOCAL.to_owned()).await
+    }
+
+    async fn of(access: Access, stack: String) -> Result<Self> {
+        let About { prefix, machine, deployment } = about(&access, &stack).await?;
         let lambda = aws_sdk_lambda::Client::new(&access.config);
-        Ok(Self { access, stack, lambda, prefix })
+        Ok(Self { access, stack, lambda, prefix, machine, deployment })
+    }
+
+    /// What stands in front of the deployed names.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Whether functions are called by their aliases.
+    pub(super) fn calls_by_alias(&self) -> bool {
+        self.deployment.as_ref().is_some_and(|deployment| deployment != UNVERSIONED)
     }
 
     /// The stack's name and its region.
@@ -137,19 +171,32 @@ fn limit(name: &str) -> Duration {
     Duration::from_secs(of_function + 5)
 }
 
-/// What stands in front of the stack's deployed names.
-async fn prefix(access: &Access, stack: &str) -> Result<String> {
+/// What a stack tells of itself.
+struct About {
+    prefix: String,
+    machine: Option<String>,
+    deployment: Option<String>,
+}
+
+/// What the stack tells.
+async fn about(access: &Access, stack: &str) -> Result<About> {
     let client = aws_sdk_cloudformation::Client::new(&access.config);
     let action = "cloudformation:DescribeStacks";
     let attempt = Attempt { access, action, of: stack.to_owned(), changes: false };
     let found = client.describe_stacks().stack_name(stack).send().await;
     let found = found.map_err(|error| attempt.failed(&error))?;
-    let outputs = found.stacks().iter().flat_map(aws_sdk_cloudformation::types::Stack::outputs);
-    let function = outputs
-        .filter(|output| output.output_key() == Some(OUTPUT))
-        .find_map(|output| output.output_value());
-    match function.and_then(|function| function.strip_suffix(DIAGNOSTICS)) {
-        Some(prefix) => Ok(prefix.to_owned()),
+    let output = |key: &str| {
+        let all = found.stacks().iter().flat_map(aws_sdk_cloudformation::types::Stack::outputs);
+        let mut named = all.filter(|output| output.output_key() == Some(key));
+        named.find_map(|output| output.output_value()).map(str::to_owned)
+    };
+    let all = found.stacks().iter().flat_map(aws_sdk_cloudformation::types::Stack::parameters);
+    let mut named = all.filter(|parameter| parameter.parameter_key() == Some(DEPLOYMENT));
+    let deployment = named.find_map(|it| it.parameter_value()).map(str::to_owned);
+    match output(OUTPUT).as_ref().and_then(|function| function.strip_suffix(DIAGNOSTICS)) {
+        Some(prefix) => {
+            Ok(About { prefix: prefix.to_owned(), machine: output(MACHINE), deployment })
+        }
         None => bail!(
             "the stack {stack} in {} is none of this project's, or is to be deployed again: it has \
              no output {OUTPUT}",
@@ -168,10 +215,11 @@ mod tests {
     async fn silent() -> (Account, tokio::net::TcpListener) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let access = Access::with_keys(&url);
+        let access = Access::of_test(&url);
         let lambda = aws_sdk_lambda::Client::new(&access.config);
         let (stack, prefix) = ("s".to_owned(), "aigen-".to_owned());
-        (Account { access, stack, lambda, prefix }, listener)
+        let account = Account { access, stack, lambda, prefix, machine: None, deployment: None };
+        (account, listener)
     }
 
     #[tokio::test]
