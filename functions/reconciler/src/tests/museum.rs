@@ -2,7 +2,11 @@
 //! an engine. The list is `shared/tests/museum/exhibits.rs`, the paper `docs/museum.md`.
 
 use shared::{process::Terms, reconcile::Rule};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use test_kit::superuser;
 
 use super::fixture::{Fixture, ago, claimed, count, id, plenty};
 use crate::{reconciler::Reconciler, report::Swept};
@@ -50,20 +54,31 @@ async fn a_database_that_goes_away_in_the_middle_of_a_sweep_strands_nobody(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
+    let superuser = superuser(&options);
     let fixture = Fixture::new(options).await;
     for number in 1..=8 {
         fixture.row(number, "PROCESSING", "").await;
         fixture.double.execution(id(number), "FAILED", ago(600));
     }
-    // As a restart does it to everybody who is connected; and how many that were. The server's own
-    // vacuum, which may be there too, is a superuser's, whom the tests' role cannot cut off.
-    fixture.sql("CREATE TABLE cut (sessions bigint)").await;
-    let cut = "INSERT INTO cut
-               SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-               WHERE datname = current_database() AND pid <> pg_backend_pid()
-                 AND backend_type = 'client backend'";
+    // As a restart does it to everybody who is connected; and how many that were. The tests' role
+    // may not cut a superuser off, as whom the sweep's sessions begin here.
+    let superuser = PgPool::connect_with(superuser).await.unwrap();
+    sqlx::raw_sql(
+        "CREATE TABLE cut (sessions bigint);
+         GRANT SELECT ON cut TO PUBLIC;
+         CREATE FUNCTION cut_off() RETURNS void LANGUAGE sql SECURITY DEFINER AS $$
+             INSERT INTO public.cut
+             SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid()
+               AND backend_type = 'client backend'
+         $$",
+    )
+    .execute(&superuser)
+    .await
+    .unwrap();
+    superuser.close().await;
     for _ in 0..3 {
-        fixture.double.meanwhile("DescribeExecution", cut.to_owned());
+        fixture.double.meanwhile("DescribeExecution", "SELECT cut_off()".to_owned());
     }
     // Whether it got through is no matter.
     drop(fixture.reconciler().sweep(false, fixture.far()).await);
