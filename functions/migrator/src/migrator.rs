@@ -9,7 +9,7 @@ use shared::{
     chart::Chart,
     clock::{Clock, SystemClock},
     lambda::{Invocation, Setup, ToLetIn, Who},
-    process::Failure,
+    process::{Failure, Retention},
     store::{Login, Proof, SchemaOwner},
 };
 
@@ -33,6 +33,8 @@ pub(crate) struct Migrator {
 struct Owned {
     owner: SchemaOwner,
     others: Vec<ToLetIn>,
+    /// For how long processes are kept: what is adopted is not to be deleted right after.
+    retention: Retention,
 }
 
 /// How it is to be done.
@@ -46,16 +48,23 @@ struct How {
 
 impl Migrator {
     pub(crate) fn new(setup: &Setup) -> Self {
-        let database = setup
-            .schema_owner()
-            .map(|(owner, others)| Owned { owner: SchemaOwner::new(owner), others });
-        Self { database, clock: SystemClock }
+        Self { database: Self::owned(setup), clock: SystemClock }
+    }
+
+    fn owned(setup: &Setup) -> Result<Owned, Failure> {
+        let retention = Retention::read(setup.environment())?;
+        let (owner, others) = setup.schema_owner()?;
+        Ok(Owned { owner: SchemaOwner::new(owner), others, retention })
     }
 
     /// One of a database that a test has.
     #[cfg(test)]
     fn of(database: Result<SchemaOwner, Failure>) -> Self {
-        let database = database.map(|owner| Owned { owner, others: Vec::new() });
+        let database = database.map(|owner| Owned {
+            owner,
+            others: Vec::new(),
+            retention: Retention::default(),
+        });
         Self { database, clock: SystemClock }
     }
 
@@ -104,16 +113,17 @@ impl Migrator {
     }
 
     async fn attempt(&self, how: How, time: Duration) -> Result<Done, Failure> {
-        let Owned { owner, .. } = self.database.as_ref().map_err(Clone::clone)?;
+        let Owned { owner, retention, .. } = self.database.as_ref().map_err(Clone::clone)?;
         match how {
             How { dry_run: true, adopt: false } => {
                 return Ok(Done::new(owner.plan().await?, true, None));
             }
             How { dry_run: true, adopt: true } => {
-                return Ok(Done::adopted(owner.plan_adoption(time).await?, true, None));
+                let adopted = owner.plan_adoption(*retention, time).await?;
+                return Ok(Done::adopted(adopted, true, None));
             }
             How { dry_run: false, adopt: true } => {
-                let adopted = owner.adopt(time).await?;
+                let adopted = owner.adopt(*retention, time).await?;
                 let ended = adopted.plan.as_ref().map(|plan| plan.ended);
                 tracing::info!(applied = ?adopted.migrated.applied, ended, "adopted");
                 return Ok(Done::adopted(adopted, false, self.let_in().await?));
@@ -129,7 +139,7 @@ impl Migrator {
     /// Gives each function its role, where it is another than the owner. Whether health sees the
     /// sessions of others then; `None`: there is no other role.
     async fn let_in(&self) -> Result<Option<bool>, Failure> {
-        let Owned { owner, others } = self.database.as_ref().map_err(Clone::clone)?;
+        let Owned { owner, others, .. } = self.database.as_ref().map_err(Clone::clone)?;
         let mut sees_sessions = None;
         for ToLetIn { access, who } in others {
             let access = *access;

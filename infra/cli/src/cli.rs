@@ -87,6 +87,10 @@ enum Verb {
         /// with all their rows: docs/adoption.md.
         #[arg(long)]
         adopt: bool,
+        /// With --adopt: the `RetentionDays` that the stack will be deployed with (90 unless told
+        /// otherwise, 0 for ever). What that would delete is in the way.
+        #[arg(long, value_name = "DAYS", requires = "adopt")]
+        retention_days: Option<u32>,
     },
     /// Write .sqlx anew: what PostgreSQL says of each compile-time checked query.
     Prepare {
@@ -204,11 +208,15 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
         Verb::Test(args) => return stack::test(&args, &reporter).await,
         Verb::Bench(bench) => return bench::run(&bench, instance, &reporter).await,
         Verb::Simulate(args) => return simulate::run(&args),
-        Verb::Migrate { database_url, dry_run, adopt } => {
+        Verb::Migrate { database_url, dry_run, adopt, retention_days } => {
             // A stack that only the shell names gives way to a database that is named.
             let is_deployed = cli.place.stack.is_some()
                 || (database_url.is_none() && cli.place.names_a_stack()?);
             if is_deployed {
+                ensure!(
+                    retention_days.is_none(),
+                    "a deployed stack knows its own RetentionDays: leave --retention-days away"
+                );
                 return operate::migrate(&cli.place, instance, dry_run, adopt).await;
             }
             ensure!(
@@ -217,7 +225,7 @@ async fn run_verb(cli: Cli) -> Result<ExitCode> {
             );
             cli.place.ensure_unused()?;
             if adopt {
-                return stack::adopt(database_url, dry_run).await;
+                return stack::adopt(database_url, dry_run, retention_days.unwrap_or(90)).await;
             }
             stack::migrate(instance, database_url, &reporter).await?;
         }

@@ -1,6 +1,7 @@
 //! Planning the constraints and indexes of a table.
 
 use crate::{
+    convert::{Conversion, conversion},
     facts::{Constraint, Index, Table, on_delete},
     plan::{Obstacle, Phase, Plan, Question, obstacle},
     text::{ident, idents, mentions},
@@ -176,7 +177,7 @@ pub(crate) fn plan_index(
 }
 
 /// The rows of the app with the columns that `expression` names, as they will be; `None` where one
-/// of these is not there yet, or the table is not.
+/// of these is not there yet, or of a type that is in the way, or the table is not there.
 fn rows(model: &Table, there: &Table, expression: &str, columns: &[String]) -> Option<String> {
     if there.columns.is_empty() {
         return None;
@@ -187,7 +188,10 @@ fn rows(model: &Table, there: &Table, expression: &str, columns: &[String]) -> O
         if !is_named {
             continue;
         }
-        there.column(&column.name)?;
+        let own = there.column(&column.name)?;
+        if conversion(own, &column.data_type) == Conversion::None {
+            return None;
+        }
         let name = ident(&column.name);
         selected.push(match (model.name.as_str(), column.name.as_str()) {
             // Those that are active are ended before.

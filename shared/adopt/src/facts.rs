@@ -22,6 +22,8 @@ pub(crate) struct Table {
     pub(crate) indexes: Vec<Index>,
     /// Foreign keys of other tables that refer to this one.
     pub(crate) incoming: Vec<Incoming>,
+    /// Names of its triggers, but for those that stand behind foreign keys.
+    pub(crate) triggers: Vec<String>,
 }
 
 /// A column of a table.
@@ -45,7 +47,7 @@ pub(crate) struct Column {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct Constraint {
     pub(crate) name: String,
-    /// `pg_constraint.contype`: `p`, `u`, `c` or `f`.
+    /// `pg_constraint.contype`: `p`, `u`, `c`, `f` or `x`.
     pub(crate) kind: String,
     pub(crate) definition: String,
     pub(crate) columns: Vec<String>,

@@ -6,7 +6,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `facts` | what the catalog says of tables |
-//! | `whole`, `table`, `column`, `constraint`, `convert` | the plan: pure |
+//! | `whole`, `table`, `column`, `constraint`, `convert`, `own`, `retention` | the plan: pure |
 //! | `plan` | what a plan is made of, and its words |
 //! | `taken` | what the later migrations make, by name: pure |
 //! | `read` | reading the facts; the model is the first migration itself |
@@ -18,8 +18,10 @@ mod column;
 mod constraint;
 mod convert;
 mod facts;
+mod own;
 mod plan;
 mod read;
+mod retention;
 mod table;
 mod taken;
 mod text;
@@ -115,18 +117,20 @@ pub async fn state(connection: &mut PgConnection, migrations: &Migrator) -> Resu
     Ok(if is_foreign { State::Foreign } else { State::Free })
 }
 
-/// What adopting the database would do. Nothing is changed, and nothing of the app is locked
-/// against anybody. `None`: there is nothing to adopt.
+/// What adopting the database would do, where processes are kept for `retention_days` after their
+/// end (0: for ever). Nothing is changed, and nothing of the app is locked against anybody. `None`:
+/// there is nothing to adopt.
 ///
 /// # Errors
 /// When the database fails, or the role may make no temporary tables.
 pub async fn look(
     connection: &mut PgConnection,
     migrations: &Migrator,
+    retention_days: u32,
 ) -> Result<Option<Plan>, Error> {
     let mut transaction = connection.begin().await?;
     let planned = if state(&mut transaction, migrations).await? == State::Foreign {
-        Some(planned(&mut transaction, migrations).await?)
+        Some(planned(&mut transaction, migrations, retention_days).await?)
     } else {
         None
     };
@@ -135,14 +139,15 @@ pub async fn look(
 }
 
 /// Adopts the database, and applies all migrations: in one transaction, which holds the tables
-/// against everybody meanwhile. Whoever else does the same is waited for. `None`: there is nothing
-/// to adopt, and nothing was done.
+/// against everybody meanwhile. Whoever else does the same is waited for; for a table that somebody
+/// holds, three seconds. `None`: there is nothing to adopt, and nothing was done.
 ///
 /// # Errors
 /// [`Error::Refused`] where something is in the way; when a step fails. Nothing is changed then.
 pub async fn adopt(
     connection: &mut PgConnection,
     migrations: &Migrator,
+    retention_days: u32,
 ) -> Result<Option<Plan>, Error> {
     let mut transaction = connection.begin().await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
@@ -150,12 +155,18 @@ pub async fn adopt(
         transaction.rollback().await?;
         return Ok(None);
     }
+    // Here and not in the session, which behind a pooler may be another's. Whoever comes after one
+    // that waits for a table waits too.
+    sqlx::raw_sql("SET LOCAL lock_timeout = '3s'").execute(&mut *transaction).await?;
     lock(&mut transaction).await?;
-    let plan = planned(&mut transaction, migrations).await?;
+    let plan = planned(&mut transaction, migrations, retention_days).await?;
     if !plan.is_free() {
         transaction.rollback().await?;
         return Err(Error::Refused(Box::new(plan)));
     }
+    // What is put off, a deferred key's check or a trigger of the app, would be in the way of the
+    // next statement that changes the table.
+    sqlx::raw_sql("SET CONSTRAINTS ALL IMMEDIATE").execute(&mut *transaction).await?;
     for step in &plan.steps {
         let sql = AssertSqlSafe(step.sql.clone());
         sqlx::raw_sql(sql).execute(&mut *transaction).await.map_err(|error| Error::Step {
@@ -163,8 +174,6 @@ pub async fn adopt(
             error,
         })?;
     }
-    // What triggers of the app have put off would be in the way of the migrations.
-    sqlx::raw_sql("SET CONSTRAINTS ALL IMMEDIATE").execute(&mut *transaction).await?;
     let mut ours = Migrator::with_migrations(migrations.migrations.to_vec());
     ours.set_ignore_missing(true);
     // The transaction has its own lock, which goes with it.
@@ -192,12 +201,16 @@ async fn lock(connection: &mut PgConnection) -> Result<(), Error> {
     Ok(())
 }
 
-async fn planned(connection: &mut PgConnection, migrations: &Migrator) -> Result<Plan, Error> {
+async fn planned(
+    connection: &mut PgConnection,
+    migrations: &Migrator,
+    retention_days: u32,
+) -> Result<Plan, Error> {
     let model = read::model(connection, migrations).await?;
     let mut app = read::tables(connection).await?;
     read::count_rows(connection, &mut app).await?;
     let beside = read::beside(connection, migrations, &model, &app).await?;
-    let (mut plan, questions) = whole::plan(&model, &app, &beside);
+    let (mut plan, questions) = whole::plan(&model, &app, &beside, retention_days);
     for question in questions {
         if let Some(rows) = read::ask(connection, &question).await? {
             plan.obstacles.push(Obstacle { rows: Some(rows), ..question.obstacle });

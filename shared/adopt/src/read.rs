@@ -4,8 +4,10 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, migrate::Migrator};
 
 use crate::{
     Error,
+    convert::{Conversion, conversion},
     facts::Table,
     plan::{Question, Rows},
+    table::can_be_read,
     taken::{Made, made},
     text::ident,
     whole::Beside,
@@ -98,9 +100,8 @@ pub(crate) async fn beside(
             }
         }
     }
-    let is_readable = |table: &&Table| table.kind == "r" && table.is_owned;
     let processes = app.iter().find(|table| table.name == "processing_state");
-    if let Some(processes) = processes.filter(is_readable) {
+    if let Some(processes) = processes.filter(|table| can_be_read(table)) {
         count_processes(connection, processes, &mut beside).await?;
     }
     Ok(beside)
@@ -134,6 +135,8 @@ async fn count_processes(
     };
     // The column that is added holds 0, and those that are active are ended below 100.
     let is_broken = match table.column("progress") {
+        // Its type is in the way, and told.
+        Some(progress) if conversion(progress, "smallint") == Conversion::None => "false",
         Some(_) => {
             "progress < 0 OR progress > 100 OR (status::text = 'COMPLETED') <> (progress = 100)"
         }

@@ -3,7 +3,9 @@
 use crate::{
     column, constraint,
     facts::{Column, Table, on_delete},
+    own,
     plan::{Phase, Plan, Question},
+    retention,
     text::{counted, ident, literal},
 };
 
@@ -22,6 +24,7 @@ pub(crate) fn plan(wanted: &Table, all: &[Table], plan: &mut Plan) -> Vec<Questi
             questions.extend(column::plan(wanted, column, there, plan));
         }
         refusing_columns(wanted, there, plan);
+        own::plan(wanted, there, plan);
     } else {
         let columns: Vec<_> = wanted.columns.iter().map(column::definition).collect();
         let sql = format!("CREATE TABLE {} ({})", ident(table), columns.join(", "));
@@ -36,6 +39,11 @@ pub(crate) fn plan(wanted: &Table, all: &[Table], plan: &mut Plan) -> Vec<Questi
     }
     comments(wanted, there, plan);
     questions
+}
+
+/// Whether its rows may be looked at.
+pub(crate) fn can_be_read(there: &Table) -> bool {
+    there.kind == "r" && there.is_owned
 }
 
 /// Whether it is a table, and one's own.
@@ -108,10 +116,13 @@ fn comments(wanted: &Table, there: &Table, plan: &mut Plan) {
 pub(crate) fn incoming(there: &Table, ours: &[&str], plan: &mut Plan) {
     for key in there.incoming.iter().filter(|key| !ours.contains(&key.table.as_str())) {
         let follows = match (key.on_delete.as_str(), there.name.as_str()) {
+            (delete, "processing_state") if retention::takes_along(delete) => {
+                ": its rows are deleted with the process that they refer to (RetentionDays)"
+            }
             ("c" | "n" | "d", _) | (_, "goals") => "",
             (_, "processing_state") => {
                 ": where a row refers to a process whose time is over, the sweep's deleting fails, \
-                 of others too; make it SET NULL or CASCADE, or keep all (RetentionDays=0)"
+                 of others too; make it SET NULL, or keep all (RetentionDays=0)"
             }
             _ => {
                 ": a generation that replaces a row which it refers to fails (DATABASE_ERROR), and \

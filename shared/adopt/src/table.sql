@@ -60,7 +60,7 @@ SELECT jsonb_build_object(
             'on_delete', k.confdeltype::text
         ) ORDER BY k.conname)
         FROM pg_constraint k
-        WHERE k.conrelid = c.oid AND k.contype IN ('p', 'u', 'c', 'f')
+        WHERE k.conrelid = c.oid AND k.contype IN ('p', 'u', 'c', 'f', 'x')
     ), '[]'),
     'indexes', COALESCE((
         SELECT jsonb_agg(jsonb_build_object(
@@ -86,6 +86,11 @@ SELECT jsonb_build_object(
         ) ORDER BY k.conname)
         FROM pg_constraint k
         WHERE k.confrelid = c.oid AND k.contype = 'f' AND k.conparentid = 0
+    ), '[]'),
+    'triggers', COALESCE((
+        SELECT jsonb_agg(g.tgname ORDER BY g.tgname)
+        FROM pg_trigger g
+        WHERE g.tgrelid = c.oid AND NOT g.tgisinternal
     ), '[]')
 )
 FROM pg_class c

@@ -75,7 +75,7 @@ fn model() -> Vec<Table> {
 }
 
 fn of(app: &[Table]) -> (Plan, Vec<Question>) {
-    plan(&model(), app, &Beside::default())
+    plan(&model(), app, &Beside::default(), 0)
 }
 
 /// The plan for a database whose second table was changed like this.
@@ -268,7 +268,7 @@ fn active_processes_are_ended_before_the_constraints_and_taken_names_are_told() 
         without_end: 2,
         broken_progress: 3,
     };
-    let (plan, _) = plan(&model, &model, &beside);
+    let (plan, _) = plan(&model, &model, &beside, 0);
     assert_eq!(plan.ended, 1);
     let told = what(&plan).join("\n");
     for said in ["1 process is PENDING", "2 processes are ended", "3 processes are of a progress"] {
@@ -290,4 +290,49 @@ fn migrations_of_this_project_are_told_by_their_form() {
     for other in [1, 20_250_101_000_001, 20_270_101_123_456] {
         assert!(!crate::is_ours(other), "{other}");
     }
+}
+
+#[test]
+fn a_rule_of_the_app_s_own_on_what_ours_checks_is_in_the_way_and_others_are_told() {
+    let own = |kind: &str, columns: &[&str], definition: &str| {
+        let rule = constraint("own", kind, columns, definition);
+        with(move |table| table.constraints.push(rule)).0
+    };
+    let plan = own("c", &["position"], "CHECK ((\"position\" < 5))");
+    assert!(obstacles(&plan).contains("actions.position: the app's own own may refuse"));
+    let plan = own("c", &["note"], "CHECK ((note <> ''::text))");
+    assert!(plan.is_free() && plan.notes[0].what.contains("the constraint own stays"));
+    // Ours, under another name: the one that is added says the same.
+    assert!(own("c", &["position"], "CHECK ((\"position\" <= 7))").is_free());
+    let (plan, _) = with(|table| table.triggers.push("audit".into()));
+    assert!(plan.is_free() && plan.notes[0].what.contains("the trigger audit stays"));
+}
+
+#[test]
+fn how_long_processes_are_kept_is_told_and_asked() {
+    let mut processes = table(
+        "processing_state",
+        vec![column("id", "uuid"), column("status", "text"), column("updated_at", "timestamptz")],
+    );
+    let key = |on_delete: &str| Incoming {
+        name: "key".into(),
+        table: "invoices".into(),
+        on_delete: on_delete.into(),
+    };
+    let of = |processes: &Table, days| {
+        let model = std::slice::from_ref(processes);
+        plan(model, model, &Beside::default(), days)
+    };
+    let (kept, questions) = of(&processes, 0);
+    assert_eq!((kept.notes.len(), questions.len()), (0, 0));
+    processes.incoming = vec![key("c")];
+    let (told, questions) = of(&processes, 30);
+    let notes = |plan: &Plan| plan.lines().join("\n");
+    assert!(notes(&told).contains("30 days after their end, and with them"));
+    assert!(notes(&told).contains("its rows are deleted with the process"));
+    assert!(questions[0].obstacle.what.contains("of invoices (by key)"));
+    assert!(questions[0].sql.contains("COALESCE(updated_at) < now() - '30 days'::interval"));
+    processes.incoming = vec![key("n")];
+    let told = notes(&of(&processes, 30).0);
+    assert!(told.contains("30 days after their end: RetentionDays") && !told.contains("with them"));
 }

@@ -3,7 +3,7 @@
 use crate::{
     facts::Table,
     plan::{Phase, Plan, Question},
-    table,
+    retention, table,
     taken::Made,
     text::{counted, ident, literal},
 };
@@ -25,8 +25,13 @@ const PROCESSES: &str = "processing_state";
 /// What the error of an ended process says to its user.
 const MESSAGE: &str = "The process was ended when the system was migrated. Please start it again.";
 
-/// Plans the adoption of `app` as `model`.
-pub(crate) fn plan(model: &[Table], app: &[Table], beside: &Beside) -> (Plan, Vec<Question>) {
+/// Plans the adoption of `app` as `model`, where processes are kept for `retention_days`.
+pub(crate) fn plan(
+    model: &[Table],
+    app: &[Table],
+    beside: &Beside,
+    retention_days: u32,
+) -> (Plan, Vec<Question>) {
     let mut plan = Plan::default();
     let mut questions = Vec::new();
     for wanted in model {
@@ -39,8 +44,11 @@ pub(crate) fn plan(model: &[Table], app: &[Table], beside: &Beside) -> (Plan, Ve
     for made in &beside.taken {
         taken(made, &mut plan);
     }
-    if app.iter().any(|table| table.name == PROCESSES) {
+    if let Some(there) = app.iter().find(|table| table.name == PROCESSES) {
         processes(beside, &mut plan);
+        if table::can_be_read(there) {
+            questions.extend(retention::plan(there, retention_days, &mut plan));
+        }
     }
     plan.steps.sort_by_key(|step| step.phase);
     (plan, questions)

@@ -33,6 +33,13 @@ impl Retention {
         Ok(Self::days(u32::try_from(days).unwrap_or_default()))
     }
 
+    /// In whole days; 0: for ever.
+    #[must_use]
+    pub fn as_days(self) -> u32 {
+        let days = self.0.map(|kept| kept.num_days()).unwrap_or_default();
+        u32::try_from(days).unwrap_or(u32::MAX)
+    }
+
     /// What ended before this may go; `None`: nothing ever may.
     #[must_use]
     pub fn ends_at(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {

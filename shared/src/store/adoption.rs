@@ -15,7 +15,7 @@ use super::{
     },
     schema::{MIGRATIONS, Schema},
 };
-use crate::process::{ErrorCode, Failure};
+use crate::process::{ErrorCode, Failure, Retention};
 
 /// What adopting came to, or would.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,33 +28,40 @@ pub struct Adopted {
 }
 
 impl SchemaOwner {
-    /// What [`Self::adopt`] would do. Nothing is changed.
+    /// What [`Self::adopt`] would do, where processes are kept for so long. Nothing is changed.
     ///
     /// # Errors
     /// `INTERNAL_ERROR` when a migration was changed or did not end; `DATABASE_ERROR` when the
     /// database cannot be looked at.
-    pub async fn plan_adoption(&self, time: Duration) -> Result<Adopted, Failure> {
+    pub async fn plan_adoption(
+        &self,
+        retention: Retention,
+        time: Duration,
+    ) -> Result<Adopted, Failure> {
         let mut connection = self.connection(time.saturating_sub(MARGIN)).await?;
         let migrated = planned(&applied(&mut connection).await?)?;
-        let plan = adopt::look(&mut connection, &MIGRATIONS).await.map_err(failure)?;
+        let plan = adopt::look(&mut connection, &MIGRATIONS, retention.as_days())
+            .await
+            .map_err(failure)?;
         Ok(Adopted { plan, migrated })
     }
 
     /// Makes the tables that an app has what the first migration would have made, with all their
     /// rows, and applies the migrations: all in one transaction, so that a failure changes nothing.
-    /// Meanwhile nobody else reads or writes these tables. Where there is nothing to adopt, it is
-    /// [`Self::migrate`].
+    /// Meanwhile nobody else reads or writes these tables. What `retention` would have deleted
+    /// right after is in the way. Where there is nothing to adopt, it is [`Self::migrate`].
     ///
     /// # Errors
     /// `INTERNAL_ERROR` that names what is in the way; else as [`Self::migrate`].
-    pub async fn adopt(&self, time: Duration) -> Result<Adopted, Failure> {
+    pub async fn adopt(&self, retention: Retention, time: Duration) -> Result<Adopted, Failure> {
         let until = Instant::now() + time.saturating_sub(MARGIN);
         let adopted = loop {
             // Of a transaction that was broken off, nothing is to be left in the session.
             let mut connection = self.connection(time.saturating_sub(MARGIN)).await?;
             let before = applied(&mut connection).await?;
-            match timeout_at(until, adopt::adopt(&mut connection, &MIGRATIONS)).await {
-                Err(_) => return Err(too_long()),
+            let adopting = adopt::adopt(&mut connection, &MIGRATIONS, retention.as_days());
+            match timeout_at(until, adopting).await {
+                Err(_) => return Err(too_long("cargo aigen migrate --adopt")),
                 Ok(Ok(None)) => break None,
                 Ok(Ok(Some(plan))) => {
                     let migrated = planned(&before)?;

@@ -89,7 +89,9 @@ impl SchemaOwner {
             let run = timeout_at(until, ours.run(&mut connection)).await;
             match run.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into())) {
                 Ok(()) => return Ok(plan),
-                Err(MigrateError::Execute(sqlx::Error::PoolTimedOut)) => return Err(too_long()),
+                Err(MigrateError::Execute(sqlx::Error::PoolTimedOut)) => {
+                    return Err(too_long("cargo aigen migrate"));
+                }
                 Err(error) if is_locked_out(&error) && Instant::now() + LOCK_PAUSE < until => {
                     tracing::warn!("a table is held by others: the migration is tried again");
                     sleep(LOCK_PAUSE).await;
@@ -108,8 +110,11 @@ impl SchemaOwner {
         if self.pooling == Pooling::Transaction {
             return Ok(connection);
         }
+        // A caller that has run out of time says nothing any more: the server looks, and ends a
+        // statement whose client is gone, and with it the locks.
         let settings = format!(
-            "SET lock_timeout = {}; SET idle_session_timeout = 0; SET plan_cache_mode = auto",
+            "SET lock_timeout = {}; SET idle_session_timeout = 0; SET plan_cache_mode = auto; \
+             SET client_connection_check_interval = '2s'",
             LOCK_WAIT.as_millis()
         );
         sqlx::raw_sql(AssertSqlSafe(settings)).execute(&mut connection).await?;
@@ -158,9 +163,11 @@ fn half_applied(version: i64) -> Failure {
     ))
 }
 
-pub(super) fn too_long() -> Failure {
-    let cause = "the migrations take longer than a deployment may: apply them by hand, by \
-                 cargo aigen migrate";
+/// Not done within the time of a deployment; by hand, `command` does it.
+pub(super) fn too_long(command: &str) -> Failure {
+    let cause = format!(
+        "the migrations take longer than a deployment may: apply them by hand, by {command}"
+    );
     Failure::new(ErrorCode::DatabaseError, cause)
 }
 

@@ -46,17 +46,20 @@ pub(super) async fn apply_to(connection: &mut PgConnection) -> Result<()> {
     ours.run(connection).await.map_err(explained)
 }
 
-/// Makes the tables of an app ours, with all their rows, or says what that would do.
-pub(super) async fn adopt(database_url: &str, dry_run: bool) -> Result<ExitCode> {
+/// Makes the tables of an app ours, with all their rows, or says what that would do, where
+/// processes are kept for `retention_days` after their end.
+pub(super) async fn adopt(
+    database_url: &str,
+    dry_run: bool,
+    retention_days: u32,
+) -> Result<ExitCode> {
     let mut connection = PgConnection::connect(database_url)
         .await
         .context("the database does not let the migrations in")?;
-    // Whoever comes after one that waits for a table waits too.
-    sqlx::raw_sql("SET lock_timeout = '3s'").execute(&mut connection).await.context("settings")?;
     let outcome = if dry_run {
-        adopt::look(&mut connection, &MIGRATOR).await
+        adopt::look(&mut connection, &MIGRATOR, retention_days).await
     } else {
-        adopt::adopt(&mut connection, &MIGRATOR).await
+        adopt::adopt(&mut connection, &MIGRATOR, retention_days).await
     };
     let plan = match outcome {
         Err(adopt::Error::Refused(plan)) => Some(*plan),

@@ -191,12 +191,16 @@ pub(crate) async fn migrate(
 }
 
 /// `migrate --adopt`: the tables of an app, in the database that is named.
-pub(crate) async fn adopt(database_url: Option<String>, dry_run: bool) -> Result<ExitCode> {
+pub(crate) async fn adopt(
+    database_url: Option<String>,
+    dry_run: bool,
+    retention_days: u32,
+) -> Result<ExitCode> {
     let url = database_url.context(
         "--adopt is for a database that is named: set DATABASE_URL, or name a deployed stack with \
          --stack",
     )?;
-    migrations::adopt(&url, dry_run).await
+    migrations::adopt(&url, dry_run, retention_days).await
 }
 
 /// The schema on a connection of one's own.

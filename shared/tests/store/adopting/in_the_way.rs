@@ -1,9 +1,11 @@
 //! What is in the way of adopting: each is named, and nothing is changed.
 
-use shared::process::ErrorCode;
+use std::time::Duration;
+
+use shared::process::{ErrorCode, Retention};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-use super::{adopt, app, look, sql, whole};
+use super::{KEPT, adopt, app, look, sql, whole};
 use crate::migrating::{TIME, owner};
 
 #[sqlx::test(migrations = false)]
@@ -19,7 +21,7 @@ async fn it_never_happens_by_itself(pool: PgPoolOptions, options: PgConnectOptio
 }
 
 /// What is done to the app's database, and what is said of it then.
-const CASES: [(&str, &[&str]); 20] = [
+const CASES: [(&str, &[&str]); 24] = [
     (
         "UPDATE sub_goals SET position = 8 WHERE position = 7",
         &["sub_goals.position", "(3 rows, among them 00000000-0000-4000-8000-000000000117"],
@@ -54,6 +56,22 @@ const CASES: [(&str, &[&str]); 20] = [
     (
         "CREATE UNIQUE INDEX one_place ON sub_goals (goal_id, position)",
         &["one_place checks these columns row by row", "DROP INDEX"],
+    ),
+    (
+        "ALTER TABLE processing_state ADD CONSTRAINT own CHECK (type NOT LIKE 'CHART%')",
+        &["processing_state.type", "the app's own own may refuse", "DROP CONSTRAINT"],
+    ),
+    (
+        "ALTER TABLE processing_state ADD CONSTRAINT own CHECK (progress < 100 OR type <> '')",
+        &["processing_state: the app's own own may refuse"],
+    ),
+    (
+        "ALTER TABLE tasks ALTER estimated_minutes TYPE varchar",
+        &["tasks.estimated_minutes", "is not made smallint"],
+    ),
+    (
+        "ALTER TABLE processing_state ALTER progress DROP DEFAULT, ALTER progress TYPE text",
+        &["processing_state.progress", "is not made smallint"],
     ),
     ("CREATE TABLE rate_limit (who text)", &["rate_limit", "a migration needs"]),
     ("CREATE FUNCTION admit() RETURNS int LANGUAGE sql AS 'SELECT 1'", &["admit", "function"]),
@@ -177,4 +195,69 @@ async fn a_foreign_key_with_another_action_stays_and_is_told(
     .await
     .unwrap();
     assert_eq!(keys, ["own"]);
+}
+
+/// The rows that are kept are not to go with the first sweep, nor what the app hangs on them.
+#[sqlx::test(migrations = false)]
+async fn what_retention_would_delete_right_after_is_in_the_way(
+    pool: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let pool = app(pool, &options).await;
+    sql(
+        &pool,
+        "CREATE TABLE invoices (process uuid REFERENCES processing_state ON DELETE CASCADE);
+         UPDATE processing_state SET completed_at = now() - interval '100 days', updated_at = now()
+         WHERE status = 'COMPLETED'",
+    )
+    .await;
+    let owner = owner(&options);
+    let look = async |days| {
+        let adopted = owner.plan_adoption(Retention::days(days), TIME).await.unwrap();
+        adopted.plan.unwrap()
+    };
+    let plan = look(90).await;
+    let told = plan.obstacles.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    for word in ["more than 90 days ago", "of invoices (by ", "RetentionDays=0"] {
+        assert!(told.contains(word), "{told}");
+    }
+    let failure = owner.adopt(Retention::days(90), TIME).await.unwrap_err();
+    assert!(failure.cause.contains("more than 90 days ago"), "{}", failure.cause);
+    // It is known all the same, where nothing is old enough yet.
+    let plan = look(20_000).await;
+    assert_eq!(plan.obstacles, []);
+    let notes = plan.lines().join("\n");
+    assert!(
+        notes.contains("processes are deleted 20000 days after their end, and with"),
+        "{notes}"
+    );
+    let plan = look(0).await;
+    assert!(plan.is_free() && !plan.lines().join("\n").contains("days after"), "{plan:?}");
+}
+
+/// A deployment that has run out of time: what it was doing ends, and holds nothing any more.
+#[sqlx::test(migrations = false)]
+async fn who_has_run_out_of_time_leaves_no_statement_running(
+    pool: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let pool = app(pool, &options).await;
+    sql(
+        &pool,
+        "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN PERFORM pg_sleep(600); RETURN NEW; END $$;
+         CREATE TRIGGER dawdle BEFORE UPDATE ON processing_state
+         FOR EACH STATEMENT EXECUTE FUNCTION dawdle()",
+    )
+    .await;
+    let failure = owner(&options).adopt(KEPT, Duration::from_secs(8)).await.unwrap_err();
+    assert!(failure.cause.contains("cargo aigen migrate --adopt"), "{}", failure.cause);
+    // The server looks every two seconds: a statement that nobody waits for goes, with its locks.
+    let running = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                   AND pid <> pg_backend_pid() AND state = 'active'
+                   AND backend_type = 'client backend'";
+    while sqlx::query_scalar::<_, i64>(running).fetch_one(&pool).await.unwrap() > 0 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    sql(&pool, "BEGIN; LOCK TABLE goals; COMMIT").await;
 }

@@ -5,7 +5,7 @@ mod in_the_way;
 
 use serde_json::Value;
 use shared::{
-    process::Failure,
+    process::{Failure, Retention},
     store::{Adopted, AdoptionPlan},
 };
 use sqlx::{
@@ -16,6 +16,8 @@ use sqlx::{
 use crate::migrating::{TIME, owner};
 
 const APP: &str = include_str!("app.sql");
+/// For how long processes are kept, unless a test says otherwise: for ever.
+const KEPT: Retention = Retention::days(0);
 
 pub async fn sql(pool: &PgPool, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(pool).await.unwrap();
@@ -29,11 +31,11 @@ pub async fn app(pool: PgPoolOptions, options: &PgConnectOptions) -> PgPool {
 }
 
 pub async fn look(options: &PgConnectOptions) -> AdoptionPlan {
-    owner(options).plan_adoption(TIME).await.unwrap().plan.unwrap()
+    owner(options).plan_adoption(KEPT, TIME).await.unwrap().plan.unwrap()
 }
 
 pub async fn adopt(options: &PgConnectOptions) -> Result<Adopted, Failure> {
-    owner(options).adopt(TIME).await
+    owner(options).adopt(KEPT, TIME).await
 }
 
 /// All that can be told of a database: every column, constraint, index, trigger, function and view
