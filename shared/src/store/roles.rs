@@ -49,8 +49,9 @@ impl SchemaOwner {
     ///
     /// # Errors
     /// `INTERNAL_ERROR` when the role is another's, or the owner itself, or is to log in by tokens
-    /// to a server that knows none; `DATABASE_ERROR` when the owner may not make roles, or does not
-    /// own the tables.
+    /// to a server that knows none, or is made here and may make things in the schema, as everybody
+    /// may in a database that is as `PostgreSQL` 14 made it; `DATABASE_ERROR` when the owner may
+    /// not make roles, or does not own the tables.
     pub async fn let_in<G: StoredGeneration>(&self, login: &Login) -> Result<bool, Failure> {
         let mut connection = self.connection(CONNECT).await?;
         let mut transaction = connection.begin().await?;
@@ -70,12 +71,18 @@ impl SchemaOwner {
             statements.push((format!("REVOKE ALL ON {table} FROM %1$I"), ""));
             statements.push((format!("GRANT {rights} ON {table} TO %1$I"), ""));
         }
+        for sequence in sequences::<G>(&mut transaction, login.access).await? {
+            statements.push((format!("GRANT USAGE ON SEQUENCE {sequence} TO %1$I"), ""));
+        }
         statements.extend(proof(&mut transaction, login, &mark).await?);
         for (template, other) in statements {
             let what = format!("the role {} cannot be given what it needs", login.role);
             run(&mut transaction, &template, &login.role, other)
                 .await
                 .map_err(|error| refused(&error, &what))?;
+        }
+        if !matches!(login.proof, Proof::Given) {
+            makes_nothing(&mut transaction, &login.role).await?;
         }
         transaction.commit().await?;
         let change = if login.access.sees_sessions() {
@@ -86,6 +93,40 @@ impl SchemaOwner {
         let changed = run(&mut connection, change, &login.role, "").await;
         Ok(changed.is_ok() && login.access.sees_sessions())
     }
+}
+
+/// What columns of the app's own in our tables are numbered by, which an insert of ours numbers
+/// too; as statements name it, with `%` doubled for `format`.
+async fn sequences<G: StoredGeneration>(
+    connection: &mut PgConnection,
+    access: Access,
+) -> Result<Vec<String>, Failure> {
+    let written: Vec<_> = access
+        .rights::<G>()
+        .filter(|(_, rights)| rights.contains("INSERT"))
+        .map(|(table, _)| table)
+        .collect();
+    let select = "SELECT DISTINCT replace(sequence.oid::regclass::text, '%', '%%')
+                  FROM pg_catalog.pg_class sequence
+                  JOIN pg_catalog.pg_depend owned ON owned.objid = sequence.oid
+                       AND owned.classid = 'pg_catalog.pg_class'::regclass AND deptype = 'a'
+                  JOIN unnest($1::text[]) ours(name) ON refobjid = to_regclass(ours.name)
+                  WHERE sequence.relkind = 'S'";
+    Ok(sqlx::query_scalar(select).bind(written).fetch_all(connection).await?)
+}
+
+/// Refuses a role that may make things in the schema. What it made there, a function of a name that
+/// is called, could be taken for the server's own by a statement of the owner, who may do anything.
+async fn makes_nothing(connection: &mut PgConnection, role: &str) -> Result<(), Failure> {
+    let may = "SELECT pg_catalog.has_schema_privilege($1, 'public', 'CREATE')::text";
+    if value(connection, may, &[role]).await? == "false" {
+        return Ok(());
+    }
+    Err(Failure::internal(format!(
+        "the role {role} may make functions in the schema public, as everybody may in a database \
+         that is as PostgreSQL 14 made it, and could so have the owner do what it likes: REVOKE \
+         CREATE ON SCHEMA public FROM PUBLIC, and deploy again"
+    )))
 }
 
 /// The statement that makes the role, where it is to be made and is not there.
@@ -162,7 +203,7 @@ async fn run(
     role: &str,
     other: &str,
 ) -> Result<(), sqlx::Error> {
-    let statement: String = sqlx::query_scalar("SELECT format($1, $2, $3)")
+    let statement: String = sqlx::query_scalar("SELECT pg_catalog.format($1, $2, $3)")
         .bind(template)
         .bind(role)
         .bind(other)

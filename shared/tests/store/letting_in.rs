@@ -207,6 +207,30 @@ async fn a_role_by_token_has_no_password_and_one_by_password_no_token(
     beside.goes().await;
 }
 
+/// What `PostgreSQL` 14 gives everybody. A function that the role makes there could be what the
+/// owner calls next.
+#[sqlx::test(migrations = "../infra/migrations")]
+async fn no_role_is_made_where_everybody_may_make_functions(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let beside = Role::new(&options, "beside", "").await;
+    let role = Role::to_be_made(&beside, "made").await;
+    let owner = owner(&role.superuser);
+    role.sql("GRANT CREATE ON SCHEMA public TO PUBLIC").await;
+    let failure = owner.let_in::<Chart>(&made(&role, Access::Work)).await.unwrap_err();
+    let advice = "REVOKE CREATE ON SCHEMA public FROM PUBLIC";
+    assert!(failure.cause.contains(advice), "{}", failure.cause);
+    let is_there = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)";
+    let is_there: bool =
+        sqlx::query_scalar(is_there).bind(&role.name).fetch_one(&role.pool).await.unwrap();
+    assert!(!is_there, "nothing of it has happened");
+    role.sql(advice).await;
+    owner.let_in::<Chart>(&made(&role, Access::Work)).await.unwrap();
+    role.goes().await;
+    beside.goes().await;
+}
+
 #[sqlx::test(migrations = "../infra/migrations")]
 async fn the_owner_itself_is_no_role_for_functions(_: PgPoolOptions, options: PgConnectOptions) {
     let proof = Proof::Password("x".to_owned());
