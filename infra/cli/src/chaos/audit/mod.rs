@@ -105,8 +105,28 @@ pub(super) fn audit(book: &Book, facts: &Facts) -> Report {
     history::judge(book, facts, &mut report);
     written::judge(book, facts, &mut report);
     whole::judge(book, facts, &mut report);
+    seen(book, facts, &mut report);
     report.violations.sort_by_key(|found| (found.invariant, found.process));
     report
+}
+
+/// Whether there was anything to look at: what nobody has looked at is not well.
+fn seen(book: &Book, facts: &Facts, report: &mut Report) {
+    let completed = facts.rows.values().any(|row| row.status == "COMPLETED");
+    report.holds(1, None, completed, || "no job completed: a run shows something by jobs".into());
+    report.holds(11, None, facts.logs.lines > 0, || "no line of any log was read".to_owned());
+    report.holds(14, None, book.capacity.most_given > 0, || {
+        "nobody saw a call given to a process: the capacity was not watched".to_owned()
+    });
+    let judged = |(invariant, _): &&(u8, &str)| {
+        NOT_JUDGED.iter().all(|(other, _)| other != invariant)
+            && !report.looked_at.contains_key(invariant)
+    };
+    let blind: Vec<u8> =
+        INVARIANTS.iter().filter(judged).map(|(invariant, _)| *invariant).collect();
+    for invariant in blind {
+        report.holds(invariant, None, false, || "there was nothing to judge it by".to_owned());
+    }
 }
 
 #[cfg(test)]
@@ -125,5 +145,23 @@ mod tests {
             assert_eq!(looks > 0, is_judged, "{invariant}: {what}");
         }
         assert_eq!(violated(&book, &facts), NONE);
+    }
+
+    #[test]
+    fn what_nobody_has_looked_at_is_not_well() {
+        let (book, facts) = good();
+        let without_logs = Facts { logs: Logs::default(), ..facts.clone() };
+        assert_eq!(violated(&book, &without_logs), [11]);
+        let mut unwatched = book.clone();
+        unwatched.capacity.most_given = 0;
+        assert_eq!(violated(&unwatched, &facts), [14]);
+        let nothing = audit(&Book::default(), &Facts::default());
+        for (invariant, what) in INVARIANTS {
+            let is_judged = NOT_JUDGED.iter().all(|(other, _)| *other != invariant);
+            // Of these the sweep and the metrics say something without a single job.
+            let is_known = matches!(invariant, 7);
+            let found = nothing.of(invariant).count() > 0;
+            assert_eq!(found, is_judged && !is_known, "{invariant}: {what}");
+        }
     }
 }

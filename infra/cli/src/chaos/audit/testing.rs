@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Event, Facts, Item, Row, Table, audit};
+use super::{Event, Facts, Item, Logs, Row, Table, audit};
 use crate::chaos::book::{Book, Job, Met, Person, Trouble};
 use crate::chaos::plan::{FaultKind, JobKind};
 
@@ -171,6 +171,7 @@ pub(in crate::chaos) fn good() -> (Book, Facts) {
             .map(|id| (id.to_string(), one()))
             .into_iter()
             .collect(),
+        logs: Logs { lines: 1, ..Logs::default() },
         codes: ["AI_ERROR", "AI_THROTTLING", "DATABASE_ERROR", "INTERNAL_ERROR", "RESULT_MISSING"]
             .map(str::to_owned)
             .into_iter()
