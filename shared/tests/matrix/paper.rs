@@ -1,6 +1,6 @@
 //! `docs/matrix.md` and `docs/matrix.ja.md`, made from the table.
 
-use std::{fmt::Write as _, fs, path::Path};
+use std::fmt::Write as _;
 
 use crate::{situation::Situation, table::TABLE};
 
@@ -163,16 +163,8 @@ fn paper(language: usize) -> String {
 #[test]
 fn the_papers_are_the_table() {
     for (language, name) in ["matrix.md", "matrix.ja.md"].into_iter().enumerate() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
-        let paper = paper(language);
-        if std::env::var_os("AIGEN_WRITE_PAPERS").is_some() {
-            fs::write(&path, &paper).unwrap();
-        }
-        let is_right = fs::read_to_string(&path).is_ok_and(|written| written == paper);
-        assert!(
-            is_right,
-            "write {name} anew: AIGEN_WRITE_PAPERS=1 cargo test -p shared --test matrix paper"
-        );
+        let command = "cargo test -p shared --test matrix paper";
+        test_kit::is_written(name, &paper(language), command);
     }
 }
 

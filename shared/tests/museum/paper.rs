@@ -53,16 +53,8 @@ fn paper(language: usize) -> String {
 #[test]
 fn the_papers_are_the_list() {
     for (language, name) in ["museum.md", "museum.ja.md"].into_iter().enumerate() {
-        let path = repository().join("docs").join(name);
-        let paper = paper(language);
-        if std::env::var_os("AIGEN_WRITE_PAPERS").is_some() {
-            fs::write(&path, &paper).unwrap();
-        }
-        let is_right = fs::read_to_string(&path).is_ok_and(|written| written == paper);
-        assert!(
-            is_right,
-            "write {name} anew: AIGEN_WRITE_PAPERS=1 cargo test -p shared --test museum paper"
-        );
+        let command = "cargo test -p shared --test museum paper";
+        test_kit::is_written(name, &paper(language), command);
     }
 }
 

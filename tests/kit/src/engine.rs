@@ -2,18 +2,15 @@
 
 use std::sync::{Arc, Mutex};
 
-use aws_config::{
-    BehaviorVersion, Region, SdkConfig, retry::RetryConfig,
-    stalled_stream_protection::StalledStreamProtectionConfig,
-};
-use aws_sdk_sfn::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::{
-    http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
+    http::{HttpConnector, HttpConnectorFuture},
     orchestrator::{HttpRequest, HttpResponse},
 };
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 use shared::aws::workflow::Workflow;
+
+use crate::double::answered_by;
 
 const MACHINE: &str = "arn:aws:states:us-east-1:000000000000:stateMachine:M";
 
@@ -56,17 +53,7 @@ impl Engine {
     /// A client of it.
     #[must_use]
     pub fn workflow(&self) -> Workflow {
-        let connector = SharedHttpConnector::new(self.clone());
-        let credentials = Credentials::new("a", "b", None, None, "test");
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static("us-east-1"))
-            .endpoint_url("http://double")
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .retry_config(RetryConfig::disabled())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .http_client(http_client_fn(move |_, _| connector.clone()))
-            .build();
+        let config = answered_by(self.clone());
         Workflow::new(&config, MACHINE.to_owned())
     }
 

@@ -2,18 +2,15 @@
 
 use std::time::Duration;
 
-use aws_config::{
-    BehaviorVersion, Region, SdkConfig, retry::RetryConfig,
-    stalled_stream_protection::StalledStreamProtectionConfig,
-};
-use aws_sdk_sfn::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::{
-    http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
+    http::{HttpConnector, HttpConnectorFuture},
     orchestrator::{HttpRequest, HttpResponse},
 };
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 use shared::aws::model::{ModelConfig, Models};
+
+use crate::double::answered_by;
 
 #[derive(Debug)]
 struct Answering(String);
@@ -36,17 +33,7 @@ pub fn models_that_answer(tool: &str, input: &Value) -> Models {
         "metrics": {"latencyMs": 5},
         "usage": {"inputTokens": 10, "outputTokens": 20, "totalTokens": 30},
     });
-    let connector = SharedHttpConnector::new(Answering(answer.to_string()));
-    let credentials = Credentials::new("a", "b", None, None, "test");
-    let config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static("us-east-1"))
-        .endpoint_url("http://double")
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .retry_config(RetryConfig::disabled())
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .http_client(http_client_fn(move |_, _| connector.clone()))
-        .build();
+    let config = answered_by(Answering(answer.to_string()));
     let models = ModelConfig { ids: vec!["m".into()], timeout: Duration::from_secs(5) };
     Models::new(&config, &models)
 }

@@ -8,16 +8,22 @@ use crate::{
     guard::Guard,
     instance::Instance,
     judge::Broken,
-    state::{At, Call, Code, Id, Job, Row, State, Stopped, Task},
+    state::{At, Call, Code, Id, Job, Mask, Row, State, Stopped, Task},
     store,
 };
 
-fn new_row(instance: &Instance, state: &State, id: Id) -> Row {
+/// The row of request `id`.
+fn accepted(instance: &Instance, state: &State, id: Id) -> Row {
     let request = instance.requests[usize::from(id)];
+    new_row(state, request.user, request.several, request.targets)
+}
+
+/// A row as it is stored: of `user`, for `wanted`.
+fn new_row(state: &State, user: u8, several: bool, wanted: Mask) -> Row {
     Row {
-        user: request.user,
-        several: request.several,
-        wanted: request.targets,
+        user,
+        several,
+        wanted,
         order: u8::try_from(state.all().count()).unwrap_or(u8::MAX),
         status: Status::Pending,
         attempt: 0,
@@ -44,7 +50,7 @@ fn new_row(instance: &Instance, state: &State, id: Id) -> Row {
 pub fn submit(instance: &Instance, state: &mut State, id: Id) {
     state.sent |= 1 << id;
     if instance.guards.has(Guard::CommittedFirst) {
-        let row = new_row(instance, state, id);
+        let row = accepted(instance, state, id);
         // `target_not_found`, `target_not_empty`: refused, and nothing stored.
         if row.wanted & state.present() == 0 || row.wanted & state.occupied() != 0 {
             return;
@@ -132,29 +138,8 @@ pub fn retry(instance: &Instance, state: &mut State, id: Id) {
     if open == 0 {
         return;
     }
-    let fresh = Row {
-        wanted: open,
-        order: u8::try_from(state.all().count()).unwrap_or(u8::MAX),
-        status: Status::Pending,
-        attempt: 0,
-        progress: 0,
-        has_arn: false,
-        admitted: false,
-        started: false,
-        share: 0,
-        targets: 0,
-        done: 0,
-        is_planned: false,
-        planned: 0,
-        stored: 0,
-        batches: Default::default(),
-        outputs: Default::default(),
-        result: None,
-        error: None,
-        start_tries: 0,
-        retry_of: Some(id),
-        ..row.clone()
-    };
+    let again = new_row(state, row.user, row.several, open);
+    let fresh = Row { retry_of: Some(id), ..again };
     let Ok(place) = Id::try_from(place) else { return };
     insert(instance, state, place, fresh);
 }
@@ -163,7 +148,7 @@ pub fn retry(instance: &Instance, state: &mut State, id: Id) {
 pub fn perform(instance: &Instance, state: &mut State, task: Task) {
     match task {
         Task::Store(id) => {
-            let row = new_row(instance, state, id);
+            let row = accepted(instance, state, id);
             insert(instance, state, id, row);
         }
         Task::Start(id) => {

@@ -5,13 +5,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use aws_config::{
-    BehaviorVersion, SdkConfig, retry::RetryConfig,
-    stalled_stream_protection::StalledStreamProtectionConfig,
-};
-use aws_sdk_sfn::config::{Credentials, Region, SharedCredentialsProvider};
+use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::{
-    http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
+    http::{HttpConnector, HttpConnectorFuture},
     orchestrator::{HttpRequest, HttpResponse},
 };
 use aws_smithy_types::body::SdkBody;
@@ -19,6 +15,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use shared::process::ProcessId;
 use sqlx::PgPool;
+use test_kit::answered_by;
 
 pub(super) const MACHINE: &str =
     "arn:aws:states:us-east-1:000000000000:stateMachine:AIGenerationStateMachine";
@@ -130,18 +127,7 @@ impl Double {
     }
 
     pub(super) fn config(&self) -> SdkConfig {
-        let connector = SharedHttpConnector::new(self.clone());
-        SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static("us-east-1"))
-            .endpoint_url("http://double")
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                "a", "b", None, None, "test",
-            )))
-            .retry_config(RetryConfig::disabled())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .http_client(http_client_fn(move |_, _| connector.clone()))
-            .build()
+        answered_by(self.clone())
     }
 
     async fn answer(self, operation: String, input: Value) -> HttpResponse {
